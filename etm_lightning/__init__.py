@@ -1,0 +1,40 @@
+"""Experiment tracking and management for PyTorch Lightning.
+
+The public names are loaded when they are first used, so that importing the package costs nothing.
+
+>>> import etm_lightning
+>>> sorted(etm_lightning.__all__)
+['ETMCallback', 'ETMLogger', 'Monitor', 'Run', 'Store']
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from etm_lightning.store.store import Store
+    from etm_lightning.track.lightning import ETMCallback, Monitor
+    from etm_lightning.track.logger import ETMLogger
+    from etm_lightning.track.run import Run
+
+__version__ = "0.1.0"
+__all__ = ["ETMCallback", "ETMLogger", "Monitor", "Run", "Store"]
+
+_HOMES = {
+    "ETMCallback": "track.lightning",
+    "ETMLogger": "track.logger",
+    "Monitor": "track.lightning",
+    "Run": "track.run",
+    "Store": "store.store",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

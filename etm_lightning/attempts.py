@@ -1,0 +1,130 @@
+"""Which of a run's records count: attempts follow one another from checkpoint to checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from etm_lightning.journal import Cursor, Damage, follow, writers
+from etm_lightning.process import Process, lives
+from etm_lightning.records import Checkpoint, Header, Record, Started
+
+
+@dataclass(frozen=True)
+class Writer:
+    """One process that wrote for the run: its header and the files it wrote."""
+
+    name: str
+    header: Header
+    segments: tuple[Path, ...]
+
+    def alive(self) -> bool | None:
+        """Whether the process still runs; None if it is on a host that cannot be seen from here."""
+        header = self.header
+        return lives(Process(header.host, header.boot, header.pid, header.born))
+
+    def read(self) -> Iterator[tuple[Cursor, Record | Damage]]:
+        """All its records and damage; an unterminated last line is damage once the process is gone."""
+        return follow(self.segments, final=self.alive() is False)
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A record or damage, who wrote it, and whether it counts or was superseded by a later attempt."""
+
+    item: Record | Damage
+    header: Header
+    cursor: Cursor
+    counts: bool
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """Where an attempt's records stop counting: at checkpoint `id`, taken at `time`. None: they all count."""
+
+    id: str
+    time: float
+
+
+def find_writers(journal: Path) -> list[Writer]:
+    """The writers of a ``journal/`` folder, by attempt, rank 0 first."""
+    found = []
+    for name, segments in writers(journal).items():
+        header = next((item for _, item in follow(segments) if isinstance(item, Header)), None)
+        found.append(Writer(name, header or _unknown(name), tuple(segments)))
+    return sorted(found, key=lambda writer: (writer.header.attempt, writer.header.rank, writer.header.time))
+
+
+def _unknown(name: str) -> Header:
+    """What the name of a file tells when its header is damaged."""
+    first, _, rest = name.partition("-")
+    attempt = int(first) if first.isdecimal() else 0
+    role = (rest if attempt else name).partition("-")[0].rstrip("0123456789")
+    return Header(
+        time=0.0,
+        format=1,
+        run="",
+        attempt=attempt,
+        role=role,
+        rank=0,
+        host="",
+        boot="",
+        pid=0,
+        born=0,
+        segment=0,
+    )
+
+
+def facts(journal: Path, *, superseded: bool = False) -> Iterator[Fact]:
+    """A run's records in the order of its attempts.
+
+    Args:
+        journal: the run's ``journal/`` folder.
+        superseded: also give what a later attempt made void: the records that its parent attempt wrote after
+            the checkpoint it started from, and attempts that nothing goes on from.
+    """
+    found = find_writers(journal)
+    cuts = _cuts(found)
+    for writer in found:
+        cut = cuts.get(writer.header.attempt, _Cut("", 0.0)) if writer.header.attempt else None
+        if cut is None or writer.header.role not in ("train", "child"):
+            yield from (Fact(item, writer.header, cursor, True) for cursor, item in writer.read())
+        else:
+            yield from (fact for fact in _until(writer, cut) if fact.counts or superseded)
+
+
+def _until(writer: Writer, cut: _Cut) -> Iterator[Fact]:
+    marked = bool(cut.id) and any(
+        isinstance(item, Checkpoint) and item.id == cut.id for _, item in writer.read()
+    )
+    counts = bool(cut.id)
+    for cursor, item in writer.read():
+        if not marked and not isinstance(item, Damage) and getattr(item, "time", 0.0) > cut.time:
+            counts = False
+        yield Fact(item, writer.header, cursor, counts)
+        if marked and isinstance(item, Checkpoint) and item.id == cut.id:
+            counts = False
+
+
+def _cuts(found: list[Writer]) -> Mapping[int, _Cut | None]:
+    """By attempt where it is cut. An attempt that is not in the chain has no entry: none of it counts."""
+    attempts = {writer.header.attempt for writer in found if writer.header.attempt}
+    if len(attempts) <= 1:
+        return dict.fromkeys(attempts)
+    starts: dict[int, Started] = {}
+    marks: dict[tuple[int, str], float] = {}
+    for writer in found:
+        for _, item in writer.read():
+            if isinstance(item, Started):
+                starts.setdefault(item.attempt, item)
+            elif isinstance(item, Checkpoint):
+                marks.setdefault((writer.header.attempt, item.id), item.time)
+    attempt = max(starts, default=max(attempts))
+    chain: dict[int, _Cut | None] = {attempt: None}
+    while (start := starts.get(attempt)) and start.parent is not None and start.parent not in chain:
+        cut = start.checkpoint
+        # without a checkpoint the attempt adds to its parent, as a test in a later process does
+        chain[start.parent] = _Cut(cut, marks.get((start.parent, cut), start.time)) if cut else None
+        attempt = start.parent
+    return chain

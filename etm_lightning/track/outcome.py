@@ -1,0 +1,44 @@
+"""How an attempt ended, told from the exception that ended it."""
+
+from __future__ import annotations
+
+import signal
+import traceback
+from dataclasses import dataclass
+
+from etm_lightning.records import Status
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The fields of an `Ended` record that an exception decides."""
+
+    status: Status
+    reason: str = ""
+    exit_code: int | None = None
+    signal: int | None = None
+    traceback: str = ""
+
+
+def outcome_of(error: BaseException | None) -> Outcome:
+    """The outcome of an attempt that `error` ended, or that ran to its end.
+
+    Ctrl-C is `interrupted`, Lightning's SIGTERMException `preempted`, `sys.exit` by its code, anything else
+    `failed` with the traceback.
+
+    >>> outcome_of(SystemExit(3))
+    Outcome(status='failed', reason='sys.exit(3)', exit_code=3, signal=None, traceback='')
+    """
+    if error is None:
+        return Outcome("finished", exit_code=0)
+    if isinstance(error, KeyboardInterrupt):
+        return Outcome("interrupted", "Ctrl-C", 1, signal.SIGINT)
+    if type(error).__name__ == "SIGTERMException":
+        return Outcome("preempted", "SIGTERM", signal=signal.SIGTERM)
+    if isinstance(error, SystemExit):
+        code = error.code if isinstance(error.code, int) else 0 if error.code is None else 1
+        return Outcome("failed" if code else "interrupted", f"sys.exit({error.code!r})", code)
+    text = "".join(traceback.format_exception(error))
+    first = str(error).strip().splitlines()
+    reason = f"{type(error).__name__}: {first[0]}" if first else type(error).__name__
+    return Outcome("failed", reason, 1, None, text)

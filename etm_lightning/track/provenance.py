@@ -1,0 +1,87 @@
+"""Where a run comes from: the command, the code, the machine."""
+
+from __future__ import annotations
+
+import getpass
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from typing import Any
+
+from etm_lightning.process import host
+from etm_lightning.track.plain import HIDDEN, secret
+
+PACKAGES = (
+    "etm-lightning",
+    "torch",
+    "lightning",
+    "pytorch-lightning",
+    "transformers",
+    "torchmetrics",
+    "numpy",
+)
+
+
+def provenance() -> dict[str, Any]:
+    """Command, folder, git commit, packages and machine of this process, without secrets in the arguments."""
+    return {
+        "command": command(),
+        "cwd": os.getcwd(),
+        "git": git(),
+        "python": platform.python_version(),
+        "packages": packages(),
+        "platform": platform.platform(),
+        "host": host(),
+        "user": _user(),
+        "cpus": os.cpu_count(),
+    }
+
+
+def command() -> list[str]:
+    """The arguments of this process as they were typed, `python` first; values of secret options hidden."""
+    arguments = ["python", *sys.argv]
+    return [
+        f"{name}={HIDDEN}" if equals and secret(name) else argument
+        for argument in arguments
+        for name, equals, _ in [argument.partition("=")]
+    ]
+
+
+def packages() -> dict[str, str]:
+    """Versions of the packages that decide most about a result, where installed."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def git() -> dict[str, Any]:
+    """Commit, branch and whether files differ from it; empty outside a repository or without git."""
+    commit = _git("rev-parse", "HEAD")
+    if not commit:
+        return {}
+    return {
+        "commit": commit,
+        "branch": _git("rev-parse", "--abbrev-ref", "HEAD"),
+        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
+    }
+
+
+def _git(*arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container may have no name for the user
+        return str(os.getuid())
