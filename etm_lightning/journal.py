@@ -13,27 +13,34 @@ import weakref
 import zlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from etm_lightning.process import this_process
 from etm_lightning.records import FORMAT, Header, Known, Record, decode, encode
 
 _LINE = re.compile(rb'\{"c":"([0-9a-f]{8})","k":"([^"\\]*)","n":(0|[1-9][0-9]*)[,}]')
-_START = b'{"c":"'
+_BRACE = zlib.crc32(b"{")
 _SAFE = re.compile(r"[^A-Za-z0-9.]+")
 
 
-@dataclass(frozen=True)
-class Cursor:
+class Cursor(msgspec.Struct, frozen=True, eq=False):
     """A place in a writer's records: after record number `n`, which lies in file `segment`.
 
-    `offset` is the byte after that record's line, a hint that spares a scan.
+    `offset` is the byte after that record's line, a hint that spares a scan; comparisons leave it out.
     """
 
     segment: str = ""
     n: int = -1
-    offset: int = field(default=0, compare=False)
+    offset: int = 0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Cursor) and (self.segment, self.n) == (other.segment, other.n)
+
+    def __hash__(self) -> int:
+        return hash((self.segment, self.n))
 
 
 START = Cursor()
@@ -49,14 +56,18 @@ class Damage:
     reason: str
 
 
+# offset and size of a part of a line, and the number and record in it or the reason why there is none
+_Part = tuple[int, int, tuple[int, Record] | str]
+
+
 def seal(body: bytes, n: int) -> bytes:
     r"""The line for a record's JSON `body`: number `n` after the kind, checksum in front, newline behind.
 
     >>> seal(b'{"k":"gap","t":1.5,"lost":3,"since":1.0}', 7)
     b'{"c":"6b539f5d","k":"gap","n":7,"t":1.5,"lost":3,"since":1.0}\n'
     """
-    kind_end = body.index(b",")
-    body = b'%b,"n":%d%b' % (body[:kind_end], n, body[kind_end:])
+    kind, _, fields = body.partition(b",")
+    body = b'%b,"n":%d,%b' % (kind, n, fields)
     return b'{"c":"%08x",%b\n' % (zlib.crc32(body), body[1:])
 
 
@@ -96,16 +107,21 @@ class Journal:
         _journals.add(self)
 
     def _begin(self) -> None:
-        """No file yet, and a name that no other writer has."""
+        """No file yet."""
         self._process = this_process()
+        self._fd = -1
+        self._size = 0
+        # a counter written in C: a signal handler that logs inside `append` never gets a number twice
+        self._numbers = itertools.count()
+        self._lock = threading.RLock()
+        self._draw_name()
+
+    def _draw_name(self) -> None:
+        """A name that no other writer has; creating the first file exclusively makes sure of it."""
         role = self._role + (str(self._rank) if self._rank else "")
         name = f"{role}-{_SAFE.sub('_', self._process.host)}-{self._process.pid}-{secrets.token_hex(2)}"
         self.writer = f"{self._attempt}-{name}" if self._attempt else name
-        self._fd = -1
-        self._size = 0
-        # counters of the C library: a signal handler that logs inside `append` never gets a number twice
-        self._numbers, self._segments = itertools.count(), itertools.count()
-        self._lock = threading.RLock()
+        self._segments = itertools.count()
 
     def append(self, record: Known) -> None:
         """Write `record`; it is safe against the death of this process when this returns.
@@ -167,8 +183,9 @@ class Journal:
         except FileExistsError:
             if number:
                 raise
-            self._begin()  # by chance another writer drew the same name
-            return self._new_segment()
+            self._draw_name()
+            self._new_segment()
+            return
         line = seal(encode(self._header(number)), next(self._numbers))
         try:
             if os.write(fd, line) != len(line):
@@ -320,9 +337,9 @@ def read(
 ) -> Iterator[tuple[Cursor, Record | Damage]]:
     """Read one segment: every whole record with its cursor, and every stretch that is none.
 
-    A flipped bit or a torn line costs that record only: reading goes on at the next ``{"c":"``. An
-    unterminated last line is left alone, because its writer may be in the middle of it. Damage comes with the
-    cursor of the record before it.
+    A flipped bit or a torn line costs that record only: reading goes on where the next one begins, be it
+    within the line. An unterminated last line is left alone, because its writer may be in the middle of it.
+    Damage comes with the cursor of the record before it.
 
     Args:
         path: the segment.
@@ -332,16 +349,18 @@ def read(
     Raises:
         OSError: if the file cannot be read.
     """
-    mine = after.segment == path.name
-    cursor, offset = (after, _place(path, after)) if mine else (START, 0)
     name = path.name
+    cursor, offset = (after, _place(path, after)) if after.segment == name else (START, 0)
     damage: Damage | None = None
+    parts: Iterable[_Part]
     with path.open("rb") as file:
         file.seek(offset)
         for line in file:
             if not line.endswith(b"\n") and not final:
                 break
-            for start, size, found in _parse(line):
+            whole = _unseal(line.removesuffix(b"\n"))
+            parts = _salvage(line, whole) if isinstance(whole, str) else [(0, len(line), whole)]
+            for start, size, found in parts:
                 if isinstance(found, str):
                     damage = _joined(damage, Damage(path, offset + start, size, found))
                     continue
@@ -356,7 +375,7 @@ def read(
 
 
 def _place(path: Path, after: Cursor) -> int:
-    """The byte to go on at: where the line of record `after.n` ends, or the one before it if it was damaged."""
+    """The byte to go on at: behind record `after.n`, or where that was damaged, behind the one before it."""
     if after.offset:
         with path.open("rb") as file:
             file.seek(after.offset - 1)
@@ -381,28 +400,20 @@ def _joined(damage: Damage | None, more: Damage) -> Damage:
     return Damage(damage.path, damage.offset, more.offset + more.size - damage.offset, damage.reason)
 
 
-def _parse(line: bytes) -> Iterable[tuple[int, int, tuple[int, Record] | str]]:
-    """The records in a line, each with offset and size, or the reason why a stretch is none."""
-    whole = _unseal(line[:-1] if line.endswith(b"\n") else line)
-    if not isinstance(whole, str):
-        return ((0, len(line), whole),)
-    return _salvage(line, whole)
-
-
-def _salvage(line: bytes, reason: str) -> Iterator[tuple[int, int, tuple[int, Record] | str]]:
-    """The same for a line that is not one record: it is torn, or the newline in its middle is damaged."""
-    starts = [match.start() for match in re.finditer(re.escape(_START), line)]
+def _salvage(line: bytes, reason: str) -> Iterator[_Part]:
+    """The records in a line that is not one, with offset and size, and for every other stretch the reason."""
+    starts = [match.start() for match in _LINE.finditer(line)]
     if not starts or starts[0] > 0:
         yield 0, starts[0] if starts else len(line), reason
     for start, end in itertools.pairwise([*starts, len(line)]):
         chunk = line[start:end]
         found = _unseal(chunk.removesuffix(b"\n"))
-        # without a newline, the last byte may be a damaged one; what ends in JSON's own is part of something
+        # the last byte may be a damaged newline; but what JSON goes on behind is only part of a record
         if isinstance(found, str) and chunk[-1:] not in b"\n,]}":
             short = _unseal(chunk[:-1])
             if not isinstance(short, str):
                 yield start, end - start - 1, short
-                yield end - 1, 1, reason
+                yield end - 1, 1, "not a record"
                 continue
         yield start, end - start, found
 
@@ -412,10 +423,9 @@ def _unseal(text: bytes) -> tuple[int, Record] | str:
     match = _LINE.match(text)
     if match is None:
         return "not a record"
-    body = b"{" + text[16:]
-    if b"%08x" % zlib.crc32(body) != match[1]:
+    if b"%08x" % zlib.crc32(text[16:], _BRACE) != match[1]:
         return "checksum does not match"
     try:
-        return int(match[3]), decode(match[2].decode(), body)
+        return int(match[3]), decode(match[2].decode(), text)
     except (ValueError, RecursionError) as error:  # a writer's mistake: the bytes are as they were written
         return f"not a record: {error}"

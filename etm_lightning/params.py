@@ -9,10 +9,12 @@ from typing import Any
 
 import msgspec
 
-# What may differ between two runs of the same experiment: chance, place, machine, and who watches.
+# What may differ between two runs of the same experiment: chance, …
+_CHANCE = re.compile(r"^(.*\.)?(seed|fold|seeds|folds)$")
+# … place, machine, and who watches.
 _INCIDENTAL = re.compile(
     r"""^(
-    (.*\.)?(seed|fold|seeds|folds|num_workers|pin_memory|cache_dir|save_dir|output_dir|default_root_dir|dirpath)
+    (.*\.)?(num_workers|pin_memory|cache_dir|save_dir|output_dir|default_root_dir|dirpath)
     | (name|project|group|tags|notes|question|method|resume|ckpt_path|paths|logger|callbacks|debug|store|test
        |monitor|mode)(\..*)?
     | trainer\.(accelerator|devices|num_nodes|strategy|logger|callbacks|plugins|profiler|enable_\w+|barebones
@@ -20,9 +22,9 @@ _INCIDENTAL = re.compile(
     )$""",
     re.VERBOSE,
 )
-# What may also differ between two attempts of one run.
+# What may also differ between two attempts of one run, whose chance must be the same.
 _LENGTH = re.compile(
-    r"^(max_epochs|trainer\.(max_epochs|max_steps|max_time|min_epochs|min_steps|limit_\w+_batches|precision))$"
+    r"^(max_epochs|precision|trainer\.(max_epochs|max_steps|max_time|min_epochs|min_steps|precision))$"
 )
 
 
@@ -47,24 +49,31 @@ def incidental(name: str) -> bool:
     >>> incidental("seed"), incidental("trainer.devices"), incidental("model.lr")
     (True, True, False)
     """
-    return _INCIDENTAL.match(name) is not None
+    return bool(_CHANCE.match(name) or _INCIDENTAL.match(name))
 
 
-def fingerprint(params: Mapping[str, Any], *, any_length: bool = False) -> str:
+def experiment_fingerprint(params: Mapping[str, Any]) -> str:
     """A hash of the settings that make the experiment what it is; "" if there are none.
 
-    Args:
-        params: the settings, nested or dotted.
-        any_length: leave out how long to train as well, as between the attempts of one run.
-
-    >>> fingerprint({"lr": 1, "seed": 1}) == fingerprint({"seed": 2, "lr": 1})
+    >>> experiment_fingerprint({"lr": 1, "seed": 1}) == experiment_fingerprint({"seed": 2, "lr": 1})
     True
     """
-    kept = {
-        name: value
-        for name, value in flatten(params).items()
-        if not incidental(name) and not (any_length and _LENGTH.match(name))
-    }
-    if not kept:
+    return _hash({name: value for name, value in flatten(params).items() if not incidental(name)})
+
+
+def run_fingerprint(params: Mapping[str, Any]) -> str:
+    """A hash of the settings that all attempts of a run share; "" if there are none.
+
+    >>> run_fingerprint({"lr": 1, "seed": 1}) == run_fingerprint({"lr": 1, "seed": 2})
+    False
+    """
+    kept = flatten(params).items()
+    return _hash(
+        {name: value for name, value in kept if not (_INCIDENTAL.match(name) or _LENGTH.match(name))}
+    )
+
+
+def _hash(params: Mapping[str, Any]) -> str:
+    if not params:
         return ""
-    return hashlib.sha256(msgspec.json.encode(kept, order="deterministic")).hexdigest()[:16]
+    return hashlib.sha256(msgspec.json.encode(params, order="deterministic")).hexdigest()[:16]

@@ -52,7 +52,8 @@ def born(pid: int) -> float | None:
     stat = Path(f"/proc/{pid}/stat")
     if sys.platform == "linux":
         try:
-            fields = stat.read_text().rpartition(")")[2].split()
+            # the name in field 2 may be any bytes: the kernel cuts it after 15 of them
+            fields = stat.read_text(errors="replace").rpartition(")")[2].split()
         except (FileNotFoundError, ProcessLookupError):
             return None
         # fields 3 (state) and 22 (start in clock ticks) of proc(5)

@@ -186,6 +186,12 @@ class Unknown(msgspec.Struct, frozen=True):
     kind: str
     fields: dict[str, Json]
 
+    @property
+    def time(self) -> float:
+        """When it was recorded, in Unix seconds; 0.0 if it does not say so as records do."""
+        time = self.fields.get("t")
+        return float(time) if isinstance(time, int | float) else 0.0
+
 
 Known = (
     Header | Started | Params | Scalars | Text | Media | Artifact | Checkpoint | Alert | Edit | Gap | Ended
@@ -204,24 +210,44 @@ def encode(record: Known) -> bytes:
 
     Raises:
         TypeError: if a field holds something JSON has no form for.
-        UnicodeEncodeError: if a text holds half of a surrogate pair.
+        ValueError: if a number is NaN or infinite, or a text holds half of a surrogate pair.
 
     >>> encode(Gap(time=1.5, lost=3, since=1.0))
     b'{"k":"gap","t":1.5,"lost":3,"since":1.0}'
     """
-    return _encoder.encode(record)
+    body = _encoder.encode(record)
+    # the encoder silently makes null of a number that JSON does not have
+    if isinstance(record, Scalars):
+        suspicious = not math.isfinite(sum(record.values.values(), record.time))
+    else:
+        suspicious = b"null" in body
+    if suspicious:
+        _check(msgspec.to_builtins(record), type(record).__name__)
+    return body
 
 
-def decode(kind: str, body: bytes) -> Record:
-    """The record that `body` holds; a kind this version does not know comes back as `Unknown`.
+def _check(value: Json, where: str) -> None:
+    """Raise ValueError if there is a number that is not finite in `value`."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"`{where}` must be finite but got {value}: give {str(value)!r} as a text instead")
+    if isinstance(value, dict):
+        for key, part in value.items():
+            _check(part, f"{where}.{key}")
+    elif isinstance(value, list | tuple):
+        for part in value:
+            _check(part, where)
+
+
+def decode(kind: str, line: bytes) -> Record:
+    """The record that `line` holds; a kind this version does not know comes back as `Unknown`.
 
     Raises:
-        ValueError: if `body` is not a record of that kind.
+        ValueError: if `line` is not a record of that kind.
     """
     decoder = _decoders.get(kind)
     if decoder is not None:
-        return decoder.decode(body)
-    fields = msgspec.json.decode(body)
+        return decoder.decode(line)
+    fields = msgspec.json.decode(line)
     return Unknown(kind, {name: value for name, value in fields.items() if name not in ("c", "k", "n")})
 
 

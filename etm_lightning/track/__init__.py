@@ -1,1 +1,1 @@
-"""."""
+"""What happened: runs, and the Lightning side of writing them down."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from etm_lightning.attempts import facts
 from etm_lightning.layout import RunFolder, project_folder
-from etm_lightning.params import fingerprint
+from etm_lightning.params import run_fingerprint
 from etm_lightning.records import Params
 from etm_lightning.track.logger import ETMLogger, logger_step
 from etm_lightning.track.plain import plain
@@ -107,7 +107,7 @@ def _go_on(logger: ETMLogger, trainer: Any, module: Any, origin: dict[str, Any])
 def _same(mine: dict[str, Any], theirs: dict[str, Any]) -> bool:
     """Whether two attempts could be of one run: equal but for length and place, or nothing is known."""
     return (
-        not mine or not theirs or fingerprint(mine, any_length=True) == fingerprint(theirs, any_length=True)
+        not mine or not theirs or run_fingerprint(mine) == run_fingerprint(theirs)
     )
 
 

@@ -1,0 +1,38 @@
+# Two commands for a fresh machine: `make demo`, `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
+
+.PHONY: demo test lint bench soak clean
+
+demo: .venv/demo.stamp ## fine-tune a real BERT three times, rank, report
+	@cd $(CURDIR) && PATH="$(CURDIR)/$(BIN):$$PATH" python train.py -m experiment=bbc lr=1e-4,3e-4,1e-3 project=demo logger=tensorboard
+	@echo "curves: $(BIN)/tensorboard --logdir etm_runs/.tensorboard · runs: $(BIN)/etm ls"
+
+test: .venv/dev.stamp lint ## everything that CI runs
+	$(BIN)/python -m pytest -q
+
+lint: .venv/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/dev.stamp ## side by side with peers
+	$(BIN)/python benchmarks/journal.py
+
+soak: .venv/dev.stamp ## the long tests
+	$(BIN)/python -m pytest -q -m soak
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis etm_runs
+
+# torch alone first: its pin resolves to a CPU wheel where the index has one, a range would pull CUDA
+.venv/demo.stamp: pyproject.toml requirements.lock
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) torch
+	$(PIP) --editable '.[demo]'
+	touch $@
+
+.venv/dev.stamp: .venv/demo.stamp
+	$(PIP) --editable '.[dev]'
+	touch $@

@@ -1,0 +1,280 @@
+"""``etm``: what is in the store, which settings did best, and who else should know."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+if TYPE_CHECKING:
+    from etm_lightning.store.store import Store
+
+LISTED = 50
+
+
+class Commands(TyperGroup):
+    """Commands whose mistakes in what was asked for are one line and exit code 1."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise
+        except (LookupError, ValueError, OSError, ImportError) as error:
+            typer.echo(f"etm: {_message(error)}", err=True)
+            raise typer.Exit(1) from error
+
+
+def _message(error: Exception) -> str:
+    where = getattr(error, "filename", None)
+    return f"{where}: {error.strerror}" if where and isinstance(error, OSError) else str(error)
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Experiment tracking and management. `RUN` may be a part of an id, or `latest`.",
+)
+
+Json = Annotated[bool, typer.Option("--json", help="JSON on stdout, for programs.")]
+Place = Annotated[
+    str | None,
+    typer.Option("--store", metavar="PATH", help="The store; else ETM_STORE or the nearest etm_runs."),
+]
+Target = Annotated[str, typer.Argument(help="A run, group or project; by default the newest run's group.")]
+
+
+def main() -> None:
+    """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal without the letters still gets the table
+    app(prog_name="etm")
+
+
+@app.command()
+def ls(
+    project: Annotated[str | None, typer.Option(help="Of this project only.")] = None,
+    status: Annotated[str | None, typer.Option(help="With this status only, such as finished.")] = None,
+    group: Annotated[str | None, typer.Option(help="Of this group only.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="With this tag; may be repeated.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="More than 50, and archived ones too.")] = False,
+    trash: Annotated[bool, typer.Option("--trash", help="The runs in the trash instead.")] = False,
+    as_json: Json = False,
+    store: Place = None,
+) -> None:
+    """List runs, newest first."""
+    from etm_lightning.share import described, tables
+
+    _known(status)
+    found = _open(store).runs(
+        project=project,
+        group=group,
+        status=status,
+        tags=tag or (),
+        archived=every,
+        trashed=trash,
+        limit=None if every else LISTED + 1,
+    )
+    shown = found if every else found[:LISTED]
+    if as_json:
+        typer.echo(described.text([described.brief(run) for run in shown]))
+    elif shown:
+        tables.runs(shown)
+    else:
+        typer.echo("no runs")
+    if len(shown) < len(found):
+        typer.echo(f"the {LISTED} newest; --all shows all", err=True)
+
+
+def _known(status: str | None) -> None:
+    from etm_lightning.records import STATUSES
+
+    if status is not None and status not in STATUSES:
+        raise typer.BadParameter(f"must be one of {', '.join(STATUSES)}", param_hint="--status")
+
+
+@app.command()
+def show(
+    run: Annotated[str, typer.Argument(help="A run.")] = "latest", as_json: Json = False, store: Place = None
+) -> None:
+    """Show all about a run."""
+    from etm_lightning.share import described, tables
+
+    found = _open(store).run(run)
+    if as_json:
+        typer.echo(described.text(described.whole(found)))
+    else:
+        tables.run(found)
+
+
+@app.command()
+def leaderboard(
+    target: Target = "",
+    metric: Annotated[str, typer.Option(help="Rank by this metric at the best checkpoint.")] = "",
+    mode: Annotated[str, typer.Option(help="min or max; by default as recorded.")] = "",
+    as_json: Json = False,
+    store: Place = None,
+) -> None:
+    """Rank settings, mean ± sd over seeds."""
+    from etm_lightning.evaluate.leaderboard import leaderboard as rank
+    from etm_lightning.share import described, tables
+    from etm_lightning.store.selection import field
+
+    if mode not in ("", "min", "max"):
+        raise typer.BadParameter("must be min or max", param_hint="--mode")
+    chosen = field(_open(store), target)
+    found = rank(chosen.runs, metric=metric, mode=mode)
+    title = f"{chosen.kind} {chosen.title}"
+    if as_json:
+        typer.echo(described.text(described.board(title, found)))
+    else:
+        tables.leaderboard(title, found)
+
+
+@app.command()
+def tag(
+    run: Annotated[str, typer.Argument(help="A run.")],
+    tags: Annotated[list[str], typer.Argument(metavar="TAG...", help="The tags.")],
+    remove: Annotated[bool, typer.Option("--remove", help="Take them away instead.")] = False,
+    as_json: Json = False,
+    store: Place = None,
+) -> None:
+    """Tag a run."""
+    from etm_lightning.store import edits
+
+    found = _open(store).run(run)
+    (edits.untag if remove else edits.tag)(found.folder, *tags)
+    _edited([found], as_json)
+
+
+@app.command()
+def note(
+    run: Annotated[str, typer.Argument(help="A run.")],
+    text: Annotated[str, typer.Argument(help="The text; replaces what was noted before.")],
+    as_json: Json = False,
+    store: Place = None,
+) -> None:
+    """Write the notes of a run."""
+    from etm_lightning.store import edits
+
+    found = _open(store).run(run)
+    edits.note(found.folder, text)
+    _edited([found], as_json)
+
+
+@app.command()
+def rm(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs.")],
+    restore: Annotated[bool, typer.Option("--restore", help="Take them out of the trash instead.")] = False,
+    as_json: Json = False,
+    store: Place = None,
+) -> None:
+    """Put runs in the trash; nothing is deleted."""
+    from etm_lightning.store import edits
+
+    opened = _open(store)
+    found = [opened.run(run) for run in runs]
+    for run in found:
+        (edits.restore if restore else edits.trash)(run.folder)
+    _edited(found, as_json)
+
+
+def _edited(runs: list[Any], as_json: bool) -> None:
+    from etm_lightning.share import described
+
+    for run in runs:
+        run.refresh()
+    if as_json:
+        typer.echo(described.text([described.edited(run) for run in runs]))
+        return
+    for run in runs:
+        typer.echo(described.edited_line(run))
+
+
+@app.command()
+def report(
+    target: Target = "",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The HTML file to write.")] = None,
+    as_json: Json = False,
+    store: Place = None,
+) -> None:
+    """Write one HTML file about a run or group."""
+    from etm_lightning.share import described
+    from etm_lightning.share.report import write_report
+    from etm_lightning.store.selection import select
+
+    chosen = select(_open(store), target)
+    path = output or Path(f"report-{described.file_name(chosen.title)}.html")
+    written = write_report(chosen.runs, path, title=chosen.title)
+    typer.echo(described.text({"report": str(written)}) if as_json else str(written))
+
+
+@app.command()
+def export(
+    target: Target = "",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The file; else stdout.")] = None,
+    format: Annotated[str, typer.Option(help="csv, jsonl or parquet; by default as the file ends.")] = "",
+    as_json: Json = False,
+    store: Place = None,
+) -> None:
+    """Write all points as CSV, JSONL or Parquet."""
+    from etm_lightning.share import described
+    from etm_lightning.share import export as files
+    from etm_lightning.store.selection import select
+
+    if format not in ("", *files.FORMATS):
+        raise typer.BadParameter(f"must be one of {', '.join(files.FORMATS)}", param_hint="--format")
+    if output is None and format == "parquet":
+        raise typer.BadParameter("Parquet is not for stdout: name a file", param_hint="--output")
+    if output is not None:
+        files.format_of(output, format)
+    runs = select(_open(store), target).runs
+    if output is None:
+        files.write(runs, sys.stdout, format or ("jsonl" if as_json else "csv"))
+        return
+    count = files.export(runs, output, format=format)
+    typer.echo(described.text({"file": str(output), "rows": count}) if as_json else f"{output}: {count} rows")
+
+
+@app.command()
+def doctor(as_json: Json = False, store: Place = None) -> None:
+    """Check packages, devices and the store."""
+    from etm_lightning.share import described
+    from etm_lightning.share import doctor as check
+
+    found = check.examine(store)
+    if as_json:
+        typer.echo(described.text(found))
+    else:
+        check.show(found)
+    if found["store"] and found["store"]["damaged"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Your project.")] = Path(),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Lay `train.py` and `conf/` into your project."""
+    from etm_lightning.execute.configs import copy_to
+    from etm_lightning.share import described
+
+    written = [str(path) for path in copy_to(folder, force)]
+    typer.echo(described.text({"files": written}) if as_json else "\n".join(written))
+
+
+def _open(path: str | None) -> Store:
+    from etm_lightning.store.store import Store
+
+    store = Store(path)
+    typer.echo(f"store: {store.path}", err=True)
+    return store

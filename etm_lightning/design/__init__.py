@@ -1,0 +1,1 @@
+"""What will be tried: the schema of an experiment."""

@@ -1,0 +1,136 @@
+"""The schema in front of the YAML: what a config may hold, of which type, and what a typo was meant to be."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+NAME = "etm_schema"
+OPEN = ("data", "model", "callbacks", "logger", "vars")
+"""Nodes that take any key: what their `_target_` does not accept is refused when it is built."""
+
+
+@dataclass
+class TrainerConfig:
+    """Every argument of `lightning.pytorch.Trainer`, with Lightning's own defaults."""
+
+    _target_: str = "lightning.pytorch.Trainer"
+    accelerator: Any = "auto"
+    strategy: Any = "auto"
+    devices: Any = "auto"
+    num_nodes: int = 1
+    precision: Any = None
+    logger: Any = None
+    callbacks: Any = None
+    fast_dev_run: Any = False
+    max_epochs: int | None = None
+    min_epochs: int | None = None
+    max_steps: int = -1
+    min_steps: int | None = None
+    max_time: Any = None
+    limit_train_batches: Any = None
+    limit_val_batches: Any = None
+    limit_test_batches: Any = None
+    limit_predict_batches: Any = None
+    overfit_batches: Any = 0.0
+    val_check_interval: Any = None
+    check_val_every_n_epoch: int | None = 1
+    num_sanity_val_steps: int | None = None
+    log_every_n_steps: int | None = None
+    enable_checkpointing: bool | None = None
+    enable_progress_bar: bool | None = None
+    enable_model_summary: bool | None = None
+    accumulate_grad_batches: int = 1
+    gradient_clip_val: Any = None
+    gradient_clip_algorithm: str | None = None
+    deterministic: Any = None
+    benchmark: bool | None = None
+    inference_mode: bool = True
+    use_distributed_sampler: bool = True
+    profiler: Any = None
+    detect_anomaly: bool = False
+    barebones: bool = False
+    plugins: Any = None
+    sync_batchnorm: bool = False
+    reload_dataloaders_every_n_epochs: int = 0
+    default_root_dir: str | None = None
+    enable_autolog_hparams: bool = True
+    model_registry: str | None = None
+
+
+@dataclass
+class Paths:
+    """Where things go: the store, the folder of the run, the name of that folder."""
+
+    store: str = "etm_runs"
+    run: str = ""
+    id: str = ""
+
+
+@dataclass
+class Config:
+    """A whole experiment.
+
+    Attributes:
+        project: the project that the run belongs to.
+        name: a readable name; by default made of the overrides.
+        group: the group that the run belongs to; a multirun makes one.
+        tags: words to find the run by.
+        notes: free text.
+        question: what the experiment is to answer.
+        method: how.
+        seed: seed of everything; null for none.
+        lr: learning rate.
+        batch_size: rows per batch and process.
+        max_epochs: how long to train.
+        precision: as Lightning spells it: 32, 16-mixed, bf16-mixed, 64-true, …
+        monitor: the value that chooses the best checkpoint and ranks runs.
+        mode: whether `monitor` is better when higher (max) or lower (min).
+        ckpt_path: a checkpoint to go on from.
+        resume: ``auto``: go on with the newest unfinished run of this config; ``never``.
+        test: test the best checkpoint after a single run, or the winner after a multirun.
+        vars: names of your own, to refer to as ``${vars.name}``.
+        paths: where things go.
+        data: the data module.
+        model: the LightningModule.
+        callbacks: callbacks by name.
+        logger: further loggers by name; ours is always there.
+        trainer: arguments of the Trainer.
+    """
+
+    project: str = "default"
+    name: str = ""
+    group: str = ""
+    tags: list[str] = field(default_factory=list)
+    notes: str = ""
+    question: str = ""
+    method: str = ""
+    seed: int | None = 1
+    lr: float | None = None
+    batch_size: int | None = None
+    max_epochs: int | None = None
+    precision: Any = None
+    monitor: str = ""
+    mode: str = "max"
+    ckpt_path: str | None = None
+    resume: str = "never"
+    test: bool = True
+    vars: Any = None
+    paths: Paths = field(default_factory=Paths)
+    data: Any = None
+    model: Any = None
+    callbacks: Any = None
+    logger: Any = None
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """What a mistyped word was probably meant to be, as the end of a sentence; "" if nothing is near.
+
+    >>> nearest("precission", ["precision", "profiler"])
+    '; did you mean `precision`?'
+    """
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean `{found[0]}`?" if found else ""

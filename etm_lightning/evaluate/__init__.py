@@ -1,0 +1,1 @@
+"""What the results mean: replicates, leaderboards, summaries of series."""

@@ -1,0 +1,1 @@
+"""Make it happen: build from a config, train, test."""

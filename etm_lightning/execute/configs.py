@@ -1,0 +1,92 @@
+"""Hydra's side of our configs: where they lie, their schema, and the words they may use."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import DictConfig, OmegaConf
+
+from etm_lightning.attempts import find_writers
+from etm_lightning.design.config import NAME, OPEN, Config
+from etm_lightning.execute.resume import origin, unfinished
+from etm_lightning.layout import RunFolder, new_run_id, new_store, project_folder
+from etm_lightning.params import incidental
+
+PACKAGE = Path(__file__).parents[1]
+
+
+def conf_folder() -> Path:
+    """The configs that come with the package: beside it in a clone, inside it in a wheel."""
+    inside = PACKAGE / "conf"
+    return inside if inside.is_dir() else PACKAGE.parent / "conf"
+
+
+def copy_to(folder: Path, force: bool = False) -> list[Path]:
+    """Lay a `train.py` and a `conf/` into a user's project.
+
+    Raises:
+        FileExistsError: if a file is there already and `force` is not given; nothing is written.
+    """
+    source = conf_folder()
+    script = source / "train.py.txt" if (source / "train.py.txt").exists() else source.parent / "train.py"
+    pairs = {folder / "train.py": script}
+    pairs |= {folder / "conf" / path.relative_to(source): path for path in sorted(source.rglob("*.yaml"))}
+    taken = [str(path) for path in pairs if path.exists()]
+    if taken and not force:
+        raise FileExistsError(
+            f"`folder` has these files already: {', '.join(taken[:3])}; use --force to replace"
+        )
+    for target, path in pairs.items():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+    return list(pairs)
+
+
+def register() -> None:
+    """Give Hydra the schema and the resolvers ``${etm.…:}``; may be called again."""
+    schema = OmegaConf.structured(Config)
+    for name in OPEN:
+        schema[name] = {}
+        OmegaConf.set_struct(schema[name], False)
+    ConfigStore.instance().store(name=NAME, node=schema, provider="etm_lightning")
+    for name, resolver in (
+        ("store", _store),
+        ("run_dir", _run_dir),
+        ("attempt", _attempt),
+        ("basename", lambda path: Path(path).name),
+    ):
+        OmegaConf.register_new_resolver(f"etm.{name}", resolver, replace=True)
+
+
+def _store() -> str:
+    return str(Path(os.environ.get("ETM_STORE") or "etm_runs").expanduser().absolute())
+
+
+def _run_dir(*, _root_: DictConfig) -> str:
+    """The folder of the run: that of the one to go on with, else a new one."""
+    project = project_folder(new_store(_root_.paths.store), _root_.project)
+    found = origin(_root_) if _root_.ckpt_path else unfinished(_root_) if _root_.resume == "auto" else None
+    if found is not None:
+        return str(found.path)
+    return str(project / new_run_id(_root_.name or _title(_root_)))
+
+
+def _title(cfg: DictConfig) -> str:
+    """A name from what was typed: ``lr=1e-5,seed=1``; without overrides the project's."""
+    words: list[str] = []
+    for override in cfg.hydra.overrides.task:
+        key, _, value = str(override).lstrip("+~").partition("=")
+        if key == "experiment":
+            words.insert(0, value)
+        elif key == "seed" or not (key in ("trainer", "debug") or incidental(key)):
+            words.append(f"{key.rpartition('.')[2]}={Path(value).name}")
+    return ",".join(words) or cfg.project
+
+
+def _attempt(run_dir: str) -> int:
+    """The number of the attempt that begins in this folder."""
+    folder = RunFolder(Path(run_dir))
+    return max((writer.header.attempt for writer in find_writers(folder.journal)), default=0) + 1

@@ -1,0 +1,74 @@
+"""What a training shows: bars on a terminal, one plain line per epoch elsewhere, nothing if asked."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+from lightning_utilities.core.rank_zero import rank_zero_only
+
+
+def quiet() -> bool:
+    """Whether ``ETM_QUIET`` asks for silence."""
+    return os.environ.get("ETM_QUIET", "0") not in ("", "0")
+
+
+def show_bar() -> bool:
+    """Whether a progress bar makes sense here."""
+    return sys.stdout.isatty() and not quiet()
+
+
+@rank_zero_only
+def say(line: str) -> None:
+    """One line to standard output, at once, from rank 0."""
+    if not quiet():
+        print(line, flush=True)
+
+
+def near(path: Path) -> str:
+    """A path as one would type it here."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def hush() -> None:
+    """Keep Lightning's tips off the screen: what matters is recorded."""
+    for name in ("lightning.pytorch", "lightning.fabric", "pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"(lightning|pytorch_lightning)\.")
+    warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\).*")
+
+
+class EpochLine(pl.Callback):
+    """One line per epoch: its number, its duration, and the values logged."""
+
+    def __init__(self) -> None:
+        self._began = 0.0
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._began = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        values = [
+            f"{name} {float(value):.4g}"
+            for name, value in sorted(trainer.callback_metrics.items())
+            if _short(name)
+        ]
+        most = f"/{trainer.max_epochs}" if trainer.max_epochs and trainer.max_epochs > 0 else ""
+        seconds = time.monotonic() - self._began
+        say(f"epoch {trainer.current_epoch + 1}{most} · {seconds:.1f} s · {' · '.join(values)}")
+
+
+def _short(name: Any) -> bool:
+    """Whether a value belongs on the line: not those per class, nor the step's twin of an epoch's value."""
+    what = str(name).rpartition("/")[2]
+    return (
+        not str(name).startswith("lr-")
+        and not what.endswith("_step")
+        and (what == what.lower() or "_" not in what)
+    )

@@ -1,0 +1,251 @@
+"""One config, one run: build, fit, test the best checkpoint, say what came out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, open_dict, read_write
+
+from etm_lightning.execute.build import InputError, build, build_each, build_trainer, reading
+from etm_lightning.execute.progress import EpochLine, near, say, show_bar
+from etm_lightning.execute.recorder import Recorder
+from etm_lightning.execute.resume import last_checkpoint, settings
+from etm_lightning.layout import RunFolder, new_run_id, new_store, project_folder
+from etm_lightning.store.run import StoredRun
+from etm_lightning.track.logger import ETMLogger
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a training came to.
+
+    Attributes:
+        run: id of the run.
+        folder: the folder that holds it.
+        objective: the best checkpoint's monitored value; None if nothing was monitored.
+        monitor: name of that value.
+        checkpoint: the best checkpoint.
+        metrics: last values by name, of the test too.
+    """
+
+    run: str
+    folder: Path
+    objective: float | None = None
+    monitor: str = ""
+    checkpoint: Path | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a config describes, built."""
+
+    data: Any
+    model: Any
+    trainer: Any
+
+
+def train(cfg: DictConfig) -> Outcome:
+    """Train what `cfg` describes, and record it.
+
+    A single run tests its best checkpoint; in a multirun nothing touches the test split.
+
+    Raises:
+        InputError: if the config or the data cannot be used; the run then says so too.
+    """
+    with reading("`paths.store`"):
+        folder = run_folder(cfg)
+    logger = logger_for(cfg, folder)
+    logger.record_params(settings(cfg))
+    try:
+        refuse_relaunch(cfg)
+        ckpt_path = checkpoint_to_go_on_from(cfg, folder)
+        parts = assemble(cfg, logger)
+        say(f"run {near(folder.path)} · look: etm show {folder.path.name[-4:]}")
+        parts.trainer.fit(parts.model, datamodule=parts.data, ckpt_path=ckpt_path)
+        outcome = _outcome(cfg, folder, parts.trainer)
+        if cfg.test and not multirun():
+            outcome = dataclasses.replace(
+                outcome, metrics={**outcome.metrics, **run_test(parts, outcome.checkpoint)}
+            )
+    except BaseException as error:
+        logger.end_with(error)
+        raise
+    _end_line(outcome)
+    return outcome
+
+
+def test(run: StoredRun) -> dict[str, float]:
+    """Test the best checkpoint of a run on its test split; the values are recorded with the run.
+
+    Returns:
+        The test values by name; none if there is no test split.
+
+    Raises:
+        InputError: if its best checkpoint is not there any more, or its data or model cannot be built again.
+    """
+    best = run.best_checkpoint
+    path = run.folder.path / best.path if best else None
+    if path is None or not path.is_file():
+        raise InputError(f"run {run.id} has no best checkpoint to test: {path or 'none was recorded'}")
+    cfg = DictConfig(run.params)
+    logger = ETMLogger(run.project, run.folder.path.parents[1], version=run.id)
+    return run_test(assemble(cfg, logger), path)
+
+
+def run_test(parts: Parts, checkpoint: Path | None) -> dict[str, float]:
+    """Test a checkpoint, or the model as it is; where nothing can be tested, nothing is."""
+    source = parts.data if parts.data is not None else parts.model
+    if not _defines(source, "test_dataloader") or not _defines(parts.model, "test_step"):
+        return {}
+    results = parts.trainer.test(
+        parts.model, datamodule=parts.data, ckpt_path=checkpoint and str(checkpoint), verbose=False
+    )
+    return {name: float(value) for result in results for name, value in result.items()}
+
+
+def run_folder(cfg: DictConfig) -> RunFolder:
+    """Hydra's output folder, which is the run's; outside of Hydra a new one."""
+    store = new_store(cfg.paths.store)
+    if not HydraConfig.initialized():
+        return RunFolder(project_folder(store, cfg.project) / new_run_id(cfg.name or cfg.project))
+    hydra = HydraConfig.get()
+    folder = RunFolder(Path(hydra.runtime.output_dir))
+    folder.logs.mkdir(parents=True, exist_ok=True)
+    # the resolver would give another folder to the ranks that Lightning launches with this command line
+    node: Any = HydraConfig.instance().cfg
+    with read_write(node.hydra), open_dict(node.hydra):
+        node.hydra.run.dir = str(folder.path)
+    return folder
+
+
+def multirun() -> bool:
+    """Whether this is one job of a multirun."""
+    return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+
+
+def logger_for(cfg: DictConfig, folder: RunFolder) -> ETMLogger:
+    """The logger of the run in `folder`, which writes when the training starts."""
+    group = cfg.group or (Path(HydraConfig.get().sweep.dir).name if multirun() else "")
+    logger = ETMLogger(
+        cfg.project,
+        folder.path.parents[1],
+        name=cfg.name,
+        version=folder.path.name,
+        group=group,
+        tags=list(cfg.tags),
+        notes=cfg.notes,
+        question=cfg.question,
+        method=cfg.method,
+    )
+    logger.run.hold()
+    return logger
+
+
+def assemble(cfg: DictConfig, logger: ETMLogger) -> Parts:
+    """Build data, model, callbacks, loggers and Trainer.
+
+    Raises:
+        InputError: if one of them cannot be built from what the user gave.
+    """
+    if cfg.seed is not None:
+        pl.seed_everything(cfg.seed, workers=True, verbose=False)
+    data: Any = build(cfg.data, "data") if cfg.data else None
+    given = {}
+    if hasattr(data, "model_kwargs"):
+        with reading("`data`"):
+            data.prepare_data()
+            data.setup("fit")
+            given = data.model_kwargs()
+            logger.record_params(data.describe(), about="data")
+    model = build(cfg.model, "model", **given)
+    if hasattr(model, "parameter_counts"):
+        logger.record_params(model.parameter_counts(), about="model")
+    callbacks = build_each(cfg.callbacks, "callbacks")
+    bar = show_bar()
+    trainer = build_trainer(
+        cfg.trainer,
+        logger=[logger, *build_each(cfg.logger, "logger")],
+        callbacks=[*callbacks, Recorder(), *([] if bar else [EpochLine()])],
+        enable_progress_bar=bar,
+        enable_model_summary=False,
+        default_root_dir=logger.log_dir,
+    )
+    return Parts(data, model, trainer)
+
+
+def refuse_relaunch(cfg: DictConfig) -> None:
+    """Lightning starts the ranks of ddp by running the command line again: in a multirun, the whole sweep.
+
+    Raises:
+        InputError: naming what to do instead.
+    """
+    strategy = str(cfg.trainer.strategy)
+    if multirun() and strategy.startswith(("ddp", "fsdp", "deepspeed")) and "spawn" not in strategy:
+        raise InputError(
+            f"`trainer.strategy={strategy}` cannot run in a multirun: Lightning would start the whole sweep "
+            "again on every rank. Run each by itself without -m, or use trainer.strategy=ddp_spawn."
+        )
+
+
+def checkpoint_to_go_on_from(cfg: DictConfig, folder: RunFolder) -> str | None:
+    """`ckpt_path`, or with ``resume=auto`` the last checkpoint of the run that is gone on with."""
+    if cfg.ckpt_path:
+        if not Path(cfg.ckpt_path).exists():
+            raise InputError(f"`ckpt_path` must be a checkpoint but there is no {cfg.ckpt_path!r}")
+        return str(cfg.ckpt_path)
+    if cfg.resume not in ("auto", "never"):
+        raise InputError(f"`resume` must be auto or never but got {cfg.resume!r}")
+    if cfg.resume == "never":
+        return None
+    if not folder.identity_file.exists():
+        say(f"resume=auto: no unfinished run of this config in project {cfg.project!r}; a new one begins")
+        return None
+    run = StoredRun(folder)
+    checkpoint = last_checkpoint(run)
+    what = f"from {near(checkpoint)}" if checkpoint else "from the beginning: it has no checkpoint"
+    say(f"resume=auto: going on with {run.id}, which {run.status}, {what}")
+    return str(checkpoint) if checkpoint else None
+
+
+def _outcome(cfg: DictConfig, folder: RunFolder, trainer: Any) -> Outcome:
+    metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    saved = trainer.checkpoint_callback
+    score = getattr(saved, "best_model_score", None)
+    monitor = getattr(saved, "monitor", None) or cfg.monitor
+    path = getattr(saved, "best_model_path", "")
+    return Outcome(
+        run=folder.path.name,
+        folder=folder.path,
+        objective=float(score) if score is not None else metrics.get(monitor),
+        monitor=monitor,
+        checkpoint=Path(path) if path else None,
+        metrics=metrics,
+    )
+
+
+def _end_line(outcome: Outcome) -> None:
+    parts = [f"done {outcome.run}"]
+    if outcome.objective is not None:
+        parts.append(f"best {outcome.monitor} {outcome.objective:.4g}")
+    headline = outcome.monitor.replace("val/", "test/")
+    if headline != outcome.monitor and headline in outcome.metrics:
+        parts.append(f"{headline} {outcome.metrics[headline]:.4g}")
+    if outcome.checkpoint:
+        parts.append(f"checkpoint {outcome.checkpoint.relative_to(outcome.folder)}")
+    if not multirun():
+        parts.append(f"next: etm report {outcome.run[-4:]}")
+    say(" · ".join(parts))
+
+
+def _defines(thing: Any, hook: str) -> bool:
+    """Whether a class overrides a hook that Lightning's own classes leave empty."""
+    method = getattr(type(thing), hook, None)
+    return method is not None and not method.__module__.startswith(("lightning.pytorch", "pytorch_lightning"))

@@ -1,0 +1,42 @@
+"""What follows a multirun: the winner meets the test split, and everybody sees the leaderboard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from etm_lightning.evaluate.leaderboard import Leaderboard, leaderboard
+from etm_lightning.execute.progress import near, say
+from etm_lightning.execute.train import test
+from etm_lightning.share.report import write_report
+from etm_lightning.share import tables
+from etm_lightning.store.run import StoredRun
+from etm_lightning.store.store import Store
+
+
+def finish(store: Store, project: str, group: str, folder: Path, *, tested: bool) -> Leaderboard:
+    """Rank a group on validation, test the best run of the winning setting once, report.
+
+    Args:
+        store: where the runs are.
+        project: their project.
+        group: their group.
+        folder: where the report goes.
+        tested: whether to test the winner.
+    """
+    board = leaderboard(store.runs(project=project, group=group))
+    if tested and board.winner is not None and not _was_tested(board.winner.best):
+        values = test(board.winner.best)
+        if values:
+            words = " · ".join(
+                f"{name} {tables.number(value)}" for name, value in values.items() if "_" not in name
+            )
+            say(f"winner {board.winner.best.id}, chosen on validation, tested once: {words}")
+        board = leaderboard(store.runs(project=project, group=group))
+    tables.leaderboard(group, board)
+    report = write_report(store.runs(project=project, group=group), folder / "report.html")
+    say(f"report {near(report)} · again: etm leaderboard {group}")
+    return board
+
+
+def _was_tested(run: StoredRun) -> bool:
+    return any(metric.stage == "test" for metric in run.metrics.values())

@@ -1,0 +1,22 @@
+"""Where Hydra tells us that a multirun is over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+
+
+class AfterSweep(Callback):
+    """Hydra makes one at every start, so it loads what it needs when a multirun has ended."""
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        from etm_lightning.optimize.results import finish
+        from etm_lightning.store.store import Store
+
+        folder = Path(config.hydra.sweep.dir)
+        finish(
+            Store(config.paths.store), config.project, config.group or folder.name, folder, tested=config.test
+        )

@@ -1,0 +1,209 @@
+"""Runs and leaderboards as tables for people."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from etm_lightning.evaluate.leaderboard import Leaderboard
+from etm_lightning.params import flatten
+from etm_lightning.store.run import StoredRun
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_MOST_ROWS = 100
+_MOST_METRICS = 6
+
+
+def clean(value: object) -> str:
+    r"""`value` as text that cannot steer a terminal: what is not printable becomes a mark.
+
+    >>> clean("a\x1b[31mb")
+    'a�[31mb'
+    """
+    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in str(value))
+
+
+def number(value: float | None) -> str:
+    """A value as people read it.
+
+    >>> number(0.123456789), number(None)
+    ('0.1235', '')
+    """
+    return "" if value is None else f"{value:.4g}"
+
+
+def span(seconds: float) -> str:
+    """A duration as people read it.
+
+    >>> span(3725.0), span(59.4)
+    ('1h02m05s', '59s')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h{minutes:02}m{rest:02}s"
+    return f"{minutes}m{rest:02}s" if minutes else f"{rest}s"
+
+
+def moment(seconds: float | None) -> str:
+    """A moment in local time."""
+    return "" if seconds is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+
+
+def show(heads: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "") -> None:
+    """Print a table to stdout: names wrap on a narrow terminal and are never cut."""
+    from rich.console import Console
+    from rich.measure import Measurement
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, title=title or None, title_justify="left", title_style="bold", pad_edge=False)
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(clean(cell)) for cell in row))
+    console = Console(file=sys.stdout)
+    if not console.is_terminal:
+        unlimited = console.options.update(width=100_000)
+        widest = Measurement.get(console, unlimited, table).maximum
+        console = Console(file=sys.stdout, width=max(200, widest), no_color=True, force_terminal=False)
+    _print(console, table)
+
+
+def _print(console: Any, table: Table) -> None:
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():
+        print(line.rstrip())
+
+
+def runs(found: Iterable[StoredRun]) -> None:
+    """A list of runs."""
+    rows = []
+    for run in found:
+        best = run.best_checkpoint
+        score = f"{best.monitor}={number(best.score)}" if best and best.monitor else ""
+        rows.append(
+            (
+                run.id,
+                run.status,
+                run.project,
+                run.group,
+                moment(run.created),
+                span(run.duration),
+                score,
+                " ".join(run.tags),
+            )
+        )
+    show(("run", "status", "project", "group", "created", "took", "best", "tags"), rows)
+
+
+def run(one: StoredRun) -> None:
+    """All about a run that fits a screen or two."""
+    show(("", ""), _facts(one), title=one.id)
+    metrics = list(one.metrics.items())
+    rows = [
+        (
+            name,
+            metric.stage,
+            number(one.headline.get(name)),
+            number(metric.latest.value),
+            _at(metric.min),
+            _at(metric.max),
+            metric.count,
+        )
+        for name, metric in metrics[:_MOST_ROWS]
+    ]
+    if rows:
+        heads = ("metric", "stage", "at best", "latest", "min (step)", "max (step)", "points")
+        show(heads, rows, title="\nMetrics" + _more(len(metrics)))
+    params = list(flatten(one.params).items())
+    if params:
+        show(("param", "value"), params[:_MOST_ROWS], title="\nParams" + _more(len(params)))
+    if one.checkpoints:
+        taken = [
+            (c.id, c.step, number(c.score), "best" if c.best else "", c.path)
+            for c in one.checkpoints[-_MOST_ROWS:]
+        ]
+        show(("checkpoint", "step", "score", "", "path"), taken, title="\nCheckpoints")
+    if one.alerts:
+        show(("level", "title", "text"), [(a.level, a.title, a.text) for a in one.alerts], title="\nAlerts")
+    damage(one.damage)
+    if one.traceback:
+        print(f"\n{clean(one.traceback)}")
+
+
+def damage(found: Iterable[Any]) -> None:
+    """What cannot be read, with file and offset."""
+    rows = [(one.path, one.offset, one.size, one.reason) for one in found]
+    if rows:
+        show(("damaged file", "offset", "bytes", "reason"), rows, title="\nDamage")
+
+
+def _facts(run: StoredRun) -> list[tuple[str, object]]:
+    best = run.best_checkpoint
+    score = f"{best.monitor} = {number(best.score)} at step {best.step}" if best else ""
+    facts: list[tuple[str, object]] = [
+        ("name", run.name),
+        ("project", run.project),
+        ("group", run.group),
+        ("status", run.status),
+        ("reason", run.reason),
+        ("signal", run.signal or ""),
+        ("created", moment(run.created)),
+        ("took", f"{span(run.duration)} in {run.attempts} attempt{'s' * (run.attempts != 1)}"),
+        ("best", score),
+        ("tags", " ".join(run.tags)),
+        ("question", run.question),
+        ("method", run.method),
+        ("notes", run.notes),
+        ("forked from", run.forked_from),
+        ("evaluates", run.evaluates),
+        ("state", " ".join(["archived"] * run.archived + ["in the trash"] * run.trashed)),
+        ("folder", run.folder.path),
+    ]
+    return [(name, value) for name, value in facts if value != ""]
+
+
+def _at(point: Any) -> str:
+    return f"{number(point.value)} ({point.step})" if point else ""
+
+
+def _more(total: int) -> str:
+    return f" ({_MOST_ROWS} of {total}; --json has all)" if total > _MOST_ROWS else ""
+
+
+def leaderboard(title: str, found: Leaderboard) -> None:
+    """A leaderboard, and beneath it the runs without a place."""
+    if found.objective and found.rows:
+        goal = found.objective
+        names = _columns(found)
+        heads = ["#", goal.metric, "n", *found.varying, *names, "best run", ""]
+        rows = [
+            [
+                row.place,
+                row.score,
+                row.score.n,
+                *(row.params.get(name, "") for name in found.varying),
+                *(number({**row.metrics, **row.tests}.get(name)) for name in names),
+                row.best.id,
+                "; ".join([*(["pruned"] if row.status == "pruned" else []), *row.flags]),
+            ]
+            for row in found.rows
+        ]
+        direction = "largest" if goal.mode == "max" else "smallest"
+        show(heads, rows, title=f"{title}: {direction} {goal.metric} at the best checkpoint, mean ± sd")
+    if found.unranked:
+        show(("not ranked", "why"), [(run.id, why) for run, why in found.unranked], title="")
+
+
+def _columns(found: Leaderboard) -> list[str]:
+    """Test values first, then others that more rows have; as many as a screen takes."""
+    goal = found.objective.metric if found.objective else ""
+    tests = dict.fromkeys(name for row in found.rows for name in row.tests)
+    others = dict.fromkeys(name for row in found.rows for name in row.metrics if name != goal)
+    return [*tests, *(name for name in others if name not in tests)][:_MOST_METRICS]

@@ -1,0 +1,1 @@
+"""Where experiments are kept, as read from the journals of their runs."""

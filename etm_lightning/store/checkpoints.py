@@ -1,0 +1,63 @@
+"""The checkpoints of a run, each put together from the records of one id."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from etm_lightning.records import Checkpoint
+
+
+@dataclass(frozen=True)
+class CheckpointView:
+    """A checkpoint: where and when it was taken, where it lies, how good it is; `best` holds for one at most.
+
+    `path` is absolute or relative to the run's folder; `order` is the number of its mark among the facts of
+    the run.
+    """
+
+    id: str
+    step: int
+    epoch: int | None
+    time: float
+    attempt: int
+    path: str = ""
+    monitor: str = ""
+    mode: str = ""
+    score: float | None = None
+    best: bool = False
+    order: int = -1
+
+
+class Checkpoints:
+    """Merges checkpoint records in the order of the run."""
+
+    def __init__(self) -> None:
+        self._views: dict[str, CheckpointView] = {}
+        self._best: str | None = None
+
+    def take(self, order: int, record: Checkpoint, attempt: int, counts: bool) -> None:
+        """Add what `record` says.
+
+        A checkpoint is there if its mark counts. What was noted about it later counts too, even when the
+        attempt was cut right behind the mark: it describes the checkpoint, not the training that went on.
+        """
+        if record.id not in self._views:
+            if not counts:
+                return
+            self._views[record.id] = CheckpointView(
+                record.id, record.step, record.epoch, record.time, attempt, order=order
+            )
+        view = self._views[record.id]
+        self._views[record.id] = replace(
+            view,
+            path=record.path or view.path,
+            monitor=record.monitor or view.monitor,
+            mode=record.mode or view.mode,
+            score=view.score if record.score is None else record.score,
+        )
+        if record.best:
+            self._best = record.id
+
+    def views(self) -> list[CheckpointView]:
+        """All checkpoints in the order in which they were taken."""
+        return [replace(view, best=view.id == self._best) for view in self._views.values()]

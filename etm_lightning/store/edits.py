@@ -1,0 +1,114 @@
+"""What people change about a run: edits are records too, each call in a file of its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from etm_lightning.journal import Damage, Journal, follow, writers
+from etm_lightning.layout import Identity, RunFolder
+from etm_lightning.records import Edit
+
+
+@dataclass(frozen=True)
+class Edited:
+    """What people may change about a run, as it stands after their edits."""
+
+    name: str
+    tags: tuple[str, ...]
+    notes: str
+    archived: bool = False
+    trashed: bool = False
+
+
+def read_edits(folder: RunFolder) -> list[Edit]:
+    """The edits of a run, in the order of their times."""
+    found = [
+        item
+        for writer, segments in writers(folder.journal).items()
+        if writer.startswith("edits-")
+        for _, item in follow(segments)
+        if not isinstance(item, Damage) and isinstance(item, Edit)
+    ]
+    return sorted(found, key=lambda edit: edit.time)
+
+
+def apply(identity: Identity, edits: Iterable[Edit]) -> Edited:
+    """A run's name, tags and notes after `edits`; an operation of a later version is passed over."""
+    now = Edited(identity.name, tuple(identity.tags), identity.notes)
+    for edit in edits:
+        now = _applied(now, edit)
+    return now
+
+
+def _applied(now: Edited, edit: Edit) -> Edited:
+    match edit.op:
+        case "tag":
+            return replace(now, tags=tuple(dict.fromkeys((*now.tags, edit.value))))
+        case "untag":
+            return replace(now, tags=tuple(tag for tag in now.tags if tag != edit.value))
+        case "note":
+            return replace(now, notes=edit.value)
+        case "rename":
+            return replace(now, name=edit.value)
+        case "archive" | "unarchive":
+            return replace(now, archived=edit.op == "archive")
+        case "trash" | "restore":
+            return replace(now, trashed=edit.op == "trash")
+    return now
+
+
+def write(folder: RunFolder, op: str, *values: str) -> None:
+    """Append one edit per value.
+
+    Raises:
+        OSError: if the run's folder cannot be written.
+    """
+    journal = Journal(folder.journal, run=folder.path.name, attempt=0, role="edits")
+    try:
+        for value in values or ("",):
+            journal.append(Edit(time=time.time(), op=op, value=value))
+    finally:
+        journal.close()
+
+
+def tag(folder: RunFolder, *tags: str) -> None:
+    """Add `tags` to a run."""
+    write(folder, "tag", *_named(tags))
+
+
+def untag(folder: RunFolder, *tags: str) -> None:
+    """Take `tags` from a run."""
+    write(folder, "untag", *_named(tags))
+
+
+def _named(tags: tuple[str, ...]) -> tuple[str, ...]:
+    if not tags or not all(tag.strip() for tag in tags):
+        raise ValueError(f"`tags` must be one word or more but got {list(tags)!r}")
+    return tags
+
+
+def note(folder: RunFolder, text: str) -> None:
+    """Replace the notes of a run by `text`."""
+    write(folder, "note", text)
+
+
+def rename(folder: RunFolder, name: str) -> None:
+    """Give a run another name; its id stays."""
+    write(folder, "rename", name)
+
+
+def archive(folder: RunFolder, *, undo: bool = False) -> None:
+    """Leave a run out of ordinary lists."""
+    write(folder, "unarchive" if undo else "archive")
+
+
+def trash(folder: RunFolder) -> None:
+    """Put a run in the trash: nothing is deleted, and `restore` brings it back."""
+    write(folder, "trash")
+
+
+def restore(folder: RunFolder) -> None:
+    """Take a run out of the trash."""
+    write(folder, "restore")

@@ -1,0 +1,118 @@
+"""All that a run's journal says, from one reading."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from etm_lightning.attempts import Fact, facts
+from etm_lightning.journal import Damage
+from etm_lightning.layout import RunFolder
+from etm_lightning.records import (
+    Alert,
+    Artifact,
+    Checkpoint,
+    Gap,
+    Media,
+    Params,
+    Record,
+    Scalars,
+    Started,
+    Text,
+)
+from etm_lightning.store.checkpoints import Checkpoints, CheckpointView
+from etm_lightning.store.series import LARGEST, Point, Series, SeriesKey
+from etm_lightning.store.state import State, Trace, state
+
+
+def merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """`old` overwritten by `new` key by key, dicts within dicts too.
+
+    >>> merge({"model": {"lr": 1, "width": 8}}, {"model": {"lr": 2}})
+    {'model': {'lr': 2, 'width': 8}}
+    """
+    merged = dict(old)
+    for key, value in new.items():
+        before = merged.get(key)
+        if isinstance(before, Mapping) and isinstance(value, Mapping):
+            value = merge(before, value)
+        merged[key] = value
+    return merged
+
+
+class History:
+    """The records of a run, sorted by what they are about."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.series: dict[SeriesKey, Series] = {}
+        self.about: dict[str, dict[str, Any]] = {}
+        self.listed: dict[type, list[Any]] = {kind: [] for kind in (Alert, Artifact, Media, Text, Gap)}
+        self.damage: list[Damage] = []
+        self._checkpoints = Checkpoints()
+        self._traces: list[Trace] = []  # one per writer, in the order of reading
+        self._read(folder.journal)
+        touched = _touched(folder)
+        self.state: State = state(self._traces, touched=touched, now=time.time())
+        self.checkpoints: list[CheckpointView] = self._checkpoints.views()
+
+    def _read(self, journal: Path) -> None:
+        try:
+            for order, fact in enumerate(facts(journal, superseded=True)):
+                self._take(order, fact)
+        except OSError as error:  # a file that went away or may not be read: the rest stays readable
+            path = Path(error.filename or journal)
+            self.damage.append(Damage(path, 0, 0, f"cannot be read: {error.strerror or error}"))
+
+    def _take(self, order: int, fact: Fact) -> None:
+        item = fact.item
+        if isinstance(item, Damage):
+            self.damage.append(item)
+        elif isinstance(item, Scalars):
+            self._take_scalars(order, item, fact)
+        elif isinstance(item, Checkpoint):
+            self._checkpoints.take(order, item, fact.header.attempt, fact.counts)
+        elif fact.counts:
+            self._take_other(item)
+        if not self._traces or self._traces[-1].header is not fact.header:
+            self._traces.append(Trace(fact.header, order))
+        self._traces[-1].take(order, item)
+
+    def _take_scalars(self, order: int, record: Scalars, fact: Fact) -> None:
+        where = record.stage, record.axis, fact.header.rank
+        if max(abs(record.step), abs(record.epoch or 0)) >= LARGEST:
+            path, reason = Path(fact.cursor.segment), f"step {record.step} needs more than 64 bits"
+            self.damage.append(Damage(path, fact.cursor.offset, 0, reason))
+            return
+        for name, value in record.items().items():
+            key = SeriesKey(name, *where)
+            series = self.series.get(key)
+            if series is None:
+                series = self.series[key] = Series(key)
+            series.add(order, record, value, fact.counts)
+
+    def _take_other(self, item: Record) -> None:
+        if isinstance(item, Params):
+            self.about[item.about] = merge(self.about.get(item.about, {}), item.params)
+        elif isinstance(item, Started):
+            self.about["start"] = merge(self.about.get("start", {}), item.info)
+        elif type(item) in self.listed:
+            self.listed[type(item)].append(item)
+
+    def at(self, checkpoint: CheckpointView, series: Series) -> Point | None:
+        """The last point of the training before the checkpoint's mark, of this attempt or an earlier one."""
+        spans = [trace.orders for trace in self._traces if trace.header.role == "train"]
+        return series.before(checkpoint.order, spans)
+
+
+def _touched(folder: RunFolder) -> float:
+    """When the newest file of the journal was modified; without one, when the folder was."""
+    times = []
+    for path in [*folder.journal.glob("*.jsonl"), folder.path]:
+        try:
+            times.append(path.stat().st_mtime)
+        except OSError:  # went away since it was listed
+            continue
+    files = times[:-1] or times
+    return max(files, default=0.0)

@@ -1,0 +1,301 @@
+"""A run as its folder tells it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from etm_lightning.journal import Damage
+from etm_lightning.layout import Identity, RunFolder
+from etm_lightning.records import Alert, Artifact, Edit, Gap, Media, Status, Text
+from etm_lightning.store.checkpoints import CheckpointView
+from etm_lightning.store.edits import Edited, apply, read_edits
+from etm_lightning.store.history import History
+from etm_lightning.store.identity import guess
+from etm_lightning.store.series import Metric, Point, Series, SeriesKey, labels
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class StoredRun:
+    """One run of a store. The journal is read once, when first asked about; `refresh` reads it again.
+
+    A name that was logged in several stages or on several axes is several series. The plain name is the
+    first of them in the order axis `step` before `eval_batch`, then stage train, validate, test, predict; the
+    others are called ``name (stage, axis)``, in `metrics`, `headline` and `series` alike.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+
+    def __repr__(self) -> str:
+        return f"StoredRun({str(self.folder.path)!r})"
+
+    def refresh(self) -> None:
+        """Forget what was read; the next question reads the files again."""
+        for name in ("_identity", "_edited", "_history", "edits", "metrics", "headline", "_labels"):
+            self.__dict__.pop(name, None)
+
+    # who it is
+
+    @cached_property
+    def _identity(self) -> tuple[Identity, list[Damage]]:
+        try:
+            return self.folder.identity(), []
+        except (OSError, ValueError) as error:
+            path = self.folder.identity_file
+            reason = str(error).removeprefix(f"{path} ")
+            return guess(self.folder), [Damage(path, 0, 0, reason)]
+
+    @property
+    def identity(self) -> Identity:
+        """What `run.json` says; where it is missing or damaged, what the folder's names tell."""
+        return self._identity[0]
+
+    @property
+    def id(self) -> str:
+        """The name of its folder."""
+        return self.folder.path.name
+
+    @property
+    def project(self) -> str:
+        return unquote(self.folder.path.parent.name)
+
+    @property
+    def group(self) -> str:
+        return self.identity.group
+
+    @property
+    def question(self) -> str:
+        return self.identity.question
+
+    @property
+    def method(self) -> str:
+        return self.identity.method
+
+    @property
+    def created(self) -> float:
+        """Unix seconds."""
+        return self.identity.created
+
+    @property
+    def forked_from(self) -> str:
+        return self.identity.forked_from
+
+    @property
+    def evaluates(self) -> str:
+        """Id of the run whose model this run tests; empty for a training."""
+        return self.identity.evaluates
+
+    # what people made of it
+
+    @cached_property
+    def edits(self) -> list[Edit]:
+        """People's changes, in the order of their times."""
+        return read_edits(self.folder)
+
+    @cached_property
+    def _edited(self) -> Edited:
+        return apply(self.identity, self.edits)
+
+    @property
+    def name(self) -> str:
+        return self._edited.name
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        return self._edited.tags
+
+    @property
+    def notes(self) -> str:
+        return self._edited.notes
+
+    @property
+    def archived(self) -> bool:
+        return self._edited.archived
+
+    @property
+    def trashed(self) -> bool:
+        return self._edited.trashed
+
+    # what became of it
+
+    @cached_property
+    def _history(self) -> History:
+        return History(self.folder)
+
+    @property
+    def status(self) -> Status:
+        return self._history.state.status
+
+    @property
+    def reason(self) -> str:
+        return self._history.state.reason
+
+    @property
+    def traceback(self) -> str:
+        return self._history.state.traceback
+
+    @property
+    def exit_code(self) -> int | None:
+        return self._history.state.exit_code
+
+    @property
+    def signal(self) -> int | None:
+        return self._history.state.signal
+
+    @property
+    def started(self) -> float | None:
+        """Unix seconds; None before anything was recorded."""
+        return self._history.state.started
+
+    @property
+    def ended(self) -> float | None:
+        """Unix seconds; None while it runs. Of a crashed run: its last record."""
+        return self._history.state.ended
+
+    @property
+    def duration(self) -> float:
+        """Seconds that its attempts took together."""
+        return self._history.state.duration
+
+    @property
+    def attempts(self) -> int:
+        """How often it was started."""
+        return self._history.state.attempts
+
+    # what it recorded
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The config, later records over earlier ones key by key."""
+        return self.info("config")
+
+    @property
+    def abouts(self) -> list[str]:
+        """What `info` has facts about."""
+        return list(self._history.about)
+
+    def info(self, about: str) -> dict[str, Any]:
+        """Other facts by what they are about: ``data``, ``model``, ``environment``, ``start`` and so on."""
+        return self._history.about.get(about, {})
+
+    @cached_property
+    def _labels(self) -> dict[str, SeriesKey]:
+        return labels(key for key, series in self._history.series.items() if key.rank == 0 and series.counts)
+
+    @cached_property
+    def metrics(self) -> dict[str, Metric]:
+        """What each series of rank 0 comes to, by name."""
+        found = {name: self._history.series[key].metric() for name, key in self._labels.items()}
+        return {name: metric for name, metric in found.items() if metric}
+
+    def series(
+        self,
+        name: str,
+        *,
+        stage: str | None = None,
+        axis: str | None = None,
+        rank: int = 0,
+        superseded: bool = False,
+    ) -> list[Point]:
+        """The points of a series in the order in which they were recorded; none if there is no such series.
+
+        Args:
+            name: as logged, or a key of `metrics`.
+            stage: where the name was logged in several stages; the first of them by default.
+            axis: where it was logged on several axes.
+            rank: the process that logged it.
+            superseded: also the points that a later attempt made void.
+        """
+        wanted = self._find(name, stage, axis, rank, superseded)
+        return self._history.series[wanted].points(superseded=superseded) if wanted else []
+
+    def _find(
+        self, name: str, stage: str | None, axis: str | None, rank: int, void: bool
+    ) -> SeriesKey | None:
+        fits = labels(
+            key
+            for key, series in self._history.series.items()
+            if key.name == name
+            and key.rank == rank
+            and stage in (None, key.stage)
+            and axis in (None, key.axis)
+            and (void or series.counts)
+        )
+        return fits.get(name) or (self._labels.get(name) if rank == 0 and stage is axis is None else None)
+
+    def frame(self, *, rank: int | None = 0, superseded: bool = False) -> pd.DataFrame:
+        """All points as a long pandas frame: name, stage, axis, rank, step, epoch, time, value.
+
+        Args:
+            rank: the process that logged them; None for all.
+            superseded: also the points that a later attempt made void.
+
+        Raises:
+            ImportError: without pandas.
+        """
+        from etm_lightning.store.frame import frame
+
+        return frame(self.all_series(rank=rank), superseded=superseded)
+
+    def all_series(self, *, rank: int | None = 0) -> list[Series]:
+        """The series themselves, in the order of their first points."""
+        return [series for key, series in self._history.series.items() if rank in (None, key.rank)]
+
+    @property
+    def checkpoints(self) -> list[CheckpointView]:
+        """In the order in which they were taken."""
+        return self._history.checkpoints
+
+    @property
+    def best_checkpoint(self) -> CheckpointView | None:
+        return next((checkpoint for checkpoint in self.checkpoints if checkpoint.best), None)
+
+    @cached_property
+    def headline(self) -> dict[str, float]:
+        """One value per series: as the best checkpoint has it, latest for test and predict.
+
+        Without a best checkpoint: the latest values.
+        """
+        best = self.best_checkpoint
+        found = {}
+        for name, metric in self.metrics.items():
+            point: Point | None = metric.latest
+            if best and metric.stage not in ("test", "predict"):
+                point = self._history.at(best, self._history.series[self._labels[name]])
+            if point:
+                found[name] = point.value
+        return found
+
+    @property
+    def alerts(self) -> list[Alert]:
+        return self._history.listed[Alert]
+
+    @property
+    def artifacts(self) -> list[Artifact]:
+        return self._history.listed[Artifact]
+
+    @property
+    def media(self) -> list[Media]:
+        return self._history.listed[Media]
+
+    @property
+    def texts(self) -> list[Text]:
+        return self._history.listed[Text]
+
+    @property
+    def gaps(self) -> list[Gap]:
+        return self._history.listed[Gap]
+
+    @property
+    def damage(self) -> list[Damage]:
+        """What of its files cannot be read."""
+        return [*self._identity[1], *self._history.damage]
+
+    def file(self, path: str) -> Path:
+        """Where a recorded `path` lies: absolute as it is, relative in the run's folder."""
+        return self.folder.path / path

@@ -1,0 +1,77 @@
+"""What people name on the command line: a run, a group or a project."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+from etm_lightning.store.run import StoredRun
+from etm_lightning.store.store import Store
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Runs and what they are together: ``run``, ``group`` or ``project`` of the name `title`."""
+
+    kind: str
+    title: str
+    runs: tuple[StoredRun, ...]
+
+
+def select(store: Store, target: str = "") -> Selection:
+    """The runs that `target` names, newest first, with the runs that evaluate them.
+
+    Args:
+        store: where to look.
+        target: whole name of a run, group or project, or a part of it that no other has; by default the group
+            of the newest run, or that run if it has none.
+
+    Raises:
+        LookupError: if it names nothing, or more than one thing.
+    """
+    every = store.runs()
+    if not target:
+        newest = store.run("latest")
+        return _group(every, newest.group) if newest.group else Selection("run", newest.id, (newest,))
+    ids = {folder.path.name for folder in store.folders()}
+    groups = {run.group for run in every if run.group}
+    if target in groups - ids:
+        return _group(every, target)
+    if target in set(store.projects()) - ids:
+        return Selection("project", target, tuple(run for run in every if run.project == target))
+    part = [group for group in groups if target in group and not any(target in id for id in ids)]
+    if len(part) == 1:
+        return _group(every, part[0])
+    if target != "latest" and not any(target in id for id in ids):
+        names = sorted({*groups, *store.projects(), *ids})
+        near = difflib.get_close_matches(target, names, 3, 0.4)
+        hint = f"Did you mean {', '.join(near)}?" if near else "`etm ls` lists what there is."
+        where = str(store.path)
+        raise LookupError(
+            f"`target` must name a run, group or project of {where!r} but got {target!r}. {hint}"
+        )
+    run = store.run(target)
+    return Selection("run", run.id, _with_evaluations(every, [run]))
+
+
+def field(store: Store, target: str = "") -> Selection:
+    """What a leaderboard of `target` ranks: for a run, its group, or its project if it has none.
+
+    Raises:
+        LookupError: if `target` names nothing, or more than one thing.
+    """
+    found = select(store, target)
+    if found.kind != "run":
+        return found
+    run, every = found.runs[0], store.runs(project=found.runs[0].project)
+    return _group(every, run.group) if run.group else Selection("project", run.project, tuple(every))
+
+
+def _group(every: list[StoredRun], group: str) -> Selection:
+    return Selection("group", group, _with_evaluations(every, [run for run in every if run.group == group]))
+
+
+def _with_evaluations(every: list[StoredRun], runs: list[StoredRun]) -> tuple[StoredRun, ...]:
+    """`runs`, and the others that evaluate one of them."""
+    ids = {run.id for run in runs}
+    return (*runs, *(run for run in every if run.evaluates in ids and run.id not in ids))

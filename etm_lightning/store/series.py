@@ -1,0 +1,166 @@
+"""One series of a run: its points in columns, and what they come to."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import compress
+from typing import NamedTuple
+
+from etm_lightning.records import Scalars
+
+STAGES = ("train", "validate", "test", "predict", "")
+AXES = ("step", "eval_batch")
+LARGEST = 2**63 - 1
+"""The largest step and epoch that the columns hold."""
+NO_EPOCH = -LARGEST
+
+
+class SeriesKey(NamedTuple):
+    """What tells one series of a run from another."""
+
+    name: str
+    stage: str
+    axis: str
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One value and where it was measured; `time` in Unix seconds."""
+
+    step: int
+    epoch: int | None
+    time: float
+    value: float
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What one series comes to. NaN is counted in `nonfinite`, and never is `min`, `max` or best."""
+
+    name: str
+    stage: str
+    axis: str
+    rank: int
+    count: int
+    nonfinite: int
+    latest: Point
+    min: Point | None
+    max: Point | None
+
+    def best(self, mode: str) -> Point | None:
+        """The first point with the best value, which is the smallest (``min``) or largest (``max``).
+
+        None if all values are NaN.
+
+        Raises:
+            ValueError: if `mode` is neither.
+        """
+        if mode not in ("min", "max"):
+            raise ValueError(f"`mode` must be 'min' or 'max' but got {mode!r}")
+        return self.min if mode == "min" else self.max
+
+
+class Series:
+    """The points of one series, superseded ones included, in the order in which they were recorded."""
+
+    def __init__(self, key: SeriesKey) -> None:
+        self.key = key
+        self._orders, self._steps, self._epochs = array("q"), array("q"), array("q")
+        self._times, self._values = array("d"), array("d")
+        self._counts = array("b")
+
+    def add(self, order: int, record: Scalars, value: float, counts: bool) -> None:
+        """Take the `value` that `record`, fact number `order` of the run, has for this series."""
+        self._orders.append(order)
+        self._steps.append(record.step)
+        self._epochs.append(NO_EPOCH if record.epoch is None else record.epoch)
+        self._times.append(record.time)
+        self._values.append(value)
+        self._counts.append(counts)
+
+    @property
+    def counts(self) -> bool:
+        """Whether any point does."""
+        return any(self._counts)
+
+    def columns(self, *, superseded: bool = False) -> dict[str, array[int] | array[float]]:
+        """`step`, `epoch` (`NO_EPOCH` where there is none), `time` and `value` of the points, as arrays."""
+        whole: dict[str, array[int] | array[float]] = {
+            "step": self._steps,
+            "epoch": self._epochs,
+            "time": self._times,
+            "value": self._values,
+        }
+        if superseded or all(self._counts):
+            return whole
+        return {
+            name: array(column.typecode, compress(column, self._counts)) for name, column in whole.items()
+        }
+
+    def points(self, *, superseded: bool = False) -> list[Point]:
+        """The points that count, or all."""
+        return [self._point(i) for i, counts in enumerate(self._counts) if counts or superseded]
+
+    def before(self, order: int, since: Iterable[range]) -> Point | None:
+        """The last point that counts, lies before fact number `order` and in one of the ranges `since`."""
+        ranges = list(since)
+        for i in reversed(range(bisect_left(self._orders, order))):
+            if self._counts[i] and any(self._orders[i] in span for span in ranges):
+                return self._point(i)
+        return None
+
+    def metric(self) -> Metric | None:
+        """What the points that count come to; None if there is none."""
+        rows = [i for i, counts in enumerate(self._counts) if counts]
+        if not rows:
+            return None
+        values = self._values
+        numbers = [i for i in rows if values[i] == values[i]]
+        return Metric(
+            *self.key,
+            count=len(rows),
+            nonfinite=sum(values[i] - values[i] != 0 for i in rows),
+            latest=self._point(rows[-1]),
+            min=self._point(min(numbers, key=values.__getitem__)) if numbers else None,
+            max=self._point(max(numbers, key=values.__getitem__)) if numbers else None,
+        )
+
+    def _point(self, i: int) -> Point:
+        epoch = self._epochs[i]
+        return Point(self._steps[i], None if epoch == NO_EPOCH else epoch, self._times[i], self._values[i])
+
+
+def preference(key: SeriesKey) -> tuple[int, int, str, str]:
+    """Which of the series of one name comes first: by axis, then by stage, in the order of an experiment.
+
+    >>> keys = [SeriesKey("loss", stage, "step", 0) for stage in ("test", "validate", "train")]
+    >>> min(keys, key=preference).stage
+    'train'
+    """
+    axis = AXES.index(key.axis) if key.axis in AXES else len(AXES)
+    stage = STAGES.index(key.stage) if key.stage in STAGES else len(STAGES)
+    return axis, stage, key.axis, key.stage
+
+
+def labels(keys: Iterable[SeriesKey]) -> dict[str, SeriesKey]:
+    """Series by the name people use.
+
+    The first series of a name by `preference` has the plain name; the others are ``name (stage, axis)``.
+
+    >>> keys = [SeriesKey("loss", "validate", "step", 0), SeriesKey("loss", "train", "step", 0)]
+    >>> list(labels(keys))
+    ['loss', 'loss (validate, step)']
+    """
+    named: dict[str, list[SeriesKey]] = {}
+    for key in keys:
+        named.setdefault(key.name, []).append(key)
+    found: dict[str, SeriesKey] = {}
+    for name, same in named.items():
+        first, *others = sorted(same, key=preference)
+        found[name] = first
+        found.update({f"{name} ({key.stage}, {key.axis})": key for key in others})
+    return found

@@ -1,0 +1,122 @@
+"""A store: the runs of all projects."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from urllib.parse import unquote
+
+from etm_lightning.layout import RunFolder, find_store, project_folder
+from etm_lightning.store.run import StoredRun
+
+
+class Store:
+    """A folder of projects, as a reader sees it.
+
+    Args:
+        path: the store; by default `ETM_STORE`, else the nearest `etm_runs` upward.
+
+    Raises:
+        FileNotFoundError: if there is none.
+    """
+
+    def __init__(self, path: str | Path | None = None) -> None:
+        self.path = find_store(path)
+
+    def __repr__(self) -> str:
+        return f"Store({str(self.path)!r})"
+
+    def projects(self) -> list[str]:
+        """Names of the projects."""
+        return sorted(unquote(folder.name) for folder in _folders(self.path))
+
+    def folders(self, project: str | None = None) -> Iterator[RunFolder]:
+        """The folders of runs, in no particular order, also of runs that lost their `run.json`."""
+        projects = _folders(self.path) if project is None else [project_folder(self.path, project)]
+        for folder in projects:
+            for path in _folders(folder):
+                if (path / "run.json").exists() or any(path.glob("journal/*.jsonl")):
+                    yield RunFolder(path)
+
+    def runs(
+        self,
+        *,
+        project: str | None = None,
+        group: str | None = None,
+        status: str | None = None,
+        tags: Iterable[str] = (),
+        archived: bool = False,
+        trashed: bool = False,
+        limit: int | None = None,
+    ) -> list[StoredRun]:
+        """Runs, newest first.
+
+        Args:
+            project: of this project only.
+            group: of this group only.
+            status: with this status only; each run's journal is read for it.
+            tags: with all these tags.
+            archived: with archived runs too.
+            trashed: the runs in the trash instead.
+            limit: so many at most.
+        """
+        wanted = set(tags)
+        found = (
+            run
+            for run in self._newest(project)
+            if group in (None, run.group)
+            and run.trashed == trashed
+            and (archived or trashed or not run.archived)
+            and wanted <= set(run.tags)
+            and status in (None, run.status)
+        )
+        return list(islice(found, limit))
+
+    def run(self, id: str) -> StoredRun:
+        """A run by its id, by a part of the id that no other run has, or the newest one: ``latest``.
+
+        Raises:
+            LookupError: if there is none, or more than one.
+        """
+        if id == "latest":
+            return self._latest()
+        folders = list(self.folders())
+        whole = [folder for folder in folders if folder.path.name == id]
+        found = whole or [folder for folder in folders if id and id in folder.path.name]
+        if len(found) == 1:
+            return StoredRun(found[0])
+        raise LookupError(
+            _unclear(id, self.path, [folder.path.name for folder in found or folders], bool(found))
+        )
+
+    def _latest(self) -> StoredRun:
+        found = self.runs(limit=1)
+        if not found:
+            raise LookupError(
+                f"`run` is 'latest' but there is no run in {str(self.path)!r}. Train something first."
+            )
+        return found[0]
+
+    def _newest(self, project: str | None) -> list[StoredRun]:
+        found = [StoredRun(folder) for folder in self.folders(project)]
+        return sorted(found, key=lambda run: (run.created, run.id), reverse=True)
+
+
+def _folders(path: Path) -> list[Path]:
+    """The visible folders in `path`; none if it is not there."""
+    if not path.is_dir():
+        return []
+    return [entry for entry in path.iterdir() if not entry.name.startswith(".") and entry.is_dir()]
+
+
+def _unclear(id: str, store: Path, names: list[str], several: bool) -> str:
+    if several:
+        shown = ", ".join(sorted(names)[-5:])
+        return (
+            f"`run` must name one run but {id!r} is in the ids of {len(names)}: {shown}. Give more of the id."
+        )
+    near = difflib.get_close_matches(id, names, 3, 0.4)
+    hint = f"Did you mean {', '.join(near)}?" if near else "`etm ls` lists the runs."
+    return f"`run` must be in the id of a run but no run in {str(store)!r} has {id!r}. {hint}"

@@ -1,0 +1,1 @@
+"""The worked domain: BERT for texts and tokens."""
