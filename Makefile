@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 .PHONY: demo test lint bench soak clean
 
 demo: .venv/demo.stamp ## fine-tune a real BERT three times, rank, report
-	@cd $(CURDIR) && PATH="$(CURDIR)/$(BIN):$$PATH" python train.py -m experiment=bbc lr=1e-4,3e-4,1e-3 project=demo logger=tensorboard
+	@cd $(CURDIR) && PATH="$(CURDIR)/$(BIN):$$PATH" python train.py -m experiment=bbc lr=1e-4,2e-4,3e-4 project=demo logger=tensorboard
 	@echo "curves: $(BIN)/tensorboard --logdir etm_runs/.tensorboard · runs: $(BIN)/etm ls"
 
 test: .venv/dev.stamp lint ## everything that CI runs

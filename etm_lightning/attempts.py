@@ -60,14 +60,16 @@ def _unknown(name: str) -> Header:
     """What the name of a file tells when its header is damaged."""
     first, _, rest = name.partition("-")
     attempt = int(first) if first.isdecimal() else 0
-    role = (rest if attempt else name).partition("-")[0].rstrip("0123456789")
+    word = (rest if attempt else name).partition("-")[0]
+    role = word.rstrip("0123456789")
+    rank = int(word[len(role) :] or 0)
     return Header(
         time=0.0,
         format=1,
         run="",
         attempt=attempt,
         role=role,
-        rank=0,
+        rank=rank,
         host="",
         boot="",
         pid=0,

@@ -265,9 +265,12 @@ def init(
     as_json: Json = False,
 ) -> None:
     """Lay `train.py` and `conf/` into your project."""
-    from etm_lightning.execute.configs import copy_to
     from etm_lightning.share import described
 
+    try:
+        from etm_lightning.execute.configs import copy_to
+    except ModuleNotFoundError as error:
+        raise ImportError(f"`etm init` needs {error.name}: pip install 'etm-lightning[text]'") from error
     written = [str(path) for path in copy_to(folder, force)]
     typer.echo(described.text({"files": written}) if as_json else "\n".join(written))
 

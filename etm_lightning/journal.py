@@ -136,6 +136,7 @@ class Journal:
             if self._fd < 0:
                 self._new_segment()
             elif self._size > self._segment_bytes:
+                self._size = 0  # one attempt, be it that a signal handler logs within it
                 with contextlib.suppress(OSError):  # no room for a new one: the open one may still take it
                     self._new_segment()
             self._write(seal(body, next(self._numbers)))

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-# What may differ between two runs of the same experiment: chance, …
-_CHANCE = re.compile(r"^(.*\.)?(seed|fold|seeds|folds)$")
+# What may differ between two runs of the same experiment: chance (but not how the data was split), …
+_CHANCE = re.compile(r"^(seed|fold|seeds|folds|data\.fold)$")
 # … place, machine, and who watches.
 _INCIDENTAL = re.compile(
     r"""^(

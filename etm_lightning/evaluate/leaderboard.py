@@ -80,7 +80,8 @@ def leaderboard(runs: Iterable[StoredRun], *, metric: str = "", mode: str = "") 
     sign = -1 if goal.mode == "max" else 1
     rows.sort(key=lambda row: (row.status != "finished", sign * row.score.mean, -row.score.n, row.best.id))
     ranked = tuple(replace(row, place=place) for place, row in enumerate(rows, 1))
-    rest = [(run, _why(run, goal)) for run in trained if run not in fit]
+    placed = set(fit)
+    rest = [(run, _why(run, goal)) for run in trained if run not in placed]
     rest += [
         (run, "another run of its seed counts")
         for same in sets

@@ -42,7 +42,8 @@ def _replicates(key: str, same: list[StoredRun]) -> Replicates:
     for run in sorted(same, key=lambda run: (run.status == "finished", run.created, run.id), reverse=True):
         if run.status in ("finished", "pruned"):
             counted.setdefault(chance(run), run)
-    chosen = tuple(run for run in same if run in counted.values())
+    counting = set(counted.values())
+    chosen = tuple(run for run in same if run in counting)
     return Replicates(key, tuple(same), chosen, _flags(chosen))
 
 

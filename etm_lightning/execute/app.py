@@ -48,6 +48,7 @@ def app(task: Task) -> Callable[[], None]:
 
     def main() -> None:
         register()
+        sys.argv[1:] = custom(sys.argv[1:])
         os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra shall not print and exit by itself
         try:
             hydra.main(version_base="1.3", config_path="conf", config_name="config")(job)()
@@ -67,6 +68,17 @@ def app(task: Task) -> Callable[[], None]:
             sys.exit(1)
 
     return main
+
+
+def custom(arguments: list[str]) -> list[str]:
+    """A `_target_` of the user's own starts from nothing instead of from our default's arguments.
+
+    >>> custom(["model._target_=my.Net", "lr=1"])
+    ['model._target_=my.Net', 'lr=1', 'model=custom']
+    """
+    names = {argument.partition("=")[0] for argument in arguments}
+    own = [group for group in ("data", "model") if f"{group}._target_" in names and group not in names]
+    return arguments + [f"{group}=custom" for group in own]
 
 
 def tell(error: Exception) -> None:

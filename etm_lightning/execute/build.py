@@ -13,7 +13,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from etm_lightning.design.config import TrainerConfig, nearest
 
-
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 

@@ -15,6 +15,7 @@ from etm_lightning.execute.resume import origin, unfinished
 from etm_lightning.layout import RunFolder, new_run_id, new_store, project_folder
 from etm_lightning.params import incidental
 
+_LONGEST = 60
 PACKAGE = Path(__file__).parents[1]
 
 
@@ -83,6 +84,8 @@ def _title(cfg: DictConfig) -> str:
             words.insert(0, value)
         elif key == "seed" or not (key in ("trainer", "debug") or incidental(key)):
             words.append(f"{key.rpartition('.')[2]}={Path(value).name}")
+    while len(",".join(words)) > _LONGEST:
+        words.pop()
     return ",".join(words) or cfg.project
 
 

@@ -157,13 +157,13 @@ def assemble(cfg: DictConfig, logger: ETMLogger) -> Parts:
     """
     if cfg.seed is not None:
         pl.seed_everything(cfg.seed, workers=True, verbose=False)
-    data: Any = build(cfg.data, "data") if cfg.data else None
-    given = {}
+    data: Any = build(cfg.data, "data", batch_size=cfg.batch_size) if cfg.data.get("_target_") else None
+    given = {"lr": cfg.lr}
     if hasattr(data, "model_kwargs"):
         with reading("`data`"):
             data.prepare_data()
             data.setup("fit")
-            given = data.model_kwargs()
+            given |= data.model_kwargs()
             logger.record_params(data.describe(), about="data")
     model = build(cfg.model, "model", **given)
     if hasattr(model, "parameter_counts"):

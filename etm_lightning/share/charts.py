@@ -16,8 +16,9 @@ WIDTH, HEIGHT = 360, 220
 LEFT, RIGHT, TOP, BOTTOM = 50, 10, 14, 34
 COLOURS = 8
 DASHES = 4
-_DOTS = 30
-_SIGNS = {"nan": "×", "inf": "▲", "-inf": "▼"}
+_DOTS = 12
+_FAR = 1e300  # values beyond are drawn at the edge
+SIGNS = {"nan": "×", "inf": "▲", "-inf": "▼"}
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Scale:
             low, high, at = math.log10(low), math.log10(high), math.log10(at)
         # halves, so that the distance between the largest floats stays finite
         share = (at / 2 - low / 2) / (high / 2 - low / 2) if high > low else 0.5
-        return self.start + share * (self.end - self.start)
+        return self.start + min(max(share, 0.0), 1.0) * (self.end - self.start)
 
 
 def ticks(low: float, high: float, most: int = 5) -> list[float]:
@@ -61,13 +62,11 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
     if not high > low:
         return [low]
     rough = high / most - low / most
+    if rough < max(abs(low), abs(high)) * 1e-10 or rough < 1e-300:  # less than what round numbers tell apart
+        return [low, high]
     power = 10.0 ** math.floor(math.log10(rough))
-    if power == 0.0 or math.isinf(power * 10):
-        return [low, high]
-    step = next(power * n for n in (1, 2, 5, 10) if power * n >= rough * (1 - 1e-9))
+    step = next(power * n for n in (1, 2, 5, 10, 20) if power * n >= rough * (1 - 1e-9))
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    if last - first > 2 * most:  # the range is smaller than what floats tell apart
-        return [low, high]
     return [float(f"{n * step:.12g}") for n in range(first, last + 1)]
 
 
@@ -149,7 +148,8 @@ def line_chart(title: str, lines: Sequence[Line], *, x_label: str = "step", summ
 def _scales(lines: Sequence[Line]) -> tuple[Scale, Scale, list[float], list[float]]:
     steps = [step for line in lines for step, _ in line.spots] or [0.0]
     values = [value for line in lines for _, value in line.spots if math.isfinite(value)] or [0.0, 1.0]
-    left, right, low, high = min(steps), max(steps), min(values), max(values)
+    left, right = min(steps), max(steps)
+    low, high = (min(max(end, -_FAR), _FAR) for end in (min(values), max(values)))
     log = low > 0 and high / low >= 1000
     if low == high:
         low, high = low - (abs(low) / 10 or 1.0), high + (abs(high) / 10 or 1.0)
@@ -161,20 +161,31 @@ def _scales(lines: Sequence[Line]) -> tuple[Scale, Scale, list[float], list[floa
 
 
 def _grid(x: Scale, y: Scale, x_ticks: Sequence[float], y_ticks: Sequence[float]) -> Iterator[Html]:
-    for tick in y_ticks:
+    for tick, label in zip(y_ticks, labels(y_ticks), strict=True):
         at = f"{y(tick):.1f}"
         yield element("line", class_="grid", x1=LEFT, x2=WIDTH - RIGHT, y1=at, y2=at)
-        yield element("text", short(tick), x=LEFT - 6, y=at, dy="0.32em", text_anchor="end")
-    for tick in x_ticks:
+        yield element("text", label, x=LEFT - 6, y=at, dy="0.32em", text_anchor="end")
+    for tick, label in zip(x_ticks, labels(x_ticks), strict=True):
         at = f"{x(tick):.1f}"
         base = HEIGHT - BOTTOM
         yield element("line", class_="tick", x1=at, x2=at, y1=base, y2=base + 4)
         anchor = "end" if tick == x_ticks[-1] and x(tick) > WIDTH - 24 else "middle"
-        yield element("text", short(tick), x=at, y=base + 15, text_anchor=anchor)
+        yield element("text", label, x=at, y=base + 15, text_anchor=anchor)
+
+
+def labels(ticks: Sequence[float]) -> list[str]:
+    """Short labels for ticks, or longer ones where short ones would be the same.
+
+    >>> labels([0.0, 5e4, 1e5]), labels([1000010.0, 1000020.0])
+    (['0', '50k', '100k'], ['1000010', '1000020'])
+    """
+    texts = [short(tick) for tick in ticks]
+    same = len(set(texts)) < len(texts)
+    return [f"{tick:.17g}".replace("-", "−", 1) for tick in ticks] if same else texts
 
 
 def short(value: float) -> str:
-    """A tick's label, at most seven letters.
+    """A round number in few letters.
 
     >>> [short(value) for value in (0.0, 0.25, 1500.0, 20000.0, 3e6, 1e-05, -0.5)]
     ['0', '0.25', '1,500', '20k', '3M', '1e-5', '−0.5']
@@ -220,7 +231,7 @@ def _signs(spots: Iterable[Spot], x: Scale, y: Scale) -> Iterator[Html]:
     for step, value in spots:
         if not math.isfinite(value):
             at = y.start - 2 if value < 0 else y.end + 6
-            yield element("text", _SIGNS[str(value)], class_="sign", x=f"{x(step):.1f}", y=at)
+            yield element("text", SIGNS[str(value)], class_="sign", x=f"{x(step):.1f}", y=at)
 
 
 def swatch(colour: int | None, dash: int = 0) -> Html:

@@ -1,15 +1,16 @@
-"""Which run is best, and how all of them went: the opening figures, the leaderboard, the list of runs."""
+"""Which run is best: the opening figures, and the leaderboard with the rules of its ranking."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from etm_lightning.evaluate.leaderboard import Row
 from etm_lightning.evaluate.objective import Objective, value
 from etm_lightning.evaluate.summaries import Spread
 from etm_lightning.share.charts import Scale, swatch
-from etm_lightning.share.report_html import Html, duration, element, escape, join, moment, number, row, table
-from etm_lightning.share.report_story import Story, Told, setting
+from etm_lightning.share.report_html import Html, duration, element, join, number, row, table
+from etm_lightning.share.report_story import Story, brief, setting
 from etm_lightning.store.run import StoredRun
 
 _COLUMNS = 6
@@ -32,26 +33,32 @@ def _scores(story: Story) -> list[Html]:
     if not winner or not goal:
         return []
     n = winner.score.n
-    over = f"mean ± sd of {n} seeds" if n > 1 else "one run"
-    tiles = [_tile(f"{goal.metric}, validation", spread(winner.score), over)]
-    metric = goal.metric.rpartition("/")[2]
-    names = sorted(winner.tests, key=lambda name: (name.rpartition("/")[2] != metric, "loss" in name, name))
-    for name in names[:2]:
-        tiles.append(_tile(f"{name}, test", number(winner.tests[name]), "the winner's best checkpoint"))
+    over = f"validation, n\u00a0=\u00a0{n}, ±\u00a0sd" if n > 1 else "validation, one run"
+    tiles = [_tile(goal.metric, spread(winner.score), over)]
+    names = _test_names(winner, goal)[:2]
+    note = "test data" if len(story.told) == 1 else "test data, winner only"
+    tiles += [_tile(name, number(winner.tests[name]), note) for name in names]
     return tiles
 
 
 def _counts(story: Story) -> list[Html]:
-    finished = sum(run.status == "finished" for run in story.runs)
+    ends = Counter(run.status for run in story.runs)
     total = sum(run.duration for run in story.runs)
-    runs = _tile("finished", f"{finished} of {len(story.runs)}", "runs")
-    return [runs, _tile("training time", duration(total), "all runs together")]
+    others = ", ".join(f"{count} {end}" for end, count in ends.most_common() if end != "finished")
+    if len(story.told) == 1:
+        return [
+            _tile("status", story.runs[0].status, story.runs[0].reason),
+            _tile("took", duration(total), ""),
+        ]
+    finished = f"{ends['finished']} of {len(story.runs)}"
+    return [
+        _tile("runs finished", finished, others or "all of them"),
+        _tile("training time", duration(total), "all runs together"),
+    ]
 
 
 def _tile(name: str, figure: str, note: str) -> Html:
-    return element(
-        "div", element("span", name), element("b", figure), element("small", note), class_="tile"
-    )
+    return element("div", element("span", name), element("b", figure), element("small", note), class_="tile")
 
 
 def _unfinished(story: Story) -> Html | None:
@@ -87,11 +94,11 @@ def board(story: Story) -> Html:
     names = story.board.varying[:_COLUMNS]
     extra = _extra(story.board.rows, goal)
     winner = story.board.winner
-    tested = _test_name(winner, goal) if winner else None
-    head: list[str | Html] = ["Place", *(name.rpartition(".")[2] for name in names), goal.metric]
-    head += ["Each run", "n", *extra, *([tested] if tested else [])]
+    test = next(iter(_test_names(winner, goal)), "") if winner else ""
+    head: list[str | Html] = ["Place", *brief(names), goal.metric]
+    head += ["Each run", "n", *extra, *([test] if test else [])]
     scale = _scale(story, goal)
-    rows = [_entry(entry, story, names, extra, tested, scale) for entry in story.board.rows]
+    rows = [_entry(entry, story, names, extra, test, scale) for entry in story.board.rows]
     return element(
         "section",
         element("h2", "Leaderboard"),
@@ -108,10 +115,10 @@ def _extra(rows: Sequence[Row], goal: Objective) -> list[str]:
     return [name for name in names if name != goal.metric][:_MORE]
 
 
-def _test_name(winner: Row, goal: Objective) -> str | None:
+def _test_names(winner: Row, goal: Objective) -> list[str]:
+    """Its metrics on test data, the one that was ranked on first and losses last."""
     last = goal.metric.rpartition("/")[2]
-    names = sorted(winner.tests, key=lambda name: (name.rpartition("/")[2] != last, "loss" in name, name))
-    return names[0] if names else None
+    return sorted(winner.tests, key=lambda name: (name.rpartition("/")[2] != last, "loss" in name, name))
 
 
 def _entry(
@@ -119,7 +126,7 @@ def _entry(
     story: Story,
     names: Sequence[str],
     extra: Sequence[str],
-    tested: str | None,
+    test: str,
     scale: Scale,
 ) -> Html:
     won = entry is story.board.winner
@@ -131,9 +138,9 @@ def _entry(
     cells.append(_strip(entry, story, scale))
     cells.append(str(entry.score.n))
     cells += [number(entry.metrics.get(name)) for name in extra]
-    if tested:
-        test = entry.tests.get(tested)
-        cells.append(element("span", "not tested", class_="faint") if test is None else number(test))
+    if test:
+        known = number(entry.tests[test]) if test in entry.tests else None
+        cells.append(known or element("span", "not tested", class_="faint"))
     head = join(swatch(first.colour), str(entry.place), mark)
     return row(head, cells, class_="winner" if won else None)
 
@@ -143,7 +150,9 @@ def _pruned(entry: Row) -> list[str]:
 
 
 def _scale(story: Story, goal: Objective) -> Scale:
-    values = [score for row in story.board.rows for run in row.runs if (score := value(run, goal)) is not None]
+    values = [
+        score for row in story.board.rows for run in row.runs if (score := value(run, goal)) is not None
+    ]
     low, high = min(values, default=0.0), max(values, default=1.0)
     return Scale(low, high, 6, _WIDTH - 6)
 
@@ -158,7 +167,7 @@ def _strip(entry: Row, story: Story, scale: Scale) -> Html:
         "svg",
         element("title", "each run: " + ", ".join(map(number, values))),
         element("line", x1=0, x2=_WIDTH, y1=9, y2=9, class_="grid"),
-        element("line", x1=mean, x2=mean, y1=2, y2=16, class_="mean"),
+        element("line", x1=mean, x2=mean, y1=2, y2=16, class_="mean") if len(values) > 1 else None,
         [element("circle", cx=f"{scale(score):.1f}", cy=9, r=3.5) for score in values],
         viewBox=f"0 0 {_WIDTH} 18",
         role="img",
@@ -170,136 +179,35 @@ def rules(story: Story) -> str:
     """What was ranked on what, and what was done with the test data."""
     goal = story.board.objective
     if goal is None:
-        return tested(story)
+        return on_test_data(story)
     better = "higher" if goal.mode == "max" else "lower"
+    pruned = any(row.status == "pruned" for row in story.board.rows)
     return (
-        f"Ranked on validation: {goal.metric} of each run’s best checkpoint, {better} is better; mean ± sample "
-        f"standard deviation over runs that differ by seed only. {tested(story)}"
+        f"Ranked on validation: {goal.metric} of each run’s best checkpoint, {better} is better; mean ± "
+        f"sample standard deviation over runs that differ by seed only. "
+        f"{'Pruned runs come after the finished ones. ' if pruned else ''}{on_test_data(story)}"
     )
 
 
-def tested(story: Story) -> str:
+def on_test_data(story: Story) -> str:
     """How often test data was looked at, and for which runs."""
     counts = {told.key: times for told in story.told if (times := _tests(told.run, story))}
     if not counts:
-        return "No run was tested."
-    times = "once" if max(counts.values()) == 1 else f"{max(counts.values())} times"
+        return "It was not tested." if len(story.told) == 1 else "No run was tested."
+    most = max(counts.values())
+    often = "once" if most == 1 else f"{most} times"
     if len(story.told) == 1:
-        return f"It was tested {times}."
+        return f"It was tested {often}."
     if story.best and set(counts) == {story.best.key}:
-        return f"Only the winner was tested, {times}."
-    return (
-        f"{len(counts)} of {len(story.told)} runs were tested, up to {times}; test values took no part in the ranking."
-        if times != "once"
-        else f"{len(counts)} of {len(story.told)} runs were tested, each once; test values took no part in the ranking."
-    )
+        return f"Only the winner was tested, {often}."
+    some = f"{len(counts)} of {len(story.told)} runs were tested, {'each' if most == 1 else 'up to'} {often}"
+    return f"{some}; test values took no part in the ranking."
 
 
 def _tests(run: StoredRun, story: Story) -> int:
     """How many times a run's model met test data."""
-    of = [run, *(other for other in story.evaluations if other.evaluates == run.id)]
+    tests = [run, *(other for other in story.evaluations if other.evaluates == run.id)]
     return sum(
-        max((metric.count for metric in one.metrics.values() if metric.stage == "test" and metric.axis == "step"), default=0)
-        for one in of
+        max((m.count for m in one.metrics.values() if m.stage == "test" and m.axis == "step"), default=0)
+        for one in tests
     )
-
-
-def runs(story: Story) -> Html:
-    """Every run with the settings that differ, its end, and what went wrong."""
-    goal = story.board.objective
-    names = story.differing
-    head = ["Run", "Status", *(name.rpartition(".")[2] for name in names)]
-    head += [goal.metric] if goal else []
-    head += ["Started", "Took", "Attempts", "Remarks"]
-    rows = [_run(told, story) for told in story.told]
-    rows += [_evaluation(run, story) for run in story.evaluations]
-    heading = "Runs" if len(story.told) > 1 else "The run"
-    caption = "Every run, with the settings that differ between them" if names else "Every run"
-    return element(
-        "section", element("h2", heading), table(head, rows, caption=caption, class_="runs"), id="runs"
-    )
-
-
-def _run(told: Told, story: Story) -> Html:
-    run, goal = told.run, story.board.objective
-    cells: list[str | Html] = [status(run)]
-    cells += [setting(told.settings[name]) if name in told.settings else "—" for name in story.differing]
-    cells += [number(value(run, goal))] if goal else []
-    why = dict(((other.id, text) for other, text in story.board.unranked))
-    said = [*remarks(run), *([why[run.id]] if run.id in why and why[run.id] != run.status else [])]
-    cells += [moment(run.started), duration(run.duration), str(run.attempts), "; ".join(said) or "—"]
-    mark = element("span", "winner", class_="badge") if told is story.best and len(story.told) > 1 else None
-    name = join(swatch(told.colour, told.dash), element("code", run.id), mark, _about(run, story))
-    return row(name, cells, class_="winner" if mark else None)
-
-
-def _about(run: StoredRun, story: Story) -> Html | None:
-    """A run's own name, tags and notes, where they are not those of all."""
-    words = [run.name] if run.name and run.name not in run.id else []
-    words += [f"#{tag}" for tag in run.tags if not all(tag in other.tags for other in story.runs)]
-    if run.notes and not all(run.notes == other.notes for other in story.runs):
-        words.append(run.notes)
-    return element("small", " · ".join(words), class_="about") if words else None
-
-
-def _evaluation(run: StoredRun, story: Story) -> Html:
-    of = next((told for told in story.told if told.run.id == run.evaluates), None)
-    goal = ["—"] if story.board.objective else []
-    cells: list[str | Html] = [status(run), *["—"] * len(story.differing), *goal]
-    said = [f"tests {of.label if of else run.evaluates}", *remarks(run)]
-    cells += [moment(run.started), duration(run.duration), str(run.attempts), "; ".join(said)]
-    return row(element("code", run.id), cells)
-
-
-def status(run: StoredRun) -> Html:
-    """How a run ended, with a mark that does not rest on colour."""
-    return element("span", run.status, class_=f"status {run.status}")
-
-
-def remarks(run: StoredRun) -> list[str]:
-    """What a reader should know before trusting a run, in a few words each."""
-    lost = sum(gap.lost for gap in run.gaps)
-    odd = sum(metric.nonfinite for metric in run.metrics.values())
-    found = [
-        (len(run.alerts), f"{len(run.alerts)} alert{'s' * (len(run.alerts) != 1)}"),
-        (lost, f"{lost} records lost"),
-        (len(run.damage), f"damaged in {len(run.damage)} place{'s' * (len(run.damage) != 1)}"),
-        (odd, f"{odd} value{'s' * (odd != 1)} not finite"),
-    ]
-    return [text for count, text in found if count]
-
-
-def troubles(story: Story) -> Html:
-    """Alerts, errors, gaps and damage in full; says so where there is none."""
-    everyone = [*story.runs, *story.evaluations]
-    boxes = [_trouble(run, story) for run in everyone if _troubled(run)]
-    calm = element("p", "No error, alert, lost record or damaged file in any of these runs.", class_="note")
-    return element("section", element("h2", "What went wrong"), boxes or calm, id="troubles")
-
-
-def _troubled(run: StoredRun) -> bool:
-    return bool(run.status not in ("finished", "running") or run.alerts or run.gaps or run.damage)
-
-
-def _trouble(run: StoredRun, story: Story) -> Html:
-    items: list[Html] = []
-    if run.status not in ("finished", "running"):
-        ended = [run.reason] if run.reason else []
-        ended += [f"exit code {run.exit_code}"] if run.exit_code is not None else []
-        ended += [f"signal {run.signal}"] if run.signal is not None else []
-        items.append(element("li", status(run), ": " if ended else "", ", ".join(ended)))
-    for alert in run.alerts:
-        at = f" (step {alert.step})" if alert.step is not None else ""
-        text = f": {alert.text}" if alert.text else ""
-        items.append(element("li", element("strong", alert.title), text, at, f" [{alert.level}]"))
-    for gap in run.gaps:
-        why = f": {gap.reason}" if gap.reason else ""
-        items.append(element("li", f"{gap.lost} records lost since ", moment(gap.since), why))
-    for damage in run.damage:
-        place = f"{damage.path.name}, {damage.size} bytes at {damage.offset}: {damage.reason}"
-        items.append(element("li", "cannot be read: ", element("code", place)))
-    trace = element("pre", run.traceback) if run.traceback else None
-    title = element("summary", element("strong", story.label(run)), " ", element("code", run.id))
-    return element("details", title, element("ul", items), trace, open=True)
-
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from etm_lightning.share.charts import Line, line_chart, swatch, thin
+from etm_lightning.share.charts import SIGNS, Line, line_chart, swatch, thin
 from etm_lightning.share.report_html import Html, element, join, number, row, table
 from etm_lightning.share.report_story import Story, Told
 from etm_lightning.store.series import Metric
@@ -84,7 +84,9 @@ def _figure(name: str, seen: Sequence[tuple[Told, Metric]], most: int) -> Html:
     lines = [_line(name, told, most) for told, _ in seen]
     axis = seen[0][1].axis
     odd = sum(metric.nonfinite for _, metric in seen)
-    note = element("span", f"{odd} not finite: × NaN, ▲ ∞, ▼ −∞", class_="odd") if odd else None
+    kinds = {str(value) for line in lines for _, value in line.spots if not math.isfinite(value)}
+    signs = ", ".join(f"{sign} {number(float(kind))}" for kind, sign in SIGNS.items() if kind in kinds)
+    note = element("span", f"{odd} not finite: {signs}", class_="odd") if odd else None
     return element(
         "figure",
         element("figcaption", element("span", name, class_="metric"), note),
@@ -130,6 +132,7 @@ def _legend(story: Story) -> Html | None:
             told.label,
             element("small", " winner") if told is story.best else None,
             data_run=told.key,
+            data_label=told.label,
         )
         for told in front
     ]

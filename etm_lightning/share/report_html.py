@@ -13,6 +13,8 @@ _VOID = frozenset({"br", "col", "hr", "img", "link", "meta"})
 # what HTML has no place for: control characters and halves of surrogate pairs
 _UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _PLAIN = re.compile(r"[A-Za-z_/][\w./@+ -]*", re.ASCII)
+# what YAML wants escaped between quotes, beyond what JSON does
+_UNPRINTED = re.compile("[\x7f-\xa0\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 _RESERVED = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n", "nan", "inf"})
 
 
@@ -159,7 +161,7 @@ def scalar(value: object) -> str:
     text = str(value)
     if _PLAIN.fullmatch(text) and text == text.strip() and text.lower().lstrip(".") not in _RESERVED:
         return text
-    return json.dumps(text, ensure_ascii=False)
+    return _UNPRINTED.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(text, ensure_ascii=False))
 
 
 def yaml(value: object, indent: int = 0) -> str:
@@ -170,9 +172,9 @@ def yaml(value: object, indent: int = 0) -> str:
     """
     pad = "  " * indent
     lines: list[str] = []
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and value:
         entries = [(f"{pad}{scalar(key)}:", item) for key, item in value.items()]
-    elif isinstance(value, list | tuple):
+    elif isinstance(value, list | tuple) and value:
         entries = [(f"{pad}-", item) for item in value]
     else:
         return f"{pad}{scalar(value)}\n"

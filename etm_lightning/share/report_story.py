@@ -1,4 +1,4 @@
-"""What a report tells, before it is written down: its runs in order, their names, colours and the best one."""
+"""What a report tells, before it is written: its runs in order, their names, colours and the best."""
 
 from __future__ import annotations
 
@@ -82,22 +82,36 @@ def differing(configs: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     chance: dict[tuple[str, str], str] = {}
     for name in sorted({name for one in flat for name in one}, key=lambda name: (name.count("."), name)):
         last = name.rpartition(".")[2]
-        values = [setting(one.get(name)) for one in flat]
+        values = [_exact(one.get(name)) for one in flat]
         if last in _CHANCE and len(set(values)) > 1:
             chance.setdefault((last, "\0".join(values)), name)
     return (*varying(configs), *chance.values())
 
 
-def setting(value: object) -> str:
-    """A setting as people type it.
+def brief(names: Sequence[str]) -> list[str]:
+    """Dotted names by their last part, where no two have the same.
 
-    >>> setting(1e-05), setting(None), setting(True), setting("bert"), setting([1, 2])
-    ('1e-05', 'null', 'true', 'bert', '[1, 2]')
+    >>> brief(["model.lr", "seed", "data.name", "model.name"])
+    ['lr', 'seed', 'data.name', 'model.name']
+    """
+    often = Counter(name.rpartition(".")[2] for name in names)
+    return [last if often[last := name.rpartition(".")[2]] == 1 else name for name in names]
+
+
+def setting(value: object) -> str:
+    """A setting as people type it; of a drawn number its first four digits, for the config has them all.
+
+    >>> setting(1e-05), setting(0.0007382920051807577), setting(None), setting("bert"), setting([1, 2])
+    ('1e-05', '0.0007383', 'null', 'bert', '[1, 2]')
     """
     if isinstance(value, str):
         return value
     if isinstance(value, float):
-        return repr(value)
+        return repr(value) if len(repr(value)) <= 8 else f"{value:.4g}"
+    return _exact(value)
+
+
+def _exact(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
@@ -127,14 +141,16 @@ def _told(runs: Sequence[StoredRun], names: Sequence[str]) -> list[Told]:
 def _team(run: StoredRun, settings: Mapping[str, Any]) -> str:
     """Equal for runs that differ by chance only; a run without settings is alone."""
     plain = {name: value for name, value in settings.items() if name.rpartition(".")[2] not in _CHANCE}
-    return setting(plain) if run.params else run.id
+    return _exact(plain) if run.params else run.id
 
 
 def _labels(runs: Sequence[StoredRun], settings: Sequence[Mapping[str, Any]]) -> list[str]:
     """Names that tell the runs apart: the settings that differ, else name or id."""
     texts = []
     for run, mine in zip(runs, settings, strict=True):
-        words = [f"{name.rpartition('.')[2]}={setting(value)}" for name, value in mine.items()]
+        words = [
+            f"{name}={setting(value)}" for name, value in zip(brief(list(mine)), mine.values(), strict=True)
+        ]
         texts.append(" ".join(words) if 0 < len(words) <= 4 else run.name or run.id)
     often = Counter(texts)
     return [

@@ -29,7 +29,9 @@ def confusion(story: Story) -> Html:
         return Html()
     order = sorted(found, key=lambda name: (not name.startswith("test"), name))
     parts = [_matrix(*found[name]) for name in order]
-    return element("section", element("h2", "Confusion matrix"), parts, id="confusion")
+    return element(
+        "section", element("h2", "Confusion matrix"), element("div", parts, class_="matrices"), id="confusion"
+    )
 
 
 def _matrices(run: StoredRun) -> list[Media]:
@@ -142,7 +144,12 @@ def _checkpoint(run: StoredRun) -> Iterator[tuple[str, Html]]:
 
 
 def _surroundings(start: Mapping[str, Any]) -> Iterator[tuple[str, Html]]:
-    for key, name in (("python", "Python"), ("packages", "Packages"), ("platform", "Platform"), ("host", "Host")):
+    for key, name in (
+        ("python", "Python"),
+        ("packages", "Packages"),
+        ("platform", "Platform"),
+        ("host", "Host"),
+    ):
         known = start.get(key)
         if isinstance(known, Mapping):
             yield name, escape(", ".join(f"{package} {version}" for package, version in known.items()))
@@ -166,7 +173,9 @@ def _known(story: Story, about: str, heading: str) -> Html:
     if known is None:
         return Html()
     splits = known.get("splits")
-    columns = splits if isinstance(splits, Mapping) and all(isinstance(v, Mapping) for v in splits.values()) else {}
+    columns = (
+        splits if isinstance(splits, Mapping) and all(isinstance(v, Mapping) for v in splits.values()) else {}
+    )
     rest = [(path, value) for path, value in _leaves(known) if not columns or path[0] != "splits"]
     return element(
         "section",
@@ -185,7 +194,7 @@ def _splits(splits: Mapping[str, Mapping[str, Any]]) -> Html:
         row(_words(path), [_shown(info[path]) if path in info else "—" for info in flat.values()])
         for path in paths
     ]
-    return table(["", *flat], rows, caption="By split", class_="numbers")
+    return table(["", *flat], rows, caption="By split", class_="splits")
 
 
 def _leaves(info: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -33,7 +33,7 @@ class Checkpoints:
 
     def __init__(self) -> None:
         self._views: dict[str, CheckpointView] = {}
-        self._best: str | None = None
+        self._best = self._best_monitor = ""
 
     def take(self, order: int, record: Checkpoint, attempt: int, counts: bool) -> None:
         """Add what `record` says.
@@ -55,8 +55,9 @@ class Checkpoints:
             mode=record.mode or view.mode,
             score=view.score if record.score is None else record.score,
         )
-        if record.best:
-            self._best = record.id
+        # a callback that watches nothing calls its last checkpoint the best: it yields to one that does
+        if record.best and (record.monitor or not self._best_monitor):
+            self._best, self._best_monitor = record.id, record.monitor
 
     def views(self) -> list[CheckpointView]:
         """All checkpoints in the order in which they were taken."""

@@ -1,1 +1,1 @@
-"""The worked domain: BERT for texts and tokens."""
+"""The worked domain: BERT-family models, data modules of texts, and entity metrics."""

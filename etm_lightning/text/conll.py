@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +13,7 @@ from etm_lightning.text.rows import Row
 from etm_lightning.text.tables import chosen_files
 
 ENDINGS = (".conll", ".txt", ".bio", ".iob", ".tsv")
+BLANKS = re.compile(r"[ \t]+")
 CLASSIC = {"eng.train": "train", "eng.testa": "validate", "eng.testb": "test"}
 
 
@@ -49,7 +51,7 @@ def parse_line(
 
     Args:
         line: without its end, not blank.
-        separator: between columns; None for any white space.
+        separator: between columns; None for blanks and tabs.
         word_column: from 0; negative counts from the last.
         tag_column: likewise.
         place: for errors.
@@ -61,7 +63,8 @@ def parse_line(
     ('#photography', 'O')
     >>> parse_line("# a comment", None, 0, -1, "f line 2")
     """
-    cells = line.split(separator)
+    # blanks and tabs only: other white space can be part of a word
+    cells = line.split(separator) if separator else BLANKS.split(line.strip(" \t"))
     highest = max(c if c >= 0 else -c - 1 for c in (word_column, tag_column))
     enough = len(cells) > max(1, highest)
     tag = cells[tag_column].strip() if enough else ""
@@ -69,7 +72,7 @@ def parse_line(
         return None
     if not enough or not tag:
         shown = repr(line if len(line) <= 60 else line[:57] + "…")
-        between = "white space" if separator is None else repr(separator)
+        between = "blanks or tabs" if separator is None else repr(separator)
         raise ValueError(
             f"{place}: must have a word and a tag, separated by {between}, but got {shown}; "
             f"add the tag (O for none), or set `data.separator` and `data.tag_column`"
@@ -88,7 +91,7 @@ def read_conll(
 
     Args:
         path: UTF-8 text.
-        separator: between columns; None for any white space.
+        separator: between columns; None for blanks and tabs.
         word_column: from 0; negative counts from the last.
         tag_column: likewise.
         tag_scheme: of the file; `iob1` is turned into IOB2.
@@ -137,7 +140,7 @@ class CoNLLData(TextData):
         test: test file.
         dir: folder with `train.conll`, `dev.conll`, `test.conll` (or `.txt`, `.bio`; `valid`, `validation`),
             or `eng.train`, `eng.testa`, `eng.testb`.
-        separator: between columns; None for any white space.
+        separator: between columns; None for blanks and tabs.
         word_column: from 0; negative counts from the last.
         tag_column: likewise.
         tag_scheme: of the files, `iob2` or `iob1` (as the first CoNLL-2003 files); the latter is converted.

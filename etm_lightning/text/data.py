@@ -230,8 +230,8 @@ class TextData(pl.LightningDataModule):
 
     def _loader(self, dataset: TokenDataset, batch_size: int, sampler: Any) -> Batches:
         return DataLoader(
-            dataset, batch_size, sampler=sampler, num_workers=self.num_workers, collate_fn=self.padding,
-            persistent_workers=self.num_workers > 0,
+            dataset, batch_size=batch_size, sampler=sampler, num_workers=self.num_workers,
+            collate_fn=self.padding, persistent_workers=self.num_workers > 0,
         )  # fmt: skip
 
     def train_dataloader(self) -> Batches:

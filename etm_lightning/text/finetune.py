@@ -100,11 +100,22 @@ class EncoderModule(pl.LightningModule):
     def test_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         self._measure("test", batch)
 
+    def on_validation_epoch_start(self) -> None:
+        self._begin("validate")
+
+    def on_test_epoch_start(self) -> None:
+        self._begin("test")
+
     def on_validation_epoch_end(self) -> None:
         self._conclude("validate")
 
     def on_test_epoch_end(self) -> None:
         self._conclude("test")
+
+    def _begin(self, stage: str) -> None:
+        # `ddp_spawn` hands all processes the same memory for the states; a reset gives each its own
+        for metric in (self.losses[STAGES[stage]], self.scores[STAGES[stage]]):
+            metric.reset()  # type: ignore[operator]
 
     def _measure(self, prefix: str, batch: dict[str, Tensor]) -> None:
         scores, target, total, weight = self.outputs(batch)

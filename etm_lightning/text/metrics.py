@@ -156,8 +156,9 @@ class WeightedMean(Metric):
             total: sum of the losses of the batch, scalar.
             weight: number (or summed weight) of its rows, scalar ≥ 0.
         """
-        self.totals.append(total.detach().float())
-        self.weights.append(weight.detach().float())
+        # one-dimensional, as ranks with one batch and with several must gather alike
+        self.totals.append(total.detach().float().reshape(1))
+        self.weights.append(weight.detach().float().reshape(1))
 
     def compute(self) -> Tensor:
         """Divide the sums, added in float64 and in order of size."""
@@ -190,7 +191,8 @@ def multiclass_metrics(classes: int) -> MetricCollection:
             "f1_micro": MulticlassF1Score(classes, average="micro", validate_args=False),
             "confusion": MulticlassConfusionMatrix(classes, validate_args=False),
             "gathered": Gathered(measure_multiclass),
-        }
+        },
+        compute_groups=False,
     )
 
 
@@ -208,7 +210,8 @@ def binary_metrics() -> MetricCollection:
             "f1": BinaryF1Score(validate_args=False),
             "confusion": BinaryConfusionMatrix(validate_args=False),
             "gathered": Gathered(measure_labels),
-        }
+        },
+        compute_groups=False,
     )
 
 
@@ -231,7 +234,8 @@ def multilabel_metrics(labels: int) -> MetricCollection:
             "f1": MultilabelF1Score(**macro),
             "f1_micro": MultilabelF1Score(labels, average="micro", validate_args=False),
             "gathered": Gathered(measure_labels),
-        }
+        },
+        compute_groups=False,
     )
 
 
@@ -241,7 +245,7 @@ def regression_metrics() -> MetricCollection:
     >>> sorted(regression_metrics())
     ['gathered']
     """
-    return MetricCollection({"gathered": Gathered(measure_regression)})
+    return MetricCollection({"gathered": Gathered(measure_regression)}, compute_groups=False)
 
 
 def tagging_metrics(labels: list[str], scheme: Scheme = "default") -> MetricCollection:
@@ -260,7 +264,8 @@ def tagging_metrics(labels: list[str], scheme: Scheme = "default") -> MetricColl
             "entity": EntityScore(labels, scheme),
             "accuracy": MulticlassAccuracy(average="micro", **some),
             "confusion": MulticlassConfusionMatrix(**some),
-        }
+        },
+        compute_groups=False,
     )
 
 

@@ -67,11 +67,12 @@ def check_known(splits: Mapping[str, Sequence[Row]], labels: Sequence[str] | Non
     """
     known = sorted(labels or [])
     for row in (row for rows in splits.values() for row in rows) if labels is not None else ():
+        where = row.place or "a row"
         for name in label_names(row.label):
             if name not in known:
                 raise ValueError(
-                    f"`data.label` must be known from the training rows but "
-                    f"{row.place or 'a row'} has {name!r}{nearest(name, known)}; known: {', '.join(known[:9])}"
+                    f"`data.label` must be known from the training rows but {where} has {name!r}"
+                    f"{nearest(name, known)}; known: {', '.join(known[:8])}"
                 )
 
 

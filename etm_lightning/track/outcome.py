@@ -7,6 +7,9 @@ import traceback
 from dataclasses import dataclass
 
 from etm_lightning.records import Status
+from etm_lightning.track.plain import sound
+
+_LONGEST = 64 << 10
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,17 @@ def outcome_of(error: BaseException | None) -> Outcome:
         return Outcome("preempted", "SIGTERM", signal=signal.SIGTERM)
     if isinstance(error, SystemExit):
         code = error.code if isinstance(error.code, int) else 0 if error.code is None else 1
-        return Outcome("failed" if code else "interrupted", f"sys.exit({error.code!r})", code)
-    text = "".join(traceback.format_exception(error))
-    first = str(error).strip().splitlines()
-    reason = f"{type(error).__name__}: {first[0]}" if first else type(error).__name__
-    return Outcome("failed", reason, 1, None, text)
+        return Outcome("failed" if code else "interrupted", sound(f"sys.exit({error.code!r})"), code)
+    text = sound("".join(traceback.format_exception(error)))
+    return Outcome("failed", _reason(error), 1, None, text[-_LONGEST:])
+
+
+def _reason(error: BaseException) -> str:
+    """The error in one line: the first of its message, or the last where that holds another traceback."""
+    try:
+        lines = sound(error).strip().splitlines()
+    except Exception as unprintable:  # the `__str__` of a stranger's class may do anything
+        lines = [f"<its message cannot be shown: {type(unprintable).__name__}>"]
+    if any(line.startswith("Traceback (most recent call last)") for line in lines):
+        return lines[-1]
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

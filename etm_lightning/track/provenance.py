@@ -8,10 +8,11 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from etm_lightning.process import host
-from etm_lightning.track.plain import HIDDEN, secret
+from etm_lightning.track.plain import HIDDEN, plain, secret
 
 PACKAGES = (
     "etm-lightning",
@@ -26,27 +27,36 @@ PACKAGES = (
 
 def provenance() -> dict[str, Any]:
     """Command, folder, git commit, packages and machine of this process, without secrets in the arguments."""
-    return {
-        "command": command(),
-        "cwd": os.getcwd(),
-        "git": git(),
-        "python": platform.python_version(),
-        "packages": packages(),
-        "platform": platform.platform(),
-        "host": host(),
-        "user": _user(),
-        "cpus": os.cpu_count(),
-    }
+    found: dict[str, Any] = plain(
+        {
+            "command": command(sys.argv),
+            "cwd": _cwd(),
+            "git": git(),
+            "python": platform.python_version(),
+            "packages": packages(),
+            "platform": platform.platform(),
+            "host": host(),
+            "user": _user(),
+            "cpus": os.cpu_count(),
+        }
+    )
+    return found
 
 
-def command() -> list[str]:
-    """The arguments of this process as they were typed, `python` first; values of secret options hidden."""
-    arguments = ["python", *sys.argv]
-    return [
-        f"{name}={HIDDEN}" if equals and secret(name) else argument
-        for argument in arguments
-        for name, equals, _ in [argument.partition("=")]
-    ]
+def command(arguments: Sequence[str]) -> list[str]:
+    """A process's arguments as they were typed, `python` first; values of secret options hidden.
+
+    >>> command(["train.py", "lr=1", "hf_token=x", "--api-key", "y"])
+    ['python', 'train.py', 'lr=1', 'hf_token=<hidden>', '--api-key', '<hidden>']
+    """
+    shown = ["python"]
+    for argument in arguments:
+        name, equals, _ = argument.partition("=")
+        if shown[-1].startswith("-") and secret(shown[-1]):
+            shown.append(HIDDEN)
+        else:
+            shown.append(f"{name}={HIDDEN}" if equals and secret(name) else argument)
+    return shown
 
 
 def packages() -> dict[str, str]:
@@ -74,10 +84,19 @@ def git() -> dict[str, Any]:
 
 def _git(*arguments: str) -> str:
     try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=5, check=False)
+        done = subprocess.run(
+            ["git", *arguments], capture_output=True, text=True, errors="replace", timeout=5, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _cwd() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # it was removed under us
+        return ""
 
 
 def _user() -> str:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args
 
 import msgspec
 
@@ -24,31 +24,29 @@ from etm_lightning.records import (
     Artifact,
     Checkpoint,
     Ended,
-    Gap,
     Known,
-    Media,
     Params,
     Scalars,
     Started,
     Text,
     split,
 )
-from etm_lightning.track.media import relative, sha256_of, store_bytes
+from etm_lightning.track.media import Exhibit, confusion_matrix, exhibit, relative, sha256_of, table
+from etm_lightning.track.outbox import Outbox
 from etm_lightning.track.outcome import Outcome, outcome_of
-from etm_lightning.track.plain import plain
+from etm_lightning.track.plain import number, plain, sound
 from etm_lightning.track.provenance import provenance
 
 log = logging.getLogger(__name__)
 
-_MOST_WAITING = 100_000
+End = Literal["finished", "failed", "interrupted", "preempted", "pruned"]
 
 
 class Run:
     """One training of one config, written down as it happens.
 
     Use it as a context manager, or call `end`; a run that is left open is ended when the interpreter exits.
-    Nothing is written before `start`, which the first use calls: until then records wait in memory and the
-    id may still change.
+    Nothing is written before `start`, which the first use calls: until then the id may still change.
 
     Args:
         project: name of the project.
@@ -62,11 +60,17 @@ class Run:
         method: how.
         params: settings to record at the start.
         evaluates: id of the run that this one tests.
-        strict: raise on values that cannot be logged, instead of counting them.
+        strict: raise on what cannot be logged, instead of counting it.
         clock: Unix seconds.
 
+    Attributes:
+        attempt: number of the attempt; 0 while it is not decided.
+        rejected: how many calls gave something that could not be logged.
+        muted: drop what is logged: on ranks other than 0, and in a sanity check.
+
     Raises:
-        NotADirectoryError: at the start, if the store's path is a file.
+        ValueError: if the id or the project cannot name a folder.
+        OSError: at the start, if the store cannot be written.
 
     >>> import tempfile
     >>> with Run("demo", save_dir=tempfile.mkdtemp(), params={"lr": 0.1}) as run:
@@ -92,8 +96,9 @@ class Run:
         strict: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        project_folder(Path(), project)
         self.identity = Identity(
-            id=id or new_run_id(name),
+            id=new_run_id(name) if id is None else _checked_id(id),
             project=project,
             created=clock(),
             name=name,
@@ -107,16 +112,18 @@ class Run:
         self.strict = strict
         self.rejected = 0
         self.attempt = 0
+        self.muted = False
         self._save_dir, self._clock = save_dir, clock
-        self._journal: Journal | None = None
-        self._waiting: list[Known] = []
-        self._held = False
+        self._outbox = Outbox(clock)
+        self._hold: Literal["", "values", "start"] = "start"
+        self._origin: tuple[int, str] | None = None
+        self._starting = False
         self._end: Ended | None = None
         self._marks = 0
-        self._lost, self._lost_since = 0, 0.0
         self._pid = os.getpid()
         if params:
             self.log_params(params)
+        self._hold = ""
 
     # -- identity -------------------------------------------------------------------------------------------
 
@@ -135,13 +142,18 @@ class Run:
 
     @property
     def started(self) -> bool:
-        """Whether anything is on disk."""
-        return self._journal is not None
+        """Whether this process writes for the run."""
+        return self._outbox.opened
 
     @property
     def waiting(self) -> int:
         """How many records wait in memory for the start."""
-        return len(self._waiting)
+        return len(self._outbox.waiting)
+
+    @property
+    def lost(self) -> int:
+        """How many records the disk refused."""
+        return self._outbox.lost
 
     def become(self, **fields: Any) -> None:
         """Change the identity of a run that has not started.
@@ -151,61 +163,67 @@ class Run:
         """
         if self.started:
             raise RuntimeError(f"run {self.id} has started: its identity cannot change")
+        if fields.get("id", self.id) != self.id:
+            self.attempt = 0
         self.identity = msgspec.structs.replace(self.identity, **fields)
 
-    def start(
-        self,
-        *,
-        parent: int | None = None,
-        checkpoint: str | None = None,
-        attempt: int | None = None,
-        restart: bool = False,
-    ) -> None:
+    def reserve(self) -> int:
+        """The number of the attempt, fixed from now on, so that other processes can join it.
+
+        A process that already wrote for the run goes on with the attempt it wrote for.
+        """
+        self.attempt = self.attempt or self._own_attempt() or self.folder.attempts() + 1
+        return self.attempt
+
+    def go_on(self, parent: int, checkpoint: str) -> None:
+        """Be a new attempt of the run, from a checkpoint of attempt `parent`."""
+        self.attempt = self.folder.attempts() + 1
+        self._origin = (parent, checkpoint)
+
+    def hold(self, until: Literal["values", "start"] = "start") -> None:
+        """Let records wait in memory until `start` is called, or until there are values among them."""
+        self._hold = until
+
+    def start(self, *, restart: bool = False) -> None:
         """Write down who the run is, durably, and all that waited; does nothing the second time.
 
         Args:
-            parent: the attempt this one goes on from; by default the last before it.
-            checkpoint: the checkpoint of `parent` it goes on from; without one, all of `parent` counts.
-            attempt: number of this attempt; by default the run's next, or the present one when this process
-                already wrote for the run.
             restart: go on from nothing: what earlier attempts recorded is superseded.
-        """
-        if self.started:
-            return
-        new_store(self._save_dir)
-        self.folder.create(self.identity)
-        latest = self.folder.attempts()
-        self.attempt = attempt or self.own_attempt() or latest + 1
-        self._journal = Journal(self.folder.journal, run=self.id, attempt=self.attempt, clock=self._clock)
-        waiting, self._waiting = self._waiting, []
-        if self.attempt > latest:
-            parent = None if restart else parent or latest or None
-            self._append(
-                Started(
-                    time=self._clock(),
-                    attempt=self.attempt,
-                    parent=parent,
-                    checkpoint=checkpoint,
-                    info=provenance(),
-                )
-            )
-        for record in waiting:
-            self._append(record)
-        self.sync()
-        _open_runs.add(self)
 
-    def own_attempt(self) -> int:
+        Raises:
+            OSError: if the store cannot be written; what waits goes on waiting, and the next use tries again.
+        """
+        if self.started or self.muted or self._starting:
+            return
+        self._hold = ""
+        self._starting = True
+        try:
+            new_store(self._save_dir)
+            self.folder.create(self.identity)
+            latest = self.folder.attempts()
+            journal = Journal(self.folder.journal, run=self.id, attempt=self.reserve(), clock=self._clock)
+            parent, checkpoint = self._origin or (None if restart else latest or None, None)
+            first = Started(
+                time=self._clock(),
+                attempt=self.attempt,
+                parent=parent,
+                checkpoint=checkpoint,
+                info=provenance(),
+            )
+            self._outbox.open(journal, self.folder, first if self.attempt > latest else None)
+        finally:
+            self._starting = False
+        self._pid = os.getpid()
+        _open_runs.add(self)
+        while self._outbox.waiting:
+            self._put(self._outbox.waiting.popleft())
+        self.sync()
+
+    def _own_attempt(self) -> int:
         """The attempt that this very process already wrote for, 0 if none."""
         me = this_process()
-        return max(
-            (
-                writer.header.attempt
-                for writer in find_writers(self.folder.journal)
-                for header in [writer.header]
-                if Process(header.host, header.boot, header.pid, header.born) == me
-            ),
-            default=0,
-        )
+        headers = (writer.header for writer in find_writers(self.folder.journal))
+        return max((h.attempt for h in headers if Process(h.host, h.boot, h.pid, h.born) == me), default=0)
 
     # -- logging --------------------------------------------------------------------------------------------
 
@@ -231,27 +249,32 @@ class Run:
             TypeError: with `strict`, for a value that is not one number; the others are recorded.
         """
         numbers: dict[str, float] = {}
-        wrong: dict[str, str] = {}
+        wrong: list[str] = []
         for name, value in values.items():
+            if type(name) is not str:
+                name = str(name)
             try:
-                numbers[str(name)] = value if type(value) is float else _number(value)
-            except (TypeError, ValueError, RuntimeError, OverflowError) as error:
-                wrong[str(name)] = str(error)
-        finite, nonfinite = split(numbers)
-        if finite or nonfinite:
-            self._record(
-                Scalars(
-                    time=self._clock(),
-                    step=int(step),
-                    axis=axis,
-                    epoch=epoch,
-                    stage=stage,
-                    values=finite,
-                    nonfinite=nonfinite,
+                numbers[name] = value if type(value) is float else number(value)
+            except TypeError as error:
+                wrong.append(f"`values[{name!r}]` {error}")
+        finite, nonfinite = (numbers, {}) if math.isfinite(sum(numbers.values())) else split(numbers)
+        try:
+            if numbers:
+                self._record(
+                    Scalars(
+                        time=self._clock(),
+                        step=int(step),
+                        axis=axis,
+                        epoch=None if epoch is None else int(epoch),
+                        stage=stage,
+                        values=finite,
+                        nonfinite=nonfinite,
+                    )
                 )
-            )
+        except (TypeError, ValueError, OverflowError) as error:
+            wrong.append(f"`step` and `epoch` must be whole numbers but got {step!r} and {epoch!r}: {error}")
         if wrong:
-            self._reject("; ".join(f"`values[{name!r}]` {text}" for name, text in wrong.items()))
+            self._reject("; ".join(wrong))
 
     def log_params(self, params: Mapping[str, Any], *, about: str = "config") -> None:
         """Record settings; any object is taken, and shown as well as JSON can.
@@ -260,11 +283,15 @@ class Run:
             params: names and values, nested as you like.
             about: ``config`` for settings that make the experiment, else what they tell of, such as ``data``.
         """
-        self._record(Params(time=self._clock(), params=plain(params), about=about))
+        known = plain(params)
+        if not isinstance(known, dict):
+            self._reject(f"`params` must be names and values but got {known!r}")
+        elif known:
+            self._record(Params(time=self._clock(), params=known, about=about))
 
     def log_text(self, name: str, text: str, *, step: int | None = None, stage: str = "train") -> None:
         """Record a text under a name."""
-        self._record(Text(time=self._clock(), name=name, text=text, step=step, stage=stage))
+        self._record(Text(time=self._clock(), name=sound(name), text=sound(text), step=step, stage=stage))
 
     def log_table(
         self,
@@ -275,9 +302,12 @@ class Run:
         step: int | None = None,
         stage: str = "train",
     ) -> None:
-        """Record a table: names of columns, and rows of plain values."""
-        content = {"columns": list(columns), "rows": [plain(list(row)) for row in rows]}
-        self._media(name, "table", content, step, stage)
+        """Record a table: names of columns, and rows of as many plain values.
+
+        Raises:
+            TypeError: with `strict`, if a row has more or fewer values than there are columns.
+        """
+        self._exhibit(name, "table", lambda: table(columns, rows), step, stage)
 
     def log_confusion_matrix(
         self,
@@ -296,9 +326,11 @@ class Run:
             counts: of shape (classes, classes): true class by row, predicted class by column.
             step: optimizer batches so far.
             stage: what was evaluated.
+
+        Raises:
+            TypeError: with `strict`, if `counts` is not of that shape.
         """
-        content = {"labels": list(labels), "counts": [[int(count) for count in row] for row in counts]}
-        self._media(name, "confusion_matrix", content, step, stage)
+        self._exhibit(name, "confusion_matrix", lambda: confusion_matrix(labels, counts), step, stage)
 
     def log_artifact(
         self, path: str | Path, *, name: str = "", type: str = "file", aliases: Sequence[str] = ()
@@ -306,45 +338,47 @@ class Run:
         """Record that a file belongs to the run; it stays where it lies.
 
         Raises:
-            FileNotFoundError: if there is no such file.
+            TypeError: with `strict`, if there is no file to read.
         """
         path = Path(path)
+        try:
+            sha256, size = sha256_of(path), path.stat().st_size
+        except OSError as error:
+            self._reject(f"`path` must be a file but got {str(path)!r}: {error}")
+            return
         self._record(
             Artifact(
                 time=self._clock(),
                 name=name or path.name,
                 type=type,
                 path=relative(self.folder, path),
-                sha256=sha256_of(path),
-                size=path.stat().st_size,
+                sha256=sha256,
+                size=size,
                 aliases=tuple(aliases),
             )
         )
 
-    def _media(self, name: str, type: str, content: Any, step: int | None, stage: str) -> None:
-        stored = store_bytes(self.folder, msgspec.json.encode(content), "json")
-        self._record(
-            Media(
-                time=self._clock(),
-                name=name,
-                type=type,
-                file=stored.file,
-                sha256=stored.sha256,
-                size=stored.size,
-                step=step,
-                stage=stage,
-            )
-        )
+    def _exhibit(
+        self, name: str, type: str, content: Callable[[], Any], step: int | None, stage: str
+    ) -> None:
+        try:
+            shown = exhibit(sound(name), type, content(), time=self._clock(), step=step, stage=stage)
+        except (TypeError, ValueError) as error:
+            self._reject(f"{type} {name!r}: {error}")
+            return
+        self._record(shown)
 
     def mark_checkpoint(self, *, step: int, epoch: int | None = None) -> str:
         """Record that a checkpoint is being taken now; what is logged later is not in it.
 
         Returns:
-            The checkpoint's id.
+            The checkpoint's id; "" if the run is muted.
         """
         self.start()
+        if self.muted:
+            return ""
         self._marks += 1
-        id = f"{self.attempt}-{self._journal.writer[-4:] if self._journal else ''}-{self._marks}"
+        id = f"{self.attempt}-{self._outbox.writer[-4:]}-{self._marks}"
         self._record(Checkpoint(time=self._clock(), id=id, step=step, epoch=epoch))
         return id
 
@@ -379,22 +413,32 @@ class Run:
 
     def alert(self, title: str, text: str = "", *, level: str = "warning") -> None:
         """Record something a person should know."""
-        self._record(Alert(time=self._clock(), title=title, text=text, level=level))
+        self._record(Alert(time=self._clock(), title=sound(title), text=sound(text), level=level))
 
     # -- the end --------------------------------------------------------------------------------------------
 
-    def end(self, status: str = "finished", reason: str = "") -> None:
+    def end(self, status: End = "finished", reason: str = "") -> None:
         """The attempt is over; what is logged later reopens it.
 
         Args:
             status: ``finished``, ``failed``, ``interrupted``, ``preempted`` or ``pruned``.
             reason: one line.
+
+        Raises:
+            ValueError: if `status` is none of these.
         """
-        self.end_with(Outcome(status, reason))  # type: ignore[arg-type]  # a wrong word is refused by readers
+        if status not in get_args(End):
+            raise ValueError(f"`status` must be one of {', '.join(get_args(End))} but got {status!r}")
+        self.end_with(Outcome(status, sound(reason)))
 
     def end_with(self, outcome: Outcome) -> None:
-        """The attempt is over, in the way that `outcome` tells; a second end in a row adds nothing."""
-        if self._end is not None:
+        """The attempt is over, in the way that `outcome` tells.
+
+        A second end in a row adds nothing, unless it tells of a failure after a good end.
+        """
+        if self.muted or (
+            self._end is not None and (self._end.status != "finished" or outcome.status == "finished")
+        ):
             return
         self.start()
         ended = Ended(
@@ -412,11 +456,10 @@ class Run:
 
     def sync(self) -> None:
         """Ask the disk to keep through a power cut what was recorded."""
-        if self._journal is not None:
-            try:
-                self._journal.sync()
-            except OSError as error:
-                log.warning("run %s: the disk refused to sync: %s", self.id, error)
+        try:
+            self._outbox.sync()
+        except OSError as error:
+            log.warning("run %s: the disk refused to sync: %s", self.id, error)
 
     def __enter__(self) -> Self:
         self.start()
@@ -427,48 +470,30 @@ class Run:
     ) -> None:
         self.end_with(outcome_of(error))
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Identity and what waits, not handles: another process that gets this run joins its attempt."""
+        self.reserve()
+        return self.__dict__ | {"_end": None, "_starting": False}
+
     # -- writing --------------------------------------------------------------------------------------------
 
-    def hold(self) -> None:
-        """Let records wait in memory until `start` is called."""
-        self._held = True
-
-    def _record(self, record: Known) -> None:
+    def _record(self, item: Known | Exhibit) -> None:
+        if self.muted:
+            return
         if self._end is not None:  # reopened
             self._end = None
             _open_runs.add(self)
-        if self.started:
-            self._append(record)
-            return
-        if len(self._waiting) == _MOST_WAITING:
-            self._miss(OSError("the store cannot be written"))
-            del self._waiting[0]
-        self._waiting.append(record)
-        if not self._held:
-            self.start()
+        self._put(item)
+        if not self.started:
+            _open_runs.add(self)
+            if not self._hold or (self._hold == "values" and isinstance(item, Scalars)):
+                self.start()
 
-    def _append(self, record: Known) -> None:
-        assert self._journal is not None
+    def _put(self, item: Known | Exhibit) -> None:
         try:
-            if self._lost:
-                lost, self._lost = self._lost, 0
-                gap = Gap(time=self._clock(), lost=lost, since=self._lost_since, reason="the disk failed")
-                try:
-                    self._journal.append(gap)
-                except OSError:
-                    self._lost = lost
-                    raise
-            self._journal.append(record)
-        except OSError as error:
-            self._miss(error)
-        except (TypeError, ValueError) as error:
+            self._outbox.put(item)
+        except (TypeError, ValueError, OverflowError) as error:
             self._reject(str(error))
-
-    def _miss(self, error: OSError) -> None:
-        if not self._lost:
-            self._lost_since = self._clock()
-            log.warning("run %s: records are being lost: %s", self.id, error)
-        self._lost += 1
 
     def _reject(self, text: str) -> None:
         self.rejected += 1
@@ -479,18 +504,12 @@ class Run:
             log.warning("run %s: a value could not be logged: %s", self.id, text)
 
 
-def _number(value: Any) -> float:
-    """The number that `value` is.
-
-    Raises:
-        TypeError: if it is not one real number.
-    """
-    if isinstance(value, str | bytes | complex):
-        raise TypeError(f"must be a number but got {value!r}")
-    try:
-        return float(value)
-    except (TypeError, ValueError, RuntimeError):
-        raise TypeError(f"must be one number but got {plain(value)!r}") from None
+def _checked_id(id: str) -> str:
+    """An id that is the name of a folder."""
+    id = str(id)
+    if not id or "/" in id or "\0" in id or id.startswith("."):
+        raise ValueError(f"`version` must be the name of a run's folder but got {id!r}")
+    return id
 
 
 _open_runs: set[Run] = set()
@@ -499,6 +518,13 @@ _open_runs: set[Run] = set()
 @atexit.register
 def _end_open_runs() -> None:
     """The interpreter exits: a run that nobody ended ended as the interpreter does."""
+    # where somebody types, an error does not end the interpreter
+    error = None if hasattr(sys, "ps1") else getattr(sys, "last_value", None)
     for run in list(_open_runs):
-        if run._pid == os.getpid():
-            run.end_with(outcome_of(getattr(sys, "last_value", None)))
+        if run._pid != os.getpid():
+            continue
+        try:
+            if run.started or run.folder.attempts() < run.reserve():
+                run.end_with(outcome_of(error))
+        except Exception as failure:  # the other runs still want to be ended
+            log.warning("run %s could not be ended: %s", run.id, failure)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import signal
 import socket
@@ -193,9 +194,11 @@ def test_a_signal_handler_may_append_inside_append(tmp_path: Path) -> None:
         nonlocal handled
         handled += 1
         journal.append(step(-handled))
+        signal.setitimer(signal.ITIMER_REAL, chance.uniform(1e-5, 3e-4))
 
+    chance = random.Random(0)
     before = signal.signal(signal.SIGALRM, handler)
-    signal.setitimer(signal.ITIMER_REAL, 0.0002, 0.0002)
+    signal.setitimer(signal.ITIMER_REAL, 1e-4)
     written = 0
     try:
         while handled < 400:
@@ -231,7 +234,8 @@ def test_a_forked_child_has_a_file_of_its_own(journal: Journal) -> None:
     assert len(children) == 6
     found = {}
     for child in children:
-        _, header = next(read(writers(journal.folder)[child][0]))
+        cursor, header = next(read(writers(journal.folder)[child][0]))
+        assert cursor.n == 0
         assert isinstance(header, Header)
         assert (header.role, header.attempt, header.run) == ("child", 1, "run")
         assert header.pid != os.getpid()

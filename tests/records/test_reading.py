@@ -124,6 +124,19 @@ def test_a_record_that_was_written_twice_is_read_once_from_any_cursor(hint: bool
         assert rest == everything[i + 1 :] or isinstance(item, Damage)
 
 
+@pytest.mark.parametrize("hint", [True, False], ids=["with its offset", "without its offset"])
+def test_a_record_that_overtook_another_and_was_written_twice_is_read_once(
+    hint: bool, tmp_path: Path
+) -> None:
+    first = segment(tmp_path, 0, b"".join(map(line, [0, 1, 3, 2])))
+    second = segment(tmp_path, 1, b"".join(map(line, [4, 3, 2, 5])))
+    everything = list(follow([first, second]))
+    assert numbers(everything) == [0, 1, 3, 2, 4, 5]
+    for i, (cursor, _) in enumerate(everything):
+        after = cursor if hint else without_hint(cursor)
+        assert list(follow([first, second], after)) == everything[i + 1 :]
+
+
 def test_a_number_of_any_size_costs_no_memory(tmp_path: Path) -> None:
     path = segment(tmp_path, 0, line(0) + line(10**18) + line(5) + line(10**18))
     assert numbers(list(follow([path]))) == [0, 10**18, 5]

@@ -50,7 +50,7 @@ def test_a_stranger_reads_what_we_read(
     history: list[Known], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("journal")
-    segments = written(folder, history, segment_bytes=300)
+    segments = written(folder, history, segment_bytes=1500)
     found = theirs(segments, final=True)
     assert same(found, ours(segments, final=True))
     assert len(found) == len(history) + len(segments)

@@ -123,3 +123,11 @@ def test_two_fits_in_one_process_are_one_attempt(tmp_path: Path) -> None:
     assert run.attempts == 1
     assert run.status == "running"
     assert run.headline == {"val/f1": 0.5, "train/loss": 1.0}
+
+
+def test_a_checkpoint_that_was_watched_is_better_than_a_last_one(tmp_path: Path) -> None:
+    training = Training(tmp_path).start()
+    training.checkpoint("watched", 1, monitor="val/f1", mode="max", score=0.5, best=True)
+    training.checkpoint("last", 2, best=True)
+    run = Store(tmp_path).run("latest")
+    assert [(one.id, one.best) for one in run.checkpoints] == [("watched", True), ("last", False)]

@@ -20,9 +20,7 @@ def written(path: Path, text: str) -> Path:
 def test_docstarts_comments_tab_breaks_and_hashes_are_told_apart(tmp_path: Path) -> None:
     text = "-DOCSTART- -X- O O\n\n# id 7\n#tag\tO\nAnn\tB-PER\n\t\n#\tO\r\n# O\nx\u2028y\tO\n \nend\tO"
     rows = read_conll(written(tmp_path / "a.conll", text), separator=None)
-    assert [row.text for row in rows] == [("#tag", "Ann"), ("#", "#", "x"), ("end",)] or [
-        row.text for row in rows
-    ] == [("#tag", "Ann"), ("#", "#", "x\u2028y"), ("end",)]
+    assert [row.text for row in rows] == [("#tag", "Ann"), ("#", "#", "x\u2028y"), ("end",)]
     by_tab = read_conll(written(tmp_path / "b.conll", text.replace("-DOCSTART- -X- O O", "")), separator="\t")
     assert [row.text for row in by_tab] == [("#tag", "Ann"), ("#", "x\u2028y"), ("end",)]
     assert rows[0].place == "a.conll line 4"
@@ -52,14 +50,14 @@ def test_a_folder_of_either_naming_is_found(tmp_path: Path, settings: dict[str, 
         data = CoNLLData(dir=str(folder), **settings)
         assert data.labels == ["O", "B-LOC", "I-LOC", "B-PER", "I-PER"]
         assert [split["rows"] for split in data.describe()["splits"].values()] == [30, 30, 30]
-    with pytest.raises(FileNotFoundError, match="`data.dir` must hold one of train.conll"):
+    with pytest.raises(FileNotFoundError, match=r"`data\.dir` must hold one of train\.conll"):
         CoNLLData(dir=str(tmp_path), **settings).setup()
 
 
 def test_an_unknown_type_is_named_with_its_place(tmp_path: Path, settings: dict[str, Any]) -> None:
     train = write_conll(tmp_path / "train.conll", 20)
     dev = written(tmp_path / "dev.conll", "a\tO\n\nb\tB-LOK\n")
-    with pytest.raises(ValueError, match="dev.conll line 3 has 'B-LOK'; did you mean 'B-LOC'"):
+    with pytest.raises(ValueError, match=r"dev\.conll line 3 has 'B-LOK'; did you mean 'B-LOC'"):
         CoNLLData(str(train), str(dev), **settings).setup()
 
 

@@ -44,7 +44,7 @@ def test_a_subset_of_the_training_rows_keeps_the_shares_of_labels(
 def test_tsv_jsonl_and_pairs_are_read(tmp_path: Path, settings: dict[str, Any]) -> None:
     tsv = tmp_path / "a.tsv"
     tsv.write_text('q\ty\tp\n"two\nlines"\tno\tx, y\nb\tyes\tz\n', encoding="utf-8-sig")
-    rows = [{"q": "c", "y": True, "p": "u"}, {"q": "d", "y": "no", "p": None}]
+    rows: list[dict[str, Any]] = [{"q": "c", "y": True, "p": "u"}, {"q": "d", "y": "no", "p": None}]
     lines = write_json_lines(tmp_path / "b.jsonl", rows)
     lines.write_text(lines.read_text().replace("true", '"yes"'))
     data = CSVData(
@@ -101,7 +101,9 @@ def test_batches_are_as_long_as_their_longest_row_and_rows_come_once(
     batches = list(loader)
     assert sorted(torch.cat([b["rows"] for b in batches]).tolist()) == list(range(200))
     assert all(b["attention_mask"].sum(1).max() == b["input_ids"].shape[1] for b in batches)
-    padding = 1 - sum(b["attention_mask"].sum() for b in batches) / sum(b["input_ids"].numel() for b in batches)
+    padding = 1 - sum(b["attention_mask"].sum() for b in batches) / sum(
+        b["input_ids"].numel() for b in batches
+    )
     assert padding < 0.12
     loader.sampler.set_epoch(1)  # type: ignore[attr-defined]
     later = [b["rows"].tolist() for b in loader]

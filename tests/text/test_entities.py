@@ -82,7 +82,7 @@ def test_the_counts_of_two_ranks_add_up() -> None:
 def test_wrong_arguments_are_named_with_their_cure() -> None:
     with pytest.raises(ValueError, match="`scheme` must be 'default'"):
         EntityScore(["O"], "iob2")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="`labels` must be tags .* but got 'X-PER'"):
+    with pytest.raises(ValueError, match=r"`labels` must be tags .* but got 'X-PER'"):
         EntityScore(["O", "X-PER"])
     with pytest.raises(ValueError, match=r"must both be \(batch, length\)"):
         EntityScore(["O", "B-x"]).update(torch.zeros(2, 3), torch.zeros(2, 4))

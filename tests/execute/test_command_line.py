@@ -1,0 +1,223 @@
+"""`python train.py …` as a user types it, in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from etm_lightning.execute.configs import copy_to
+from etm_lightning.store.run import StoredRun
+from etm_lightning.store.store import Store
+
+ROOT = Path(__file__).parents[2]
+MINE = (
+    "model._target_=tests.execute.small.Net",
+    "data._target_=tests.execute.small.Data",
+    "trainer=cpu",
+    "monitor=val/loss",
+    "mode=min",
+    "max_epochs=2",
+)
+Type = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def environment(folder: Path) -> dict[str, str]:
+    drop = ("ETM_", "HYDRA_", "MASTER_", "WORLD_SIZE", "LOCAL_RANK", "NODE_RANK", "PL_GLOBAL_SEED")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(drop)}
+    return kept | {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(folder / "cache")}
+
+
+@pytest.fixture
+def typed(tmp_path: Path) -> Type:
+    """A function that runs `python train.py …` in a folder of the test's own."""
+
+    def run(
+        *arguments: str, script: Path = ROOT / "train.py", **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, str(script), *arguments],
+            cwd=tmp_path,
+            env=environment(tmp_path) | variables,
+            capture_output=True,
+            text=True,
+            timeout=200,
+            check=False,
+        )
+
+    return run
+
+
+def runs(folder: Path) -> list[StoredRun]:
+    return Store(folder / "etm_runs").runs()
+
+
+def test_a_sweep_is_one_group_ranked_on_validation_whose_winner_alone_is_tested(
+    typed: Type, tmp_path: Path
+) -> None:
+    done = typed("-m", *MINE, "lr=0.01,0.1", "seed=1,2")
+    assert done.returncode == 0, done.stderr
+    found = runs(tmp_path)
+    assert [run.status for run in found] == ["finished"] * 4
+    assert len({run.group for run in found}) == 1
+    tested = [run for run in found if "test/loss" in run.metrics]
+    assert len(tested) == 1
+    assert len(tested[0].series("test/loss")) == 1
+    assert tested[0].params["lr"] == 0.1
+    (sweep,) = (tmp_path / "etm_runs" / "default" / ".sweeps").iterdir()
+    assert sweep.name == found[0].group
+    assert "val/loss" in (sweep / "report.html").read_text()
+    listed = subprocess.run(
+        [sys.executable, "-m", "etm_lightning.cli", "leaderboard", sweep.name, "--json"],
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert [row["score"]["n"] for row in json.loads(listed.stdout)["rows"]] == [2, 2]
+
+
+def test_one_failing_run_does_not_end_a_sweep_and_the_exit_code_tells(typed: Type, tmp_path: Path) -> None:
+    done = typed("-m", *MINE, "+model.fail_at=3,-1")
+    assert done.returncode == 1
+    assert "planted failure" in done.stderr
+    assert sorted(run.status for run in runs(tmp_path)) == ["failed", "finished"]
+    assert "leaderboard" in done.stdout
+
+
+def test_ddp_is_one_run_with_the_test_values_of_a_single_process(typed: Type, tmp_path: Path) -> None:
+    rows = "".join(
+        f"number {i} is {'odd' if i % 2 else 'even'},{'odd' if i % 2 else 'even'}\n" for i in range(90)
+    )
+    (tmp_path / "my.csv").write_text("text,label\n" + rows)
+    same = ("experiment=csv", "data.train=my.csv", "model.encoder=tiny", "max_epochs=1", "lr=1e-30")
+    uneven = ("data.eval_batch_size=4", "data.test_share=0.23")
+    alone = typed(*same, *uneven, "trainer=cpu")
+    assert alone.returncode == 0, alone.stderr
+    both = typed(*same, *uneven, "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")
+    assert both.returncode == 0, both.stderr
+    second, first = runs(tmp_path)
+    assert second.params["trainer"]["devices"] == 2
+    values = [
+        {n: m.latest.value for n, m in run.metrics.items() if m.stage == "test"} for run in (first, second)
+    ]
+    assert values[0] == values[1]
+    assert len(values[0]) > 3
+
+
+def test_ddp_in_a_multirun_is_refused_with_the_cure(typed: Type) -> None:
+    done = typed("-m", *MINE, "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "lr=0.1,0.2")
+    assert done.returncode == 1
+    assert "ddp_spawn" in done.stderr
+
+
+def test_what_was_killed_goes_on_as_the_same_run(typed: Type, tmp_path: Path) -> None:
+    arguments = [*MINE, "max_epochs=4", "+model.pause=0.1", "trainer.log_every_n_steps=1"]
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "train.py"), *arguments],
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("epoch 2"):
+            break
+    time.sleep(0.25)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    (killed,) = runs(tmp_path)
+    assert killed.status == "crashed"
+    done = typed(*arguments, "resume=auto")
+    assert done.returncode == 0, done.stderr
+    assert f"going on with {killed.id}" in done.stdout
+    (run,) = runs(tmp_path)
+    assert (run.id, run.status, run.attempts) == (killed.id, "finished", 2)
+    steps = [point.step for point in run.series("train/loss")]
+    assert steps == list(range(16))
+    assert {path.name for path in (run.folder.path / "hydra").iterdir()} == {"1", "2"}
+
+
+def test_resume_with_nothing_to_resume_says_so(typed: Type) -> None:
+    done = typed(*MINE, "max_epochs=1", "resume=auto")
+    assert done.returncode == 0, done.stderr
+    assert "no unfinished run" in done.stdout
+
+
+def test_sigterm_ends_a_run_as_preempted_with_its_exit_code(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "train.py"), *MINE, "max_epochs=50", "+model.pause=0.05"],
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("epoch 1"):
+            process.terminate()
+            break
+    process.stdout.close()
+    assert process.wait(60) == 143
+    (run,) = runs(tmp_path)
+    assert (run.status, run.signal) == ("preempted", 15)
+
+
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [
+        ("sed=3", "did you mean `seed`"),
+        ("seed=three", "`seed`"),
+        ("trainer.precission=16", "did you mean `precision`"),
+        ("data=bcc", "did you mean `bbc`"),
+    ],
+)
+def test_a_typo_is_one_line_with_the_right_word(
+    typed: Type, tmp_path: Path, argument: str, words: str
+) -> None:
+    done = typed(argument)
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert len(done.stderr.splitlines()) <= 3
+    assert not (tmp_path / "etm_runs").exists()
+
+
+def test_a_model_that_cannot_be_had_is_named_in_a_screen(typed: Type) -> None:
+    done = typed("experiment=bbc", "model.encoder=./no-such-model")
+    assert done.returncode == 1
+    assert "no-such-model" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) <= 5
+
+
+def test_help_fits_one_screen(typed: Type) -> None:
+    done = typed("--help")
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) <= 24
+    assert max(map(len, done.stdout.splitlines())) <= 100
+
+
+def test_a_project_of_ones_own_runs_quietly_with_what_init_laid_down(typed: Type, tmp_path: Path) -> None:
+    copy_to(tmp_path)
+    (tmp_path / "conf" / "experiment" / "ours.yaml").write_text(
+        "# @package _global_\n"
+        "defaults:\n  - override /model: custom\n  - override /data: custom\n"
+        "monitor: val/loss\nmode: min\nlr: 0.1\nmax_epochs: 1\nproject: ours\n"
+        "model:\n  _target_: tests.execute.small.Net\n  hidden: 8\n"
+        "data:\n  _target_: tests.execute.small.Data\n"
+    )
+    script = tmp_path / "train.py"
+    done = typed("experiment=ours", "trainer=cpu", script=script, ETM_QUIET="1")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    assert runs(tmp_path)[0].params["model"]["hidden"] == 8
