@@ -170,9 +170,9 @@ class Gap(_Record, frozen=True, kw_only=True):
 
 
 class Ended(_Record, frozen=True, kw_only=True):
-    """The attempt ended; a record after it reopens the run."""
+    """The attempt ended; a record after it reopens the run. `status` is a `Status`, or a later version's."""
 
-    status: Status
+    status: str
     reason: str = ""
     exit_code: int | None = None
     signal: int | None = None

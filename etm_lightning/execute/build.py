@@ -93,14 +93,13 @@ def _target(node: DictConfig, name: str) -> Any:
 
 def _accepted(target: Any) -> Mapping[str, Any] | None:
     """Names of the arguments that `target` takes, those a subclass passes on included; None if any."""
-    makers = [kind.__init__ for kind in target.__mro__[:-1]] if inspect.isclass(target) else [target]
+    makers = target.__mro__[:-1] if inspect.isclass(target) else [target]
     accepted: dict[str, Any] = {}
     for maker in makers:
         parameters = inspect.signature(maker).parameters
         kinds = {parameter.kind for parameter in parameters.values()}
         accepted.update((name, value) for name, value in parameters.items() if value.kind in _NAMED)
         if inspect.Parameter.VAR_KEYWORD not in kinds:
-            accepted.pop("self", None)
             return accepted
     return None
 

@@ -83,7 +83,8 @@ def _title(cfg: DictConfig) -> str:
         if key == "experiment":
             words.insert(0, value)
         elif key == "seed" or not (key in ("trainer", "debug") or incidental(key)):
-            words.append(f"{key.rpartition('.')[2]}={Path(value).name}")
+            last = key.rpartition(".")[2]
+            words.append(value.rpartition(".")[2] if last == "_target_" else f"{last}={Path(value).name}")
     while len(",".join(words)) > _LONGEST:
         words.pop()
     return ",".join(words) or cfg.project

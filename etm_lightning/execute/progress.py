@@ -7,8 +7,8 @@ import os
 import sys
 import time
 import warnings
+from collections.abc import Container
 from pathlib import Path
-from typing import Any
 
 import lightning.pytorch as pl
 from lightning_utilities.core.rank_zero import rank_zero_only
@@ -54,21 +54,17 @@ class EpochLine(pl.Callback):
         self._began = time.monotonic()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        values = [
-            f"{name} {float(value):.4g}"
-            for name, value in sorted(trainer.callback_metrics.items())
-            if _short(name)
-        ]
+        found = {str(name): float(value) for name, value in trainer.callback_metrics.items()}
+        values = [f"{name} {value:.4g}" for name, value in sorted(found.items()) if _of_all(name, found)]
         most = f"/{trainer.max_epochs}" if trainer.max_epochs and trainer.max_epochs > 0 else ""
         seconds = time.monotonic() - self._began
         say(f"epoch {trainer.current_epoch + 1}{most} · {seconds:.1f} s · {' · '.join(values)}")
 
 
-def _short(name: Any) -> bool:
-    """Whether a value belongs on the line: not those per class, nor the step's twin of an epoch's value."""
-    what = str(name).rpartition("/")[2]
-    return (
-        not str(name).startswith("lr-")
-        and not what.endswith("_step")
-        and (what == what.lower() or "_" not in what)
-    )
+def _of_all(name: str, names: Container[str]) -> bool:
+    """Whether a value belongs on the line: no learning rate, no part of another value as `val/f1_PER` is.
+
+    >>> [name for name in ("val/f1", "val/f1_PER", "lr-SGD") if _of_all(name, {"val/f1"})]
+    ['val/f1']
+    """
+    return not name.startswith("lr-") and ("_" not in name or name.partition("_")[0] not in names)

@@ -97,6 +97,7 @@ def test(run: StoredRun) -> dict[str, float]:
         raise InputError(f"run {run.id} has no best checkpoint to test: {path or 'none was recorded'}")
     cfg = DictConfig(run.params)
     logger = ETMLogger(run.project, run.folder.path.parents[1], version=run.id)
+    logger.record_params(run.params)
     return run_test(assemble(cfg, logger), path)
 
 

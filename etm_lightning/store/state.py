@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import cast
 
 from etm_lightning.journal import Damage
 from etm_lightning.process import Process, lives
@@ -80,7 +81,7 @@ def state(traces: Iterable[Trace], *, touched: float, now: float) -> State:
     known = None if running else verdict
     header = leading.header
     return State(
-        status=status,
+        status=cast(Status, status),  # a word of a later version is shown as it is
         reason=known.reason if known else "" if running else f"process {header.pid} on {header.host} is gone",
         traceback=known.traceback if known else "",
         exit_code=known.exit_code if known else None,

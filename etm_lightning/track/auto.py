@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
+import logging
 import os
 from typing import Any
+
+log = logging.getLogger(__name__)
 
 
 def lightning_callbacks() -> list[Any]:
     """For `lightning.pytorch.Trainer`."""
-    if not _wanted():
-        return []
-    from etm_lightning.track.on_lightning import ETMCallback
-
-    return [ETMCallback()]
+    return _callbacks("etm_lightning.track.on_lightning")
 
 
 def pytorch_lightning_callbacks() -> list[Any]:
     """For `pytorch_lightning.Trainer`."""
-    if not _wanted():
-        return []
-    from etm_lightning.track.on_pytorch_lightning import ETMCallback
-
-    return [ETMCallback()]
+    return _callbacks("etm_lightning.track.on_pytorch_lightning")
 
 
 def fabric_callbacks() -> list[Any]:
@@ -29,5 +25,12 @@ def fabric_callbacks() -> list[Any]:
     return []
 
 
-def _wanted() -> bool:
-    return os.environ.get("ETM_AUTO") != "0"
+def _callbacks(module: str) -> list[Any]:
+    """An ETMCallback, unless ``ETM_AUTO=0``; what is broken with us must not break Lightning."""
+    if os.environ.get("ETM_AUTO") == "0":
+        return []
+    try:
+        return [importlib.import_module(module).ETMCallback()]
+    except Exception as error:
+        log.warning("etm_lightning cannot follow this Trainer: %s: %s", type(error).__name__, error)
+        return []

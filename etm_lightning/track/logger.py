@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import os
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, ParamSpec
 
 from etm_lightning.layout import RunFolder, project_folder
+from etm_lightning.track.origin import Origin, fork_reason, move_checkpoints, origins, run_of
 from etm_lightning.track.outcome import Outcome, outcome_of
 from etm_lightning.track.plain import plain
 from etm_lightning.track.run import Run
@@ -53,7 +55,13 @@ class ETMLogger:
         notes: free text.
         question: what the experiment is to answer.
         method: how.
-        log_model: also record checkpoints as artifacts: ``True`` the best one at the end, ``"all"`` each.
+        log_model: also record checkpoints as artifacts: ``True`` the best ones, ``"all"`` each.
+
+    Attributes:
+        failures: how many calls failed on our side; the first is an alert in the run.
+
+    Raises:
+        ValueError: if the project or the version cannot name a folder.
 
     >>> logger = ETMLogger("demo", "/tmp/runs", version="r1")
     >>> logger.name, logger.version, logger.log_dir
@@ -78,24 +86,25 @@ class ETMLogger:
         self._options: dict[str, Any] = {
             "project": project,
             "save_dir": None if save_dir is None else os.fspath(save_dir),
+            "id": version,
             "name": name or "",
             "group": group or "",
-            "tags": tuple(tags or ()),
+            "tags": (tags,) if isinstance(tags, str) else tuple(tags or ()),
             "notes": notes or "",
             "question": question or "",
             "method": method or "",
         }
+        Run(**self._options)  # tells at once what cannot be
         self.log_model = log_model
         self.failures = 0
-        self._id = version
-        self._attempt: int | None = None
         self._run: Run | None = None
         self._trainer: Callable[[], Any] = lambda: None
         self._params: dict[str, dict[str, Any]] = {}
+        self._configured = False
         self._next_step = 0
+        self._epoch_began = 0
         self._mark = ""
-        self._origin: tuple[int, str] | None = None
-        self.train_rows = 0
+        self._loaded = False
         introduce()
 
     # -- what Lightning asks --------------------------------------------------------------------------------
@@ -104,8 +113,9 @@ class ETMLogger:
     def run(self) -> Run:
         """The run behind this logger."""
         if self._run is None:
-            self._run = Run(id=self._id, **self._options)
-            self._id = self._run.id
+            self._run = Run(**self._options)
+            self._run.hold("values")
+            self._run.muted = _rank(None) > 0
         return self._run
 
     @property
@@ -141,32 +151,46 @@ class ETMLogger:
     @_guarded
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         """Record numbers as Lightning gives them."""
-        trainer = self._trainer()
-        if not metrics or _rank(trainer) or (trainer is not None and trainer.sanity_checking):
+        run, trainer = self.run, self._trainer()
+        if trainer is None and not run.started:
+            run.muted = _rank(None) > 0
+        if run.muted:
             return
         values = dict(metrics)
         epoch = values.pop("epoch", None)
-        stage = "train" if trainer is None or trainer.state.stage is None else str(trainer.state.stage.value)
         if step is None:
             step = self._next_step
-        self._next_step = step + 1
-        axis = "eval_batch" if epoch is None and _of_evaluation_batch(trainer, step) else "step"
-        self.train_rows += stage == "train"
-        self.run.log(values, step=step, epoch=None if epoch is None else int(epoch), stage=stage, axis=axis)
+        stage, axis = "train", "step"
+        if trainer is not None and trainer.state.stage is not None:
+            stage = trainer.state.stage.value
+            if epoch is None and stage != "train" and _of_evaluation_batch(trainer, values, step):
+                axis = "eval_batch"
+        run.log(values, step=step, epoch=epoch, stage=stage, axis=axis)
+        with contextlib.suppress(TypeError, ValueError, OverflowError):  # the run has told it
+            self._next_step = int(step) + 1
 
     @_guarded
     def log_hyperparams(self, params: Any = None, *args: Any, **kwargs: Any) -> None:
         """Record settings; Lightning gives them anew at every entry point, which is written once."""
         del args, kwargs
-        self.record_params(params if isinstance(params, Mapping) else {} if params is None else vars(params))
+        given = params if isinstance(params, Mapping) else {} if params is None else vars(params)
+        self._record_new(given, "hparams" if self._configured else "config")
 
     def record_params(self, params: Mapping[str, Any], about: str = "config") -> None:
-        """Record settings unless the same ones have been."""
-        known = self._params.get(about)
-        new = plain(params)
-        if _rank(self._trainer()) or not new or known == new:
+        """Record settings; those of a whole config go before the hyperparameters that Lightning knows of."""
+        self._configured = self._configured or about == "config"
+        self._record_new(params, about)
+
+    def _record_new(self, params: Mapping[str, Any], about: str) -> None:
+        """Record those settings that have not been recorded yet."""
+        if self.run.muted:
             return
-        self._params[about] = new
+        known = self._params.setdefault(about, {})
+        given = plain(params)
+        if not isinstance(given, dict):
+            raise TypeError(f"`params` must be names and values but got {given}")
+        new = {name: value for name, value in given.items() if name not in known or known[name] != value}
+        known.update(new)
         self.run.log_params(new, about=about)
 
     def log_graph(self, model: Any, input_array: Any = None) -> None:
@@ -178,7 +202,7 @@ class ETMLogger:
     @_guarded
     def finalize(self, status: str) -> None:
         """Lightning's entry point is over; what is logged later reopens the run."""
-        if _rank(self._trainer()) or not (self.run.started or self.run.waiting):
+        if not (self.run.started or self.run.waiting):
             return
         if status == "success":
             self.run.end_with(outcome_of(None))
@@ -191,21 +215,21 @@ class ETMLogger:
     @_guarded
     def after_save_checkpoint(self, checkpoint_callback: Any) -> None:
         """A ModelCheckpoint has saved: record where and how good."""
-        trainer, id = self._trainer(), self._mark
-        path = (
-            getattr(checkpoint_callback, "_last_checkpoint_saved", "") or checkpoint_callback.best_model_path
-        )
-        if trainer is None or not id or not path:
+        trainer, best_path = self._trainer(), checkpoint_callback.best_model_path
+        path = getattr(checkpoint_callback, "_last_checkpoint_saved", "") or best_path
+        if trainer is None or not path:
             return
+        if checkpoint_callback.save_weights_only:  # nobody was asked what to put into it
+            self.mark_checkpoint(trainer)
+        monitor, best = checkpoint_callback.monitor or "", path == best_path
         score = checkpoint_callback.best_k_models.get(path, checkpoint_callback.current_score)
-        best = path == checkpoint_callback.best_model_path
         self.run.log_checkpoint(
-            id,
+            self._mark,
             path,
             step=logger_step(trainer),
             epoch=trainer.current_epoch,
-            monitor=checkpoint_callback.monitor or "",
-            mode=checkpoint_callback.mode if checkpoint_callback.monitor else "",
+            monitor=monitor,
+            mode=checkpoint_callback.mode if monitor else "",
             score=None if score is None else float(score),
             best=best,
         )
@@ -214,62 +238,127 @@ class ETMLogger:
 
     # -- what the callback asks -----------------------------------------------------------------------------
 
+    @_guarded
     def attach(self, trainer: Any) -> None:
-        """Follow this trainer: its stage, its rank, its clocks."""
+        """Follow this trainer: its stage, its rank, its clocks; write nothing before `start`."""
         introduce()
         self._trainer = weakref.ref(trainer)
+        self.run.muted = _rank(trainer) > 0
+        if not self.run.started:
+            self.run.hold()
+
+    @_guarded
+    def mute(self) -> None:
+        """Drop what is logged until `attach` is called again."""
+        self.run.muted = True
 
     def decide(self) -> tuple[str, int]:
         """Id and number of the attempt, fixed from now on, so that other processes can join it."""
-        self._id = self.run.id
-        if self._attempt is None:
-            self._attempt = self.run.attempt or self.run.own_attempt() or self.run.folder.attempts() + 1
-        return self._id, self._attempt
+        try:
+            self.run.reserve()
+        except Exception as error:
+            self._failed("decide", error)
+        return self.run.id, self.run.attempt
 
+    @_guarded
     def join(self, decided: tuple[str, int]) -> None:
         """Take the id and the attempt that rank 0 decided."""
         if not self.run.started:
-            self._id, self._attempt = decided
-            self.run.become(id=self._id)
+            self.run.become(id=decided[0])
+            self.run.attempt = decided[1]
 
-    def go_on(self, id: str, attempt: int, checkpoint: str) -> None:
-        """Be the next attempt of run `id`, from a checkpoint of one of its attempts."""
-        self._id, self._attempt = id, None
-        self.run.become(id=id)
-        self._origin = (attempt, checkpoint)
+    def origin_of(
+        self, checkpoint: Mapping[str, Any], place: int, params: Mapping[str, Any]
+    ) -> tuple[Origin, str] | None:
+        """What a loaded checkpoint means for the run: where it is from, and why it cannot go on there.
+
+        Args:
+            checkpoint: as Lightning read it.
+            place: of this logger among the Trainer's ETMLoggers.
+            params: the settings of module and data.
+        """
+        try:
+            found = origins(checkpoint)[place : place + 1]
+            if self.run.started or not found:
+                return None
+            known = self._params.get("config", {}) | ({} if self._configured else plain(params))
+            pinned = self._options["id"] is not None
+            return found[0], fork_reason(self.run, found[0], known, pinned=pinned)
+        except Exception as error:
+            self._failed("origin_of", error)
+            return None
 
     @_guarded
-    def start(self, *, training: bool) -> None:
-        """Begin to write, on rank 0; a training that goes on from nothing makes earlier attempts void."""
-        if _rank(self._trainer()):
+    def resume(self, trainer: Any, decided: tuple[Origin, str] | None) -> None:
+        """Go on with the run that the checkpoint is from, or be a fork of it, as rank 0 decided."""
+        self._loaded = True
+        if decided is None or self.run.started:
             return
-        parent, checkpoint = self._origin or (None, None)
-        restart = training and self._origin is None
-        self.run.start(parent=parent, checkpoint=checkpoint, attempt=self._attempt, restart=restart)
-
-    def recorded(self, about: str = "config") -> dict[str, Any]:
-        """The settings recorded so far by this logger."""
-        return self._params.get(about, {})
+        origin, reason = decided
+        if reason:
+            self.run.become(forked_from=origin.run)
+            log.info("run %s is a fork of %s: %s", self.run.id, origin.run, reason)
+            return
+        before = self.run.folder.path
+        self.run.become(id=origin.run)
+        self.run.go_on(origin.attempt, origin.checkpoint)
+        move_checkpoints(trainer.checkpoint_callbacks, before, self.run.folder.path)
 
     @_guarded
-    def mark_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Tie a checkpoint that is being taken to the run."""
-        trainer = self._trainer()
-        id = ""
-        if not _rank(trainer):
-            id = self._mark = self.run.mark_checkpoint(step=logger_step(trainer), epoch=trainer.current_epoch)
-        checkpoint["etm"] = {
-            "run": self.run.id,
+    def start_training(self, trainer: Any) -> None:
+        """Begin to write; a training that goes on from nothing makes earlier attempts void."""
+        self._epoch_began = logger_step(trainer)
+        self.run.start(restart=not self._loaded)
+
+    @_guarded
+    def start_evaluation(self, ckpt_path: str | None) -> None:
+        """Begin to write for an evaluation: a run of its own when no training came before it here."""
+        tested = "" if self.run.started else run_of(ckpt_path)
+        if tested not in ("", self.run.id):
+            self.run.become(evaluates=tested)
+        self.run.start()
+
+    @_guarded
+    def begin_epoch(self, trainer: Any) -> None:
+        """A training epoch begins."""
+        self._epoch_began = logger_step(trainer)
+
+    @_guarded
+    def end_epoch(self, trainer: Any) -> None:
+        """An epoch in which Lightning logged no step would leave no training loss: record its last step."""
+        began, now, every = self._epoch_began, logger_step(trainer), trainer.log_every_n_steps
+        if not every or now // every > began // every or now == began or trainer._results is None:
+            return
+        values: dict[str, Any] = dict(trainer._results.metrics(on_step=True)["log"])
+        step = values.pop("step", None)
+        place = {"epoch": trainer.current_epoch} if step is None else {}
+        self.log_metrics(values | place, now - 1 if step is None else int(step))
+
+    def mark_checkpoint(self, trainer: Any) -> dict[str, Any] | None:
+        """Tie a checkpoint that is being taken to the run.
+
+        Returns:
+            What the checkpoint is to say about the run; None if the run has not begun, as while Lightning
+            looks for a learning rate.
+        """
+        if self.run.held:
+            return None
+        self._mark = ""
+        try:
+            self._mark = self.run.mark_checkpoint(step=logger_step(trainer), epoch=trainer.current_epoch)
+        except Exception as error:
+            self._failed("mark_checkpoint", error)
+        return {
             "project": self._options["project"],
+            "run": self.run.id,
             "attempt": self.run.attempt,
-            "checkpoint": id,
+            "checkpoint": self._mark,
         }
 
     @_guarded
     def end_with(self, error: BaseException | None) -> None:
         """The training is over because of `error`."""
-        if not _rank(self._trainer()):
-            self.run.end_with(outcome_of(error))
+        self.run.end_with(outcome_of(error))
 
     # -- ourselves ------------------------------------------------------------------------------------------
 
@@ -285,14 +374,14 @@ class ETMLogger:
 
     def __getstate__(self) -> dict[str, Any]:
         """Identity, not handles: another process that gets this logger joins the same run."""
-        id, attempt = self.decide()
-        state = self.__dict__ | {"_id": id, "_attempt": attempt, "_run": None}
+        state = self.__dict__ | {"_run": self.run}
         del state["_trainer"]
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._trainer = lambda: None
+        introduce()
 
 
 def logger_step(trainer: Any) -> int:
@@ -300,11 +389,12 @@ def logger_step(trainer: Any) -> int:
     return int(trainer.fit_loop.epoch_loop._batches_that_stepped)
 
 
-def _of_evaluation_batch(trainer: Any, step: int) -> bool:
-    """Whether a row without epoch was logged per batch by an evaluation, which counts its own batches."""
-    if trainer is None or not trainer.evaluating:
+def _of_evaluation_batch(trainer: Any, values: Mapping[str, Any], step: int) -> bool:
+    """Whether Lightning logged this row for a batch of an evaluation, which counts its own batches."""
+    seen = getattr(trainer._evaluation_loop, "_seen_batches_per_dataloader", {})
+    if step not in seen.values() or trainer._results is None:
         return False
-    return step in getattr(trainer._evaluation_loop, "_seen_batches_per_dataloader", {}).values()
+    return bool(values.keys() == trainer._results.metrics(on_step=True)["log"].keys())
 
 
 def _rank(trainer: Any) -> int:

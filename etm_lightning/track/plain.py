@@ -59,13 +59,12 @@ def number(value: Any) -> float:
     >>> number(True)
     1.0
     """
-    if type(value) is float:
-        return value
-    if not isinstance(value, str | bytes | complex):
-        try:
-            return float(value)
-        except Exception:  # the `__float__` of a stranger's class may do anything
-            raise TypeError(f"must be one number but got {plain(value)!r}") from None
+    try:
+        found = value.item() if hasattr(value, "item") else value
+        if not isinstance(found, str | bytes | complex):
+            return float(found)
+    except Exception:  # the `__float__` of a stranger's class may do anything
+        raise TypeError(f"must be one number but got {plain(value)!r}") from None
     raise TypeError(f"must be a number but got {plain(value)!r}")
 
 

@@ -117,6 +117,7 @@ class Run:
         self._outbox = Outbox(clock)
         self._hold: Literal["", "values", "start"] = "start"
         self._origin: tuple[int, str] | None = None
+        self._restart = False
         self._starting = False
         self._end: Ended | None = None
         self._marks = 0
@@ -144,6 +145,11 @@ class Run:
     def started(self) -> bool:
         """Whether this process writes for the run."""
         return self._outbox.opened
+
+    @property
+    def held(self) -> bool:
+        """Whether all records wait in memory until `start` is called."""
+        return self._hold == "start" and not self.started
 
     @property
     def waiting(self) -> int:
@@ -196,13 +202,14 @@ class Run:
         if self.started or self.muted or self._starting:
             return
         self._hold = ""
+        self._restart = self._restart or restart
         self._starting = True
         try:
             new_store(self._save_dir)
             self.folder.create(self.identity)
             latest = self.folder.attempts()
             journal = Journal(self.folder.journal, run=self.id, attempt=self.reserve(), clock=self._clock)
-            parent, checkpoint = self._origin or (None if restart else latest or None, None)
+            parent, checkpoint = self._origin or (None if self._restart else latest or None, None)
             first = Started(
                 time=self._clock(),
                 attempt=self.attempt,
@@ -257,22 +264,24 @@ class Run:
                 numbers[name] = value if type(value) is float else number(value)
             except TypeError as error:
                 wrong.append(f"`values[{name!r}]` {error}")
-        finite, nonfinite = (numbers, {}) if math.isfinite(sum(numbers.values())) else split(numbers)
         try:
-            if numbers:
-                self._record(
-                    Scalars(
-                        time=self._clock(),
-                        step=int(step),
-                        axis=axis,
-                        epoch=None if epoch is None else int(epoch),
-                        stage=stage,
-                        values=finite,
-                        nonfinite=nonfinite,
-                    )
+            step, epoch = int(step), None if epoch is None else int(epoch)
+        except (TypeError, ValueError, OverflowError):
+            wrong.append(f"`step`, `epoch` must be whole numbers but got {plain(step)!r}, {plain(epoch)!r}")
+            numbers = {}
+        if numbers:
+            finite, nonfinite = (numbers, {}) if math.isfinite(sum(numbers.values())) else split(numbers)
+            self._record(
+                Scalars(
+                    time=self._clock(),
+                    step=step,
+                    axis=axis,
+                    epoch=epoch,
+                    stage=stage,
+                    values=finite,
+                    nonfinite=nonfinite,
                 )
-        except (TypeError, ValueError, OverflowError) as error:
-            wrong.append(f"`step` and `epoch` must be whole numbers but got {step!r} and {epoch!r}: {error}")
+            )
         if wrong:
             self._reject("; ".join(wrong))
 

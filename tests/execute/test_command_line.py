@@ -75,14 +75,14 @@ def test_a_sweep_is_one_group_ranked_on_validation_whose_winner_alone_is_tested(
     assert sweep.name == found[0].group
     assert "val/loss" in (sweep / "report.html").read_text()
     listed = subprocess.run(
-        [sys.executable, "-m", "etm_lightning.cli", "leaderboard", sweep.name, "--json"],
+        [sys.executable, "-m", "etm_lightning", "leaderboard", sweep.name, "--json"],
         cwd=tmp_path,
         env=environment(tmp_path),
         capture_output=True,
         text=True,
         check=True,
     )
-    assert [row["score"]["n"] for row in json.loads(listed.stdout)["rows"]] == [2, 2]
+    assert [row["n"] for row in json.loads(listed.stdout)["rows"]] == [2, 2]
 
 
 def test_one_failing_run_does_not_end_a_sweep_and_the_exit_code_tells(typed: Type, tmp_path: Path) -> None:
