@@ -10,7 +10,8 @@ from pathlib import Path
 
 from lightning.pytorch.loggers import CSVLogger
 
-from etm_lightning.journal import Journal, follow, writers
+from etm_lightning.journal import Journal
+from etm_lightning.reading import follow, writers
 from etm_lightning.records import Scalars
 
 NAMES = [f"train/metric_{i}" for i in range(10)]

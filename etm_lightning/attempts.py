@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from etm_lightning.journal import Cursor, Damage, follow, writers
 from etm_lightning.process import Process, lives
+from etm_lightning.reading import Cursor, Damage, follow, writers
 from etm_lightning.records import Checkpoint, Header, Record, Started
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from etm_lightning.evaluate.leaderboard import Leaderboard, leaderboard
 from etm_lightning.execute.progress import near, say
 from etm_lightning.execute.train import test
-from etm_lightning.share.report import write_report
 from etm_lightning.share import tables
+from etm_lightning.share.report import write_report
 from etm_lightning.store.run import StoredRun
 from etm_lightning.store.store import Store
 

@@ -6,8 +6,9 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from etm_lightning.journal import Damage, Journal, follow, writers
+from etm_lightning.journal import Journal
 from etm_lightning.layout import Identity, RunFolder
+from etm_lightning.reading import Damage, follow, writers
 from etm_lightning.records import Edit
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from etm_lightning.attempts import Fact, facts
-from etm_lightning.journal import Damage
 from etm_lightning.layout import RunFolder
+from etm_lightning.reading import Damage
 from etm_lightning.records import (
     Alert,
     Artifact,

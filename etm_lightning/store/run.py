@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from etm_lightning.journal import Damage
 from etm_lightning.layout import Identity, RunFolder
+from etm_lightning.reading import Damage
 from etm_lightning.records import Alert, Artifact, Edit, Gap, Media, Status, Text
 from etm_lightning.store.checkpoints import CheckpointView
 from etm_lightning.store.edits import Edited, apply, read_edits

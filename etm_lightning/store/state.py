@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import cast
 
-from etm_lightning.journal import Damage
 from etm_lightning.process import Process, lives
+from etm_lightning.reading import Damage
 from etm_lightning.records import Ended, Header, Record, Status
 
 SILENT_AFTER = 3600.0

@@ -10,7 +10,8 @@ from typing import Any, get_args
 import msgspec
 from hypothesis import strategies as st
 
-from etm_lightning.journal import Damage, Journal, follow, seal, writers
+from etm_lightning.journal import Journal, seal
+from etm_lightning.reading import Damage, follow, writers
 from etm_lightning.records import KINDS, Gap, Header, Known, Params, Record, Scalars, Text, encode
 
 ODD_NAMES = [

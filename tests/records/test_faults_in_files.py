@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from etm_lightning.journal import Cursor, Damage, follow, read, seal
+from etm_lightning.journal import seal
+from etm_lightning.reading import Cursor, Damage, follow, read
 from etm_lightning.records import Gap, Params, Record, Scalars, encode
 from tests.records.histories import laid, long_history, small_history, written
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from etm_lightning.journal import Damage, Journal, follow, writers
+from etm_lightning.journal import Journal
+from etm_lightning.reading import Damage, follow, writers
 from etm_lightning.records import Gap, Scalars, Text
 from tests.records.histories import exact, long_history, wrote
 

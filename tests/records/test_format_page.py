@@ -13,8 +13,8 @@ from typing import get_args
 import msgspec
 import pytest
 
-from etm_lightning.journal import read
 from etm_lightning.layout import Identity
+from etm_lightning.reading import read
 from etm_lightning.records import FORMAT, KINDS, STATUSES, Axis, Known, Nonfinite, Scalars, Stage
 from tests.records import second_parser
 from tests.records.histories import long_history, small_history, written

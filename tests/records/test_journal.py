@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from etm_lightning.journal import Cursor, Damage, Journal, follow, read, writers
+from etm_lightning.journal import Journal
 from etm_lightning.process import this_process
+from etm_lightning.reading import Cursor, Damage, follow, read, writers
 from etm_lightning.records import FORMAT, Gap, Header, Record, Scalars
 from tests.records.histories import long_history, wrote
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from etm_lightning.journal import START, Cursor, Damage, Journal, follow, read, seal, writers
+from etm_lightning.journal import Journal, seal
+from etm_lightning.reading import START, Cursor, Damage, follow, read, writers
 from etm_lightning.records import Gap, Header, Record, Scalars, encode
 from tests.records.histories import laid, long_history, small_history, written, wrote
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from etm_lightning.journal import Cursor, Damage, Journal, follow, read, seal, writers
+from etm_lightning.journal import Journal, seal
+from etm_lightning.reading import Cursor, Damage, follow, read, writers
 from etm_lightning.records import (
     KINDS,
     Checkpoint,

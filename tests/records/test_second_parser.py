@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 
-from etm_lightning.journal import Cursor, Damage, follow, writers
+from etm_lightning.reading import Cursor, Damage, follow, writers
 from etm_lightning.records import KINDS, Known, Record, Unknown
 from tests.records import second_parser
 from tests.records.histories import histories, laid, long_history, records, small_history, written

@@ -18,7 +18,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger
 from omegaconf import OmegaConf
 
 from etm_lightning import ETMLogger
-from etm_lightning.journal import writers
+from etm_lightning.reading import writers
 from etm_lightning.records import Alert, Gap, Params, Scalars
 from tests.track.lines import (
     QUIET,
