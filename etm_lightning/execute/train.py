@@ -92,13 +92,17 @@ def test(run: StoredRun) -> dict[str, float]:
         InputError: if its best checkpoint is not there any more, or its data or model cannot be built again.
     """
     best = run.best_checkpoint
-    path = run.folder.path / best.path if best else None
-    if path is None or not path.is_file():
-        raise InputError(f"run {run.id} has no best checkpoint to test: {path or 'none was recorded'}")
+    if best is None or not (path := run.folder.path / best.path).is_file():
+        raise InputError(
+            f"run {run.id} has no best checkpoint to test: {best.path if best else 'none recorded'}"
+        )
     cfg = DictConfig(run.params)
+    cfg.logger = {}  # the curves of other loggers stay as they are
     logger = ETMLogger(run.project, run.folder.path.parents[1], version=run.id)
     logger.record_params(run.params)
-    return run_test(assemble(cfg, logger), path)
+    parts = assemble(cfg, logger)
+    parts.trainer.fit_loop.epoch_loop._batches_that_stepped = best.step  # where these values belong
+    return run_test(parts, path)
 
 
 def run_test(parts: Parts, checkpoint: Path | None) -> dict[str, float]:

@@ -106,9 +106,10 @@ def _witness(traces: list[Trace], attempt: int) -> Ended | None:
 
 
 def _duration(training: list[Trace], leading: Trace, end: float) -> float:
-    spans: dict[int, tuple[float, float]] = {}
-    for trace in training:
-        attempt, last = trace.header.attempt, end if trace is leading else trace.last
-        first, so_far = spans.get(attempt, (trace.first, last))
-        spans[attempt] = min(first, trace.first), max(so_far, last)
-    return sum(last - first for first, last in spans.values())
+    """Seconds in which at least one process trained or tested."""
+    total, until = 0.0, 0.0
+    for trace in sorted(training, key=lambda trace: trace.first):
+        last = end if trace is leading else trace.last
+        total += max(0.0, last - max(trace.first, until))
+        until = max(until, last)
+    return total

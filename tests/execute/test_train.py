@@ -87,6 +87,8 @@ def test_a_run_can_be_tested_later_from_what_it_recorded(mine: Compose) -> None:
     values = run_its_test(run)
     run.refresh()
     assert run.metrics["test/loss"].latest.value == values["test/loss"]
+    assert run.best_checkpoint is not None
+    assert run.metrics["test/loss"].latest.step == run.best_checkpoint.step == 8
     assert run.status == "finished"
     assert run.attempts == 1
     assert len(run.series("val/loss")) == 2
