@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import hydra
@@ -34,6 +35,8 @@ def app(task: Task) -> Callable[[], None]:
 
     @functools.wraps(task)
     def job(cfg: DictConfig) -> Any:
+        # the log file is opened by the first who logs, which may be an import
+        Path(HydraConfig.get().runtime.output_dir, "logs").mkdir(parents=True, exist_ok=True)
         from etm_lightning.execute.progress import hush  # loads Lightning, which sets its own levels
 
         hush()

@@ -15,6 +15,8 @@ from etm_lightning.design.config import TrainerConfig, nearest
 
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
+_EXTRAS = {"transformers": "text", "torchmetrics": "text", "wandb": "wandb", "mlflow": "mlflow"}
+
 
 class InputError(Exception):
     """What the user gave cannot be used; the message says what, and the cure."""
@@ -55,11 +57,11 @@ def build(node: Any, name: str, **given: Any) -> Any:
     with reading(f"`{name}`"):
         target = _target(node, name)
         _check(node, name, target)
-        accepted = _accepted(target)
+        taken = accepted(target)
         fill = {
             key: value
             for key, value in given.items()
-            if (accepted is None or key in accepted) and node.get(key) is None
+            if (taken is None or key in taken) and node.get(key) is None
         }
         return hydra.utils.instantiate(node, **fill)
 
@@ -85,30 +87,43 @@ def _target(node: DictConfig, name: str) -> Any:
     try:
         return hydra.utils.get_object(node._target_)
     except Exception as error:
-        reason = str(error.__cause__ or error).splitlines()[0]
+        reason = _missing(error) or str(error.__cause__ or error).splitlines()[0]
         raise InputError(
             f"`{name}._target_` must be importable but got {node._target_!r}: {reason}"
         ) from error
 
 
-def _accepted(target: Any) -> Mapping[str, Any] | None:
-    """Names of the arguments that `target` takes, those a subclass passes on included; None if any."""
+def _missing(error: BaseException | None) -> str:
+    """What to install if a package of ours is not there."""
+    while error is not None:
+        if isinstance(error, ModuleNotFoundError) and error.name in _EXTRAS:
+            return f"{error.name} is not installed: pip install 'etm-lightning[{_EXTRAS[error.name]}]'"
+        error = error.__cause__ or error.__context__
+    return ""
+
+
+def accepted(target: Any) -> Mapping[str, Any] | None:
+    """Names of the arguments that `target` takes; None if any.
+
+    Our own classes pass what is left over on to their parent, so the parent's arguments count too.
+    """
     makers = target.__mro__[:-1] if inspect.isclass(target) else [target]
-    accepted: dict[str, Any] = {}
+    taken: dict[str, Any] = {}
     for maker in makers:
         parameters = inspect.signature(maker).parameters
-        kinds = {parameter.kind for parameter in parameters.values()}
-        accepted.update((name, value) for name, value in parameters.items() if value.kind in _NAMED)
-        if inspect.Parameter.VAR_KEYWORD not in kinds:
-            return accepted
+        taken.update((name, value) for name, value in parameters.items() if value.kind in _NAMED)
+        if not any(value.kind is value.VAR_KEYWORD for value in parameters.values()):
+            return taken
+        if not maker.__module__.startswith("etm_lightning."):
+            return None
     return None
 
 
 def _check(node: DictConfig, name: str, target: Any) -> None:
-    accepted = _accepted(target)
+    taken = accepted(target)
     for key in map(str, node):
-        if accepted is not None and not key.startswith("_") and key not in accepted:
+        if taken is not None and not key.startswith("_") and key not in taken:
             raise InputError(
                 f"`{name}.{key}` is not an argument of {node._target_}"
-                f"{nearest(key, accepted) or '.'} It takes: {', '.join(accepted)}"
+                f"{nearest(key, taken) or '.'} It takes: {', '.join(taken)}"
             )

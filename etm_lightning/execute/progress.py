@@ -40,6 +40,7 @@ def hush() -> None:
     """Keep Lightning's tips off the screen: what matters is recorded."""
     for name in ("lightning.pytorch", "lightning.fabric", "pytorch_lightning", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # it prints what it raises
     warnings.filterwarnings("ignore", module=r"(lightning|pytorch_lightning)\.")
     warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\).*")
 

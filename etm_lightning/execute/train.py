@@ -123,7 +123,6 @@ def run_folder(cfg: DictConfig) -> RunFolder:
         return RunFolder(project_folder(store, cfg.project) / new_run_id(cfg.name or cfg.project))
     hydra = HydraConfig.get()
     folder = RunFolder(Path(hydra.runtime.output_dir))
-    folder.logs.mkdir(parents=True, exist_ok=True)
     # the resolver would give another folder to the ranks that Lightning launches with this command line
     node: Any = HydraConfig.instance().cfg
     with read_write(node.hydra), open_dict(node.hydra):

@@ -146,7 +146,7 @@ def damage(found: Iterable[Any]) -> None:
 
 def _facts(run: StoredRun) -> list[tuple[str, object]]:
     best = run.best_checkpoint
-    score = f"{best.monitor} = {number(best.score)} at step {best.step}" if best else ""
+    score = f"{best.monitor} = {number(best.score)} at step {best.step}" if best and best.monitor else ""
     facts: list[tuple[str, object]] = [
         ("name", run.name),
         ("project", run.project),

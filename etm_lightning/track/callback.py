@@ -56,6 +56,10 @@ class Lifecycle:
         for logger in self._loggers(trainer):
             logger.end_epoch(trainer)
 
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        for logger in self._loggers(trainer):
+            logger.settle()
+
     def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         marks = [logger.mark_checkpoint(trainer) for logger in self._loggers(trainer)]
         if marks and None not in marks:

@@ -103,6 +103,7 @@ class ETMLogger:
         self._configured = False
         self._next_step = 0
         self._epoch_began = 0
+        self._epoch: Literal["", "open", "closing"] = ""
         self._mark = ""
         self._loaded = False
         introduce()
@@ -197,7 +198,9 @@ class ETMLogger:
         """Lightning's hook for a model's graph; not kept yet."""
 
     def save(self) -> None:
-        """Everything is on disk already."""
+        """Everything is on disk already; the last row of an epoch settles the checkpoints of its end."""
+        if self._epoch == "closing":
+            self.settle()
 
     @_guarded
     def finalize(self, status: str) -> None:
@@ -207,6 +210,7 @@ class ETMLogger:
         if status == "success":
             self.run.end_with(outcome_of(None))
         elif status == "finished":  # from a SLURM requeue signal, and training goes on
+            self.settle()
             self.run.sync()
         else:
             error = sys.exc_info()[1]
@@ -307,7 +311,7 @@ class ETMLogger:
     @_guarded
     def start_training(self, trainer: Any) -> None:
         """Begin to write; a training that goes on from nothing makes earlier attempts void."""
-        self._epoch_began = logger_step(trainer)
+        self._epoch, self._epoch_began = "open", logger_step(trainer)
         self.run.start(restart=not self._loaded)
 
     @_guarded
@@ -321,11 +325,13 @@ class ETMLogger:
     @_guarded
     def begin_epoch(self, trainer: Any) -> None:
         """A training epoch begins."""
-        self._epoch_began = logger_step(trainer)
+        self.settle()
+        self._epoch, self._epoch_began = "open", logger_step(trainer)
 
     @_guarded
     def end_epoch(self, trainer: Any) -> None:
         """An epoch in which Lightning logged no step would leave no training loss: record its last step."""
+        self._epoch = "closing"
         began, now, every = self._epoch_began, logger_step(trainer), trainer.log_every_n_steps
         if not every or now // every > began // every or now == began or trainer._results is None:
             return
@@ -333,6 +339,12 @@ class ETMLogger:
         step = values.pop("step", None)
         place = {"epoch": trainer.current_epoch} if step is None else {}
         self.log_metrics(values | place, now - 1 if step is None else int(step))
+
+    @_guarded
+    def settle(self) -> None:
+        """All that belongs to an epoch has been logged, and so to the checkpoints taken at its end."""
+        self._epoch = ""
+        self.run.settle()
 
     def mark_checkpoint(self, trainer: Any) -> dict[str, Any] | None:
         """Tie a checkpoint that is being taken to the run.
@@ -345,7 +357,10 @@ class ETMLogger:
             return None
         self._mark = ""
         try:
-            self._mark = self.run.mark_checkpoint(step=logger_step(trainer), epoch=trainer.current_epoch)
+            at_end = self._epoch != "" and _last_batch(trainer)
+            self._mark = self.run.mark_checkpoint(
+                step=logger_step(trainer), epoch=trainer.current_epoch, defer=at_end
+            )
         except Exception as error:
             self._failed("mark_checkpoint", error)
         return {
@@ -387,6 +402,15 @@ class ETMLogger:
 def logger_step(trainer: Any) -> int:
     """Lightning's step for loggers: batches after which the optimizer stepped, whatever their number."""
     return int(trainer.fit_loop.epoch_loop._batches_that_stepped)
+
+
+def _last_batch(trainer: Any) -> bool:
+    """Whether the epoch has no more training batches; Lightning logs its epoch's values after that.
+
+    A training that goes on from a checkpoint taken now begins with the next epoch and does not repeat them.
+    """
+    progress = trainer.fit_loop.epoch_loop.batch_progress
+    return bool(progress.is_last_batch or progress.current.ready >= trainer.num_training_batches)
 
 
 def _of_evaluation_batch(trainer: Any, values: Mapping[str, Any], step: int) -> bool:

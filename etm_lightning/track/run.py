@@ -121,6 +121,7 @@ class Run:
         self._starting = False
         self._end: Ended | None = None
         self._marks = 0
+        self._deferred: list[Checkpoint] = []
         self._pid = os.getpid()
         if params:
             self.log_params(params)
@@ -377,8 +378,13 @@ class Run:
             return
         self._record(shown)
 
-    def mark_checkpoint(self, *, step: int, epoch: int | None = None) -> str:
+    def mark_checkpoint(self, *, step: int, epoch: int | None = None, defer: bool = False) -> str:
         """Record that a checkpoint is being taken now; what is logged later is not in it.
+
+        Args:
+            step: optimizer batches so far.
+            epoch: epoch, from 0.
+            defer: what is logged before `settle` still belongs to the checkpoint.
 
         Returns:
             The checkpoint's id; "" if the run is muted.
@@ -388,7 +394,11 @@ class Run:
             return ""
         self._marks += 1
         id = f"{self.attempt}-{self._outbox.writer[-4:]}-{self._marks}"
-        self._record(Checkpoint(time=self._clock(), id=id, step=step, epoch=epoch))
+        mark = Checkpoint(time=self._clock(), id=id, step=step, epoch=epoch)
+        if defer:
+            self._deferred.append(mark)
+        else:
+            self._record(mark)
         return id
 
     def log_checkpoint(
@@ -406,19 +416,26 @@ class Run:
         """Record where the checkpoint marked as `id` lies and how good it is."""
         if score is not None and not math.isfinite(score):
             score = None
-        self._record(
-            Checkpoint(
-                time=self._clock(),
-                id=id,
-                step=step,
-                epoch=epoch,
-                path=relative(self.folder, Path(path)),
-                monitor=monitor,
-                mode=mode,
-                score=score,
-                best=best,
-            )
+        record = Checkpoint(
+            time=self._clock(),
+            id=id,
+            step=step,
+            epoch=epoch,
+            path=relative(self.folder, Path(path)),
+            monitor=monitor,
+            mode=mode,
+            score=score,
+            best=best,
         )
+        if any(mark.id == id for mark in self._deferred):
+            self._deferred.append(record)
+        else:
+            self._record(record)
+
+    def settle(self) -> None:
+        """Record the checkpoints that were deferred."""
+        while self._deferred:
+            self._record(self._deferred.pop(0))
 
     def alert(self, title: str, text: str = "", *, level: str = "warning") -> None:
         """Record something a person should know."""
@@ -450,6 +467,7 @@ class Run:
         ):
             return
         self.start()
+        self.settle()
         ended = Ended(
             time=self._clock(),
             status=outcome.status,
@@ -482,7 +500,7 @@ class Run:
     def __getstate__(self) -> dict[str, Any]:
         """Identity and what waits, not handles: another process that gets this run joins its attempt."""
         self.reserve()
-        return self.__dict__ | {"_end": None, "_starting": False}
+        return self.__dict__ | {"_end": None, "_starting": False, "_deferred": []}
 
     # -- writing --------------------------------------------------------------------------------------------
 

@@ -10,7 +10,9 @@ from omegaconf import OmegaConf
 
 from etm_lightning.design.config import Config, TrainerConfig
 from etm_lightning.execute.app import custom
+from etm_lightning.execute.build import accepted
 from etm_lightning.execute.configs import conf_folder, copy_to
+from etm_lightning.text.bbc import BBCNews
 from tests.execute.conftest import Compose
 
 OPTIONS = [
@@ -86,3 +88,13 @@ def test_every_key_of_the_config_is_explained_in_the_schema() -> None:
     documented = inspect.getdoc(Config) or ""
     for name in OmegaConf.structured(Config):
         assert f"{name}: " in documented
+
+
+def test_what_a_class_passes_on_is_known_for_ours_and_anything_for_a_strangers() -> None:
+    class Strange:
+        def __init__(self, name: str, **kwargs: object) -> None: ...
+
+    ours = accepted(BBCNews)
+    assert ours is not None
+    assert {"dir", "max_length"} <= set(ours)
+    assert accepted(Strange) is None
