@@ -196,7 +196,8 @@ def load_encoder(name: str, config: dict[str, Any] | None = None) -> Any:
         encoder = fetch(folder, "model.encoder", AutoModel.from_pretrained)
     if isinstance(pooler := getattr(encoder, "pooler", None), nn.Module):
         pooler.requires_grad_(False)  # no head of ours reads it, and DDP wants a gradient for each parameter
-    return encoder.float()
+    # transformers hands models out for inference, and Lightning trains each part in the mode it is in
+    return encoder.float().train()
 
 
 def encoder_config(encoder: Any) -> dict[str, Any]:

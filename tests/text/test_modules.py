@@ -19,7 +19,6 @@ from tests.text.conftest import write_conll, write_csv, write_json_lines
 pytestmark = pytest.mark.filterwarnings(
     "ignore:.*does not have many workers",
     "ignore:The number of training batches",
-    "ignore:Found .* in eval mode",
 )
 Make = Callable[..., pl.Trainer]
 
@@ -171,3 +170,9 @@ def test_a_missing_model_without_network_is_one_screen(monkeypatch: pytest.Monke
     assert len(text) < 500
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None or caught.value.__suppress_context__
+
+
+def test_the_whole_model_is_in_training_mode_so_that_dropout_works() -> None:
+    for encoder in ("tiny", "minilm"):
+        module = TextClassifier(encoder, labels=["no", "yes"], task="binary")
+        assert all(part.training for part in module.modules())
