@@ -103,7 +103,7 @@ def test_a_checkpoint_loads_with_nothing_but_itself(news: CSVData, trainer: Make
     assert isinstance(batch, dict)
     assert torch.equal(model.eval()(batch), loaded.eval()(batch))
     news_fit = trainer(max_epochs=2)
-    news_fit.fit(model, news, ckpt_path=tmp_path / "a.ckpt", weights_only=True)
+    news_fit.fit(model.train(), news, ckpt_path=tmp_path / "a.ckpt", weights_only=True)
     assert news_fit.global_step == 2 * fit.global_step
 
 
