@@ -1,0 +1,84 @@
+"""What exists is documented, and what is documented exists."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import typer.main
+from omegaconf import OmegaConf
+
+import etm_lightning
+from etm_lightning.cli import app
+from etm_lightning.design.config import Config
+from etm_lightning.execute.configs import conf_folder
+from etm_lightning.records import KINDS
+
+ROOT = Path(__file__).parents[1]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
+COMMANDS = (ROOT / "docs" / "commands.md").read_text()
+
+
+def test_every_command_and_option_is_documented() -> None:
+    group = typer.main.get_command(app)
+    commands = group.commands  # type: ignore[attr-defined]  # typer builds a group when it has several commands
+    assert len(commands) >= 10
+    for name, command in commands.items():
+        row = next((line for line in COMMANDS.splitlines() if line.startswith(f"| `etm {name}")), "")
+        assert row, f"etm {name} has no row"
+        for parameter in command.params:
+            for option in parameter.opts:
+                common = option in ("--json", "--store", "--help") or not option.startswith("-")
+                assert common or f"`{option}`" in row, f"etm {name} {option}"
+
+
+def test_every_key_of_the_config_is_documented() -> None:
+    for name in OmegaConf.structured(Config):
+        assert f"`{name}`" in COMMANDS, name
+
+
+@pytest.mark.parametrize("group", sorted(path.name for path in conf_folder().iterdir() if path.is_dir()))
+def test_every_choice_of_a_group_is_documented(group: str) -> None:
+    row = next(line for line in COMMANDS.splitlines() if line.startswith(f"| `{group}=`"))
+    for path in (conf_folder() / group).glob("*.yaml"):
+        assert f"`{path.stem}`" in row, f"{group}={path.stem}"
+
+
+def test_every_kind_of_record_is_documented() -> None:
+    text = (ROOT / "docs" / "format.md").read_text()
+    for kind in KINDS:
+        assert f"`{kind}`" in text, kind
+
+
+def test_every_public_name_is_in_a_page_or_explains_itself() -> None:
+    text = "".join(page.read_text() for page in PAGES)
+    for name in etm_lightning.__all__:
+        assert f"`{name}`" in text or f"{name}(" in text, name
+        assert getattr(etm_lightning, name).__doc__
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_readme_names_targets_and_experiments_that_exist() -> None:
+    text = (ROOT / "README.md").read_text()
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"^make (\w+)", text, re.MULTILINE):
+        assert f"\n{target}:" in makefile
+    for name in re.findall(r"experiment=(\w+)", text):
+        assert (conf_folder() / "experiment" / f"{name}.yaml").exists()
+    for command in re.findall(r"^etm (\w+)", text, re.MULTILINE):
+        assert f"| `etm {command}" in COMMANDS
+
+
+def test_a_screen_of_readme() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 66

@@ -1,0 +1,37 @@
+"""The tutorial, typed from top to bottom."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def test_every_block_of_the_first_hour_runs(tmp_path: Path) -> None:
+    for name in ("train.py", "conf"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    dropped = ("ETM_", "HYDRA_", "LOCAL_RANK", "WORLD_SIZE", "MASTER_", "PL_GLOBAL_SEED")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    environment["XDG_CACHE_HOME"] = str(tmp_path / "cache")
+    blocks = BLOCK.findall((ROOT / "docs" / "first-hour.md").read_text())
+    assert len(blocks) >= 10
+    said = []
+    for language, text in blocks:
+        command = (
+            ["bash", "-euo", "pipefail", "-c", text] if language == "bash" else [sys.executable, "-c", text]
+        )
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=250, check=False
+        )
+        assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
+        said.append(done.stdout)
+    assert "tested once" in said[2]
+    assert "± " in said[2]
+    assert "no unfinished run" in said[-1]
+    assert {"points.csv", "sweep.html", "colours.csv"} <= {path.name for path in tmp_path.iterdir()}
