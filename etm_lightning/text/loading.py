@@ -68,13 +68,14 @@ class Padding:
         return batch
 
 
-def grouped(sizes: Sequence[int], batch_size: int, seed: int) -> list[list[int]]:
+def grouped(sizes: Sequence[int], batch_size: int, seed: int, pool: int = POOL) -> list[list[int]]:
     """Cut rows into random batches of like length.
 
     Args:
         sizes: tokens per row.
         batch_size: rows per batch, ≥ 1; only the last batch may have fewer.
         seed: of the order.
+        pool: batches among which rows are sorted by length; 1 leaves them in random order.
 
     Returns:
         Batches of positions: every row once.
@@ -84,8 +85,8 @@ def grouped(sizes: Sequence[int], batch_size: int, seed: int) -> list[list[int]]
     """
     chance = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(sizes), generator=chance).tolist()
-    pool = POOL * batch_size
-    pools = [sorted(order[at : at + pool], key=sizes.__getitem__) for at in range(0, len(order), pool)]
+    size = pool * batch_size
+    pools = [sorted(order[at : at + size], key=sizes.__getitem__) for at in range(0, len(order), size)]
     rows = [row for some in pools for row in some]
     batches = [rows[at : at + batch_size] for at in range(0, len(rows), batch_size)]
     last = [batches.pop()] if batches and len(batches[-1]) < batch_size else []
@@ -101,14 +102,19 @@ class TrainSampler(DistributedSampler[Any]):
         seed: together with the epoch (`set_epoch`) it fixes the order.
         ranks: number of processes.
         rank: of this one.
+        pool: as `grouped` takes it.
     """
 
-    def __init__(self, dataset: TokenDataset, batch_size: int, seed: int, ranks: int, rank: int) -> None:
+    def __init__(
+        self, dataset: TokenDataset, batch_size: int, seed: int, ranks: int, rank: int, pool: int = POOL
+    ) -> None:
         super().__init__(dataset, num_replicas=ranks, rank=rank, seed=seed)
-        self.sizes, self.batch_size = dataset.sizes, batch_size
+        self.sizes, self.batch_size, self.pool = dataset.sizes, batch_size, pool
 
     def __iter__(self) -> Iterator[int]:
-        for batch in grouped(self.sizes, self.batch_size * self.num_replicas, self.seed + self.epoch):
+        for batch in grouped(
+            self.sizes, self.batch_size * self.num_replicas, self.seed + self.epoch, self.pool
+        ):
             # like DistributedSampler, repeat rows in the last step only: ranks must take as many steps
             short = -len(batch) % self.num_replicas
             filled = batch + (batch * self.num_replicas)[:short]

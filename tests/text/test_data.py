@@ -10,6 +10,7 @@ import torch
 
 from etm_lightning.text.bbc import BBCNews
 from etm_lightning.text.data import TextData
+from etm_lightning.text.loading import grouped
 from etm_lightning.text.rows import Row, count_labels, split_off
 from etm_lightning.text.tables import CSVData
 from tests.text.conftest import write_csv, write_json_lines
@@ -215,3 +216,11 @@ def test_articles_are_read_in_order_and_repeated_ones_dropped(
 def test_a_parent_without_a_reader_says_so(settings: dict[str, Any]) -> None:
     with pytest.raises(NotImplementedError):
         TextData(**settings).setup()
+
+
+def test_rows_are_in_random_order_where_they_are_not_grouped_by_length() -> None:
+    sizes = [1, 9] * 16
+    mixed = [{sizes[row] for row in batch} for batch in grouped(sizes, 8, seed=0, pool=1)]
+    alike = [{sizes[row] for row in batch} for batch in grouped(sizes, 8, seed=0)]
+    assert {1, 9} in mixed
+    assert {1, 9} not in alike
