@@ -60,6 +60,8 @@ def app(task: Task) -> Callable[[], None]:
         except SystemExit as error:
             if type(error).__name__ == "SIGTERMException":
                 sys.exit(143)
+            if isinstance(error.__context__, KeyboardInterrupt):  # Lightning turns Ctrl-C into exit code 1
+                sys.exit(130)
             raise
         except Exception as error:
             if full:

@@ -55,6 +55,23 @@ def typed(tmp_path: Path) -> Type:
     return run
 
 
+def started(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "train.py"), *arguments],
+        cwd=folder,
+        env=environment(folder),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(process: subprocess.Popen[str], words: str) -> None:
+    """Read what a process prints up to a line that begins with `words`."""
+    assert process.stdout is not None
+    with process.stdout:
+        assert any(line.startswith(words) for line in process.stdout)
+
+
 def runs(folder: Path) -> list[StoredRun]:
     return Store(folder / "etm_runs").runs()
 
@@ -121,21 +138,11 @@ def test_ddp_in_a_multirun_is_refused_with_the_cure(typed: Type) -> None:
 
 def test_what_was_killed_goes_on_as_the_same_run(typed: Type, tmp_path: Path) -> None:
     arguments = [*MINE, "max_epochs=4", "+model.pause=0.1", "trainer.log_every_n_steps=1"]
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "train.py"), *arguments],
-        cwd=tmp_path,
-        env=environment(tmp_path),
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("epoch 2"):
-            break
+    process = started(tmp_path, *arguments)
+    wait_for(process, "epoch 2")
     time.sleep(0.25)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    process.stdout.close()
     (killed,) = runs(tmp_path)
     assert killed.status == "crashed"
     done = typed(*arguments, "resume=auto")
@@ -154,23 +161,18 @@ def test_resume_with_nothing_to_resume_says_so(typed: Type) -> None:
     assert "no unfinished run" in done.stdout
 
 
-def test_sigterm_ends_a_run_as_preempted_with_its_exit_code(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "train.py"), *MINE, "max_epochs=50", "+model.pause=0.05"],
-        cwd=tmp_path,
-        env=environment(tmp_path),
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("epoch 1"):
-            process.terminate()
-            break
-    process.stdout.close()
-    assert process.wait(60) == 143
+@pytest.mark.parametrize(
+    ("sent", "code", "status"), [(signal.SIGTERM, 143, "preempted"), (signal.SIGINT, 130, "interrupted")]
+)
+def test_a_signal_ends_a_run_with_its_status_and_exit_code(
+    tmp_path: Path, sent: signal.Signals, code: int, status: str
+) -> None:
+    process = started(tmp_path, *MINE, "max_epochs=50", "+model.pause=0.05")
+    wait_for(process, "epoch 1")
+    process.send_signal(sent)
+    assert process.wait(60) == code
     (run,) = runs(tmp_path)
-    assert (run.status, run.signal) == ("preempted", 15)
+    assert (run.status, run.signal) == (status, sent)
 
 
 @pytest.mark.parametrize(
