@@ -48,6 +48,17 @@ def check_weights(weights: Sequence[float] | None, count: int) -> Tensor | None:
     return None if weights is None else torch.tensor(list(weights), dtype=torch.float)
 
 
+def make_head(config: Any, outputs: int, dropout: float) -> nn.Sequential:
+    """Make a head as BERT's authors did: dropout, then weights of the spread that the encoder's own began with.
+
+    Source: Devlin et al. 2019, whose truncated normal of sd 0.02 is `initializer_range` in configurations.
+    """
+    linear = nn.Linear(config.hidden_size, outputs)
+    nn.init.normal_(linear.weight, std=getattr(config, "initializer_range", 0.02))
+    nn.init.zeros_(linear.bias)
+    return nn.Sequential(nn.Dropout(dropout), linear)
+
+
 class TextClassifier(EncoderModule):
     """A label, several labels or a number for a text (or a pair of texts).
 
@@ -100,7 +111,7 @@ class TextClassifier(EncoderModule):
         )  # fmt: skip
         self.save_hyperparameters(ignore=["encoder_config"])
         self.labels, self.task, self.pooling = labels, task, pooling
-        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.encoder.config.hidden_size, outputs))
+        self.head = make_head(self.encoder.config, outputs, dropout)
         self.register_buffer("weights", check_weights(class_weights, len(labels or [])), persistent=False)
         self.watch(task_metrics(task, outputs))
 
@@ -222,7 +233,7 @@ class TokenClassifier(EncoderModule):
         )  # fmt: skip
         self.save_hyperparameters(ignore=["encoder_config"])
         self.labels = labels or []
-        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.encoder.config.hidden_size, outputs))
+        self.head = make_head(self.encoder.config, outputs, dropout)
         self.register_buffer("weights", check_weights(class_weights, outputs), persistent=False)
         self.watch(tagging_metrics(self.labels, scheme))
 

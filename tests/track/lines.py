@@ -23,6 +23,8 @@ ADVICE = (
     "ignore:.*smaller than the logging interval.*",
     "ignore:.*exists and is not empty.*",
     "ignore:.*`ckpt_path='best'`.*",
+    "ignore:The dirpath has changed.*",
+    "ignore:Be aware that when using `ckpt_path`.*",
 )
 
 

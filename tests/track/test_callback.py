@@ -12,6 +12,7 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.tuner.tuning import Tuner
 
 from etm_lightning import ETMCallback
 from etm_lightning.layout import run_folders
@@ -149,7 +150,7 @@ def test_finding_a_learning_rate_leaves_no_trace_in_the_run(tmp_path: Path) -> N
     logger = logger_in(tmp_path / "store")
     run = trainer(logger, default_root_dir=tmp_path)
     model = Line(batches=8)
-    pl.tuner.Tuner(run).lr_find(model, num_training=4, attr_name="lr")
+    Tuner(run).lr_find(model, num_training=4, attr_name="lr")
     assert below(tmp_path) == []
     run.fit(model)
     assert [p[2] for p in points(logger.folder, "train/loss")] == list(range(8))
@@ -167,7 +168,9 @@ def test_hooks_that_cannot_be_understood_do_not_stop_the_training(tmp_path: Path
     run.fit(Line())
     run.save_checkpoint(tmp_path / "x.ckpt")
     good = torch.load(tmp_path / "x.ckpt", weights_only=True)
-    for strange in ({"run": "x"}, [3], [{}], [{"project": "", "run": "", "attempt": 1, "checkpoint": ""}]):
+    nameless = [{"project": "", "run": "", "attempt": 1, "checkpoint": ""}]
+    everything_strange: list[Any] = [{"run": "x"}, [3], [{}], nameless]
+    for strange in everything_strange:
         bad = copy.copy(good) | {"etm": strange}
         torch.save(bad, tmp_path / "bad.ckpt")
         other = logger_in(tmp_path / "store")

@@ -336,14 +336,15 @@ def test_a_command_line_project_runs_twice(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("PL_GLOBAL_SEED", "1")
     monkeypatch.setattr("sys.argv", ["train.py", *arguments, *more, *logger])
     for _ in range(2):
-        cli = LightningCLI(Line)
-        assert isinstance(cli.trainer.logger, ETMLogger)
-        saved = Path(cli.trainer.logger.log_dir) / "config.yaml"
+        cli: Any = LightningCLI(Line)
+        made: Any = cli.trainer.logger
+        assert isinstance(made, ETMLogger)
+        saved = made.folder.path / "config.yaml"
         assert "etm_lightning.ETMLogger" in saved.read_text()
     runs = list((tmp_path / "store" / "cli").iterdir())
     assert len(runs) == 2
     assert not (tmp_path / "lightning_logs").exists()
-    assert of_kind(cli.trainer.logger.folder, Params)[0].params == {"lr": 0.1, "batches": 4}
+    assert of_kind(made.folder, Params)[0].params == {"lr": 0.1, "batches": 4}
 
 
 def test_the_model_may_log_through_its_own_logger_and_experiment(tmp_path: Path) -> None:
@@ -365,7 +366,7 @@ def test_it_takes_part_in_a_trainer_without_a_lifecycle(
 ) -> None:
     monkeypatch.setenv("ETM_AUTO", "0")
     logger = logger_in(tmp_path)
-    run = trainer(logger)
+    run: Any = trainer(logger)
     run.fit(Line())
     assert [type(callback).__name__ for callback in run.callbacks if "ETM" in type(callback).__name__] == []
     assert ends(only_run(tmp_path)) == ["finished"]

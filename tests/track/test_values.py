@@ -129,9 +129,7 @@ def test_it_records_exactly_what_csv_logger_got_and_leaves_that_as_it_was(
 
 def contents(logger: CSVLogger) -> dict[str, bytes]:
     folder = Path(logger.log_dir)
-    return {
-        str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()
-    }
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_stages_and_axes_are_kept_apart(tmp_path: Path) -> None:
