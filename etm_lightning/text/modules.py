@@ -49,7 +49,7 @@ def check_weights(weights: Sequence[float] | None, count: int) -> Tensor | None:
 
 
 def make_head(config: Any, outputs: int, dropout: float) -> nn.Sequential:
-    """Make a head as BERT's authors did: dropout, then weights of the spread that the encoder's own began with.
+    """Make a head as BERT's authors did: dropout, then weights as the encoder's own began with.
 
     Source: Devlin et al. 2019, whose truncated normal of sd 0.02 is `initializer_range` in configurations.
     """
