@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 import hydra.utils
@@ -74,13 +75,11 @@ def build_each(nodes: Any, name: str) -> list[Any]:
 
 def build_trainer(node: DictConfig, **given: Any) -> Any:
     """The Trainer: only what differs from Lightning's defaults is passed on, so that older ones work too."""
-    ours = OmegaConf.structured(TrainerConfig)
-    arguments = {
-        str(key): node[key]
-        for key in node
-        if key != "_target_" and (key not in ours or node[key] != ours[key])
-    }
-    return build(OmegaConf.create({"_target_": node._target_, **arguments}), "trainer", **given)
+    usual = asdict(TrainerConfig())
+    given_here = OmegaConf.to_container(node, resolve=True)
+    assert isinstance(given_here, dict)
+    told = {name: value for name, value in given_here.items() if name not in usual or value != usual[name]}
+    return build(OmegaConf.create({**told, "_target_": node._target_}), "trainer", **given)
 
 
 def _target(node: DictConfig, name: str) -> Any:

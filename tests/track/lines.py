@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,17 +22,11 @@ ADVICE = (
     "ignore:.*does not have many workers.*",
     "ignore:.*smaller than the logging interval.*",
     "ignore:.*exists and is not empty.*",
-    "ignore:.*`ckpt_path='best'`.*",
+    "ignore:.*callbacks used to create the checkpoint need to be provided.*",
+    "ignore:The dirpath has changed from.*",
     "ignore:The dirpath has changed.*",
     "ignore:Be aware that when using `ckpt_path`.*",
 )
-
-
-def quiet(function: Any) -> Any:
-    """Lightning's advice is not about us."""
-    for advice in ADVICE:
-        function = pytest.mark.filterwarnings(advice)(function)
-    return function
 
 
 QUIET = [pytest.mark.filterwarnings(advice) for advice in ADVICE]
@@ -88,9 +82,6 @@ class Line(pl.LightningModule):
 
     def predict_dataloader(self) -> Any:
         return loader(1)
-
-
-Fit = Callable[..., pl.Trainer]
 
 
 def trainer(logger: Any, **options: Any) -> pl.Trainer:

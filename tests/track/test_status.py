@@ -77,7 +77,7 @@ def test_a_training_ends_as_finished_and_one_that_raises_as_failed_with_its_trac
         """,
     )
     assert code == 0
-    assert said.splitlines()[-2:] == ["ValueError", "KeyError"]
+    assert [line for line in said.splitlines() if line.endswith("Error")] == ["ValueError", "KeyError"]
     store = Store(tmp_path)
     good, step, optimizer = store.run("good"), store.run("step"), store.run("optimizer")
     assert (good.status, good.reason, good.traceback, good.exit_code) == ("finished", "", "", 0)
@@ -137,7 +137,7 @@ def test_another_loggers_broken_finalize_does_not_spoil_our_status(tmp_path: Pat
         """,
     )
     assert code == 0, said
-    assert said.splitlines()[-2:] == ["OSError", "OSError"]
+    assert [line for line in said.splitlines() if line.endswith("Error")] == ["OSError", "OSError"]
     bad = Store(tmp_path).run("bad")
     assert (bad.status, bad.reason) == ("failed", "ValueError: a bad batch")
     good = Store(tmp_path).run("good")
@@ -190,5 +190,5 @@ def test_a_run_that_nobody_ended_ends_as_its_interpreter_does(tmp_path: Path) ->
         "inside": "interrupted",
     }
     assert runs["raised"].reason == "ZeroDivisionError: division by zero"
-    assert "1 / 0" in runs["raised"].traceback or "ZeroDivisionError" in runs["raised"].traceback
+    assert runs["raised"].traceback.startswith("Traceback (most recent call last)")
     assert all(steps(run) == [0] for run in runs.values())
