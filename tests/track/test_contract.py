@@ -326,6 +326,9 @@ def test_checkpoints_lie_in_the_run_and_log_dir_is_the_trainers(tmp_path: Path) 
     assert Path(checkpoint.best_model_path).is_relative_to(logger.folder.path)
 
 
+@pytest.mark.filterwarnings(  # LightningCLI itself uses jsonargparse in a way it calls old
+    "ignore::jsonargparse._deprecated.JsonargparseDeprecationWarning"
+)
 def test_a_command_line_project_runs_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ETM_STORE", str(tmp_path / "store"))
     monkeypatch.chdir(tmp_path)
@@ -344,7 +347,7 @@ def test_a_command_line_project_runs_twice(tmp_path: Path, monkeypatch: pytest.M
     runs = list((tmp_path / "store" / "cli").iterdir())
     assert len(runs) == 2
     assert not (tmp_path / "lightning_logs").exists()
-    assert of_kind(made.folder, Params)[0].params == {"lr": 0.1, "batches": 4}
+    assert of_kind(made.folder, Params)[0].params.items() >= {"lr": 0.1, "batches": 4}.items()
 
 
 def test_the_model_may_log_through_its_own_logger_and_experiment(tmp_path: Path) -> None:

@@ -1,194 +1,232 @@
-"""The status of a run tells what really ended its process, each proven by a process that ends so."""
+"""How a run ended, told from how its process really ended."""
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
-import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from etm_lightning.store.run import StoredRun
 from etm_lightning.store.store import Store
+from tests.track.forge import Forge, forge
+from tests.track.lines import ends
 
-ROOT = Path(__file__).parents[2]
-EVERYONE = """
-import os, signal, sys, warnings
-warnings.simplefilter("ignore")
-store = sys.argv[1]
-from etm_lightning import Run
-"""
-TRAINING = (
-    EVERYONE
-    + """
-from typing import Any
-from tests.track.lines import Line, logger_in, trainer
-def fit(model, version, *others):
-    run = trainer([*others, logger_in(store, version=version)], max_epochs=2)
-    run.fit(model)
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def scripts() -> Iterator[Forge]:
+    with forge() as started:
+        yield started
+
+
+def stored(place: Path) -> StoredRun:
+    [run] = Store(place / "store").runs()
+    assert not run.damage
     return run
-def doing(action):
-    class Doing(Line):
-        def on_train_batch_start(self, batch, batch_idx):
-            if self.global_step == 2:
-                action()
-    return Doing()
+
+
+# each line of a hook is put where `pass` stands
+TRAIN = """
+    class Model(Line):
+        def {hook}:
+            {body}
+    trainer({loggers}, max_epochs=2).fit(Model())
 """
+
+
+def train(hook: str, body: str, loggers: str = 'ETMLogger("p")') -> str:
+    return TRAIN.format(hook=hook, body=body, loggers=loggers)
+
+
+STEP = "on_train_batch_start(self, batch, batch_idx)"
+RAISE = 'raise ValueError("out of luck\\nand words")'
+
+
+@pytest.mark.parametrize("auto", ["1", "0"])
+def test_a_training_to_its_end_is_finished(scripts: Forge, auto: str, tmp_path: Path) -> None:
+    script = train("on_fit_end(self)", "pass")
+    assert scripts.run(tmp_path, script, ETM_AUTO=auto) == 0
+    run = stored(tmp_path)
+    assert (run.status, run.exit_code, run.traceback) == ("finished", 0, "")
+    assert ends(run.folder) == ["finished"]
+    assert len(run.series("train/loss")) == 8
+
+
+@pytest.mark.parametrize("auto", ["1", "0"])
+@pytest.mark.parametrize(
+    "hook",
+    [STEP, "setup(self, stage)", "configure_optimizers(self)", "on_load_checkpoint(self, c)"],
+    ids=["in a step", "in setup", "in configure_optimizers", "nowhere"],
 )
-
-
-def process(store: Path, code: str, *, start: str = TRAINING, **environment: str) -> tuple[int, str]:
-    """Exit code of a script, and what it said on stderr."""
-    done = subprocess.run(
-        [sys.executable, "-c", start + textwrap.dedent(code), str(store)],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    return done.returncode, done.stderr
-
-
-def steps(run: StoredRun) -> list[int]:
-    return [point.step for point in run.series("train/loss")]
-
-
-def test_a_training_ends_as_finished_and_one_that_raises_as_failed_with_its_traceback(
-    tmp_path: Path,
+def test_an_exception_is_a_failure_with_its_traceback(
+    scripts: Forge, hook: str, auto: str, tmp_path: Path
 ) -> None:
-    code, said = process(
-        tmp_path,
-        """
-        def unlucky():
-            raise ValueError("a bad batch\\nand more")
-        class NoOptimizer(Line):
-            def configure_optimizers(self):
-                raise KeyError("no optimizer")
-        fit(Line(), "good")
-        for model, version in ((doing(unlucky), "step"), (NoOptimizer(), "optimizer")):
-            try:
-                fit(model, version)
-            except (ValueError, KeyError) as error:
-                print(type(error).__name__, file=sys.stderr)
-        """,
-    )
-    assert code == 0
-    assert [line for line in said.splitlines() if line.endswith("Error")] == ["ValueError", "KeyError"]
-    store = Store(tmp_path)
-    good, step, optimizer = store.run("good"), store.run("step"), store.run("optimizer")
-    assert (good.status, good.reason, good.traceback, good.exit_code) == ("finished", "", "", 0)
-    assert steps(good) == list(range(8))
-    assert (step.status, step.reason) == ("failed", "ValueError: a bad batch")
-    assert "in unlucky" in step.traceback
-    assert step.traceback.endswith("ValueError: a bad batch\nand more\n")
-    assert steps(step) == [0, 1]
-    assert (optimizer.status, optimizer.reason) == ("failed", "KeyError: 'no optimizer'")
-    assert "configure_optimizers" in optimizer.traceback
+    script = 'logger = ETMLogger("p")\nlogger.log_hyperparams({"lr": 1})\n'
+    script += _dedented(train(hook, RAISE, "logger"))
+    failed = hook != "on_load_checkpoint(self, c)"
+    assert scripts.run(tmp_path, script, ETM_AUTO=auto) == int(failed)
+    run = stored(tmp_path)
+    assert run.params["lr"] == (1 if failed and hook != STEP else 0.1)
+    if failed:
+        assert (run.status, run.reason) == ("failed", "ValueError: out of luck")
+        assert "and words" in run.traceback
+        assert "Traceback (most recent call last)" in run.traceback
+        assert ends(run.folder) == ["failed"]
+    else:
+        assert run.status == "finished"
+
+
+def _dedented(text: str) -> str:
+    import textwrap
+
+    return textwrap.dedent(text)
+
+
+def test_an_exception_keeps_what_was_logged_before_it(scripts: Forge, tmp_path: Path) -> None:
+    scripts.run(tmp_path, train(STEP, f"if self.global_step == 5: {RAISE}"))
+    assert len(stored(tmp_path).series("train/loss")) == 5
 
 
 @pytest.mark.parametrize("auto", ["1", "0"])
-def test_sys_exit_in_a_training_keeps_its_code(auto: str, tmp_path: Path) -> None:
-    code, said = process(tmp_path, 'fit(doing(lambda: sys.exit(3)), "v")', ETM_AUTO=auto)
-    assert code == 3, said
-    run = Store(tmp_path).run("v")
-    assert (run.status, run.reason, run.exit_code) == ("failed", "sys.exit(3)", 3)
-    assert steps(run) == [0, 1]
+def test_sys_exit_is_a_failure_with_its_code(scripts: Forge, auto: str, tmp_path: Path) -> None:
+    assert scripts.run(tmp_path, train(STEP, "sys.exit(3)"), ETM_AUTO=auto) == 3
+    run = stored(tmp_path)
+    assert (run.status, run.exit_code, run.reason) == ("failed", 3, "sys.exit(3)")
 
 
-@pytest.mark.parametrize("auto", ["1", "0"])
-def test_ctrl_c_interrupts_a_training(auto: str, tmp_path: Path) -> None:
-    code, said = process(
-        tmp_path, 'fit(doing(lambda: os.kill(os.getpid(), signal.SIGINT)), "v")', ETM_AUTO=auto
-    )
-    assert code != 0, said
-    run = Store(tmp_path).run("v")
-    assert (run.status, run.reason, run.signal) == ("interrupted", "Ctrl-C", signal.SIGINT)
-    assert steps(run) == [0, 1]
+WAIT = 'open("now", "w").close() if self.global_step == 2 else 0; import time; time.sleep(0.05)'
+LONG = train(STEP, WAIT).replace("max_epochs=2", "max_epochs=500")
 
 
-def test_a_killed_process_leaves_a_crashed_run_with_all_it_logged(tmp_path: Path) -> None:
-    code, said = process(tmp_path, 'fit(doing(lambda: os.kill(os.getpid(), signal.SIGKILL)), "v")')
-    assert code == -signal.SIGKILL, said
-    run = Store(tmp_path).run("v")
-    assert run.status == "crashed"
-    assert "is gone" in run.reason
-    assert steps(run) == [0, 1]
+@pytest.mark.parametrize(
+    ("number", "auto", "code", "status"),
+    [
+        (signal.SIGINT, "1", 1, "interrupted"),
+        (signal.SIGINT, "0", 1, "interrupted"),
+        (signal.SIGTERM, "1", 0, "preempted"),
+        (signal.SIGTERM, "0", 0, "preempted"),
+        (signal.SIGKILL, "1", -signal.SIGKILL, "crashed"),
+        (signal.SIGKILL, "0", -signal.SIGKILL, "crashed"),
+    ],
+    ids=lambda value: value.name if isinstance(value, signal.Signals) else str(value),
+)
+def test_a_signal_says_what_became_of_the_run(
+    scripts: Forge, number: signal.Signals, auto: str, code: int, status: str, tmp_path: Path
+) -> None:
+    script = scripts.start(tmp_path, LONG, ETM_AUTO=auto)
+    script.wait_for("now")
+    assert stored(tmp_path).status == "running"
+    script.kill(number)
+    assert script.end() == code
+    run = stored(tmp_path)
+    assert run.status == status
+    assert run.signal == (None if status == "crashed" else number)
+    assert len(run.series("train/loss")) >= 2
 
 
-def test_another_loggers_broken_finalize_does_not_spoil_our_status(tmp_path: Path) -> None:
-    code, said = process(
-        tmp_path,
-        """
-        from lightning.pytorch.loggers import CSVLogger
+@pytest.mark.parametrize("first", [True, False], ids=["before ours", "behind ours"])
+def test_a_logger_that_cannot_finalize_does_not_spoil_ours(
+    scripts: Forge, first: bool, tmp_path: Path
+) -> None:
+    script = """
         class Broken(CSVLogger):
             def finalize(self, status):
-                raise OSError("the other logger is down")
-        def unlucky():
-            raise ValueError("a bad batch")
-        for model, version in ((Line(), "good"), (doing(unlucky), "bad")):
-            try:
-                fit(model, version, Broken(store + "-csv"))
-            except (OSError, ValueError) as error:
-                print(type(error).__name__, file=sys.stderr)
-        """,
-    )
-    assert code == 0, said
-    assert [line for line in said.splitlines() if line.endswith("Error")] == ["OSError", "OSError"]
-    bad = Store(tmp_path).run("bad")
-    assert (bad.status, bad.reason) == ("failed", "ValueError: a bad batch")
-    good = Store(tmp_path).run("good")
-    assert steps(good) == list(range(8))
-    # Lightning tells us of the other's failure as of one of the training
-    assert (good.status, good.reason) == ("failed", "OSError: the other logger is down")
+                raise OSError("the server is gone")
+    """
+    loggers = '[Broken("."), ETMLogger("p")]' if first else '[ETMLogger("p"), Broken(".")]'
+    script = _dedented(script) + _dedented(train(STEP, f"if self.global_step == 5: {RAISE}", loggers))
+    assert scripts.run(tmp_path, script) == 1
+    run = stored(tmp_path)
+    assert (run.status, run.reason) == ("failed", "ValueError: out of luck")
+    assert "the server is gone" in (tmp_path / "err").read_text()
 
 
-def test_without_the_callback_finalize_tells_what_happened(tmp_path: Path) -> None:
-    code, said = process(
-        tmp_path,
-        """
-        def unlucky():
-            raise ValueError("a bad batch")
-        run = fit(Line(), "good")
-        assert not any("ETM" in type(callback).__name__ for callback in run.callbacks)
-        try:
-            fit(doing(unlucky), "bad")
-        except ValueError:
-            pass
-        """,
-        ETM_AUTO="0",
-    )
-    assert code == 0, said
-    store = Store(tmp_path)
-    assert store.run("good").status == "finished"
-    bad = store.run("bad")
-    assert (bad.status, bad.reason) == ("failed", "ValueError: a bad batch")
-    assert "in unlucky" in bad.traceback
+def test_leaving_without_a_word_is_a_crash(scripts: Forge, tmp_path: Path) -> None:
+    assert scripts.run(tmp_path, train(STEP, "if self.global_step == 3: os._exit(0)")) == 0
+    run = stored(tmp_path)
+    assert (run.status, len(run.series("train/loss"))) == ("crashed", 3)
 
 
-def test_a_run_that_nobody_ended_ends_as_its_interpreter_does(tmp_path: Path) -> None:
-    opened = 'run = Run("p", save_dir=store, id={!r}); run.log({{"train/loss": 1.0}}, step=0)\n'
-    endings = {
-        "quiet": ("", 0),
-        "raised": ("1 / 0", 1),
-        "killed": ("os.kill(os.getpid(), signal.SIGKILL)", -signal.SIGKILL),
-        "forked": ("pid = os.fork()\nif pid: os.waitpid(pid, 0)", 0),
-        "inside": ("with run: raise KeyboardInterrupt", -signal.SIGINT),
-    }
-    for id, (last, wanted) in endings.items():
-        code, said = process(tmp_path, opened.format(id) + last, start=EVERYONE)
-        assert code == wanted, said
-    runs = {id: Store(tmp_path).run(id) for id in endings}
-    assert {id: run.status for id, run in runs.items()} == {
-        "quiet": "finished",
-        "raised": "failed",
-        "killed": "crashed",
-        "forked": "finished",
-        "inside": "interrupted",
-    }
-    assert runs["raised"].reason == "ZeroDivisionError: division by zero"
-    assert runs["raised"].traceback.startswith("Traceback (most recent call last)")
-    assert all(steps(run) == [0] for run in runs.values())
+RUN = 'run = Run("p")\nrun.log({"loss": 1.0}, step=0)\n'
+
+
+@pytest.mark.parametrize(
+    ("rest", "code", "status", "reason"),
+    [
+        ("", 0, "finished", ""),
+        ('raise KeyError("x")', 1, "failed", "KeyError: 'x'"),
+        ("os.kill(os.getpid(), signal.SIGINT)", None, "interrupted", "Ctrl-C"),
+        ('run.end("failed", "diverged")\nraise KeyError("x")', 1, "failed", "diverged"),
+        ("run.end()\nsys.exit(3)", 3, "finished", ""),
+        ("os._exit(4)", 4, "crashed", None),
+    ],
+    ids=["end of script", "exception", "Ctrl-C", "ended before", "exit after end", "os._exit"],
+)
+def test_a_run_that_nobody_ends_ends_with_the_interpreter(
+    scripts: Forge, rest: str, code: int | None, status: str, reason: str | None, tmp_path: Path
+) -> None:
+    assert scripts.run(tmp_path, RUN + rest) in (code, -signal.SIGINT if code is None else code)
+    run = stored(tmp_path)
+    assert run.status == status
+    if reason is not None:
+        assert run.reason == reason
+
+
+def test_settings_logged_before_an_exception_in_the_script_are_not_lost(
+    scripts: Forge, tmp_path: Path
+) -> None:
+    script = 'logger = ETMLogger("p")\nlogger.log_hyperparams({"lr": 1})\nraise OSError("no data")'
+    assert scripts.run(tmp_path, script) == 1
+    run = stored(tmp_path)
+    assert (run.status, run.reason, run.params) == ("failed", "OSError: no data", {"lr": 1})
+
+
+def test_what_is_logged_between_fit_and_the_end_of_the_script_is_ended_with_it(
+    scripts: Forge, tmp_path: Path
+) -> None:
+    script = """
+        logger = ETMLogger("p")
+        run = trainer(logger)
+        run.fit(Line())
+        run.save_checkpoint("x.ckpt")
+        logger.experiment.log({"final": 1.0}, step=4)
+        raise OSError("no report")
+    """
+    assert scripts.run(tmp_path, script) == 1
+    run = stored(tmp_path)
+    assert (run.status, run.reason) == ("failed", "OSError: no report")
+    assert ends(run.folder) == ["finished", "failed"]
+
+
+def test_a_limit_on_the_size_of_files_does_not_stop_the_training(scripts: Forge, tmp_path: Path) -> None:
+    script = """
+        import resource
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3000, resource.RLIM_INFINITY))
+        logger = ETMLogger("p")
+        trainer(logger, max_epochs=20).fit(Line())
+        assert not logger.failures
+        assert not logger.run.lost
+    """
+    assert scripts.run(tmp_path, script) == 0, (tmp_path / "err").read_text()
+    [run] = Store(tmp_path / "store").runs()
+    assert (run.status, len(run.series("train/loss"))) == ("finished", 80)
+    assert len(list(run.folder.journal.iterdir())) > 3
+
+
+def test_a_disk_without_room_for_anything_does_not_stop_the_training(scripts: Forge, tmp_path: Path) -> None:
+    script = """
+        import resource
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+        logger = ETMLogger("p")
+        run = trainer(logger)
+        run.fit(Line())
+        assert logger.failures
+        sys.exit(run.global_step)
+    """
+    assert scripts.run(tmp_path, script) == 4
+    assert Store(tmp_path / "store").runs() == []
