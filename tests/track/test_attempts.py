@@ -96,6 +96,31 @@ def test_settings_logged_before_the_training_do_not_make_a_fork(tmp_path: Path) 
     assert second.version == first.version
 
 
+def test_settings_that_the_training_finds_out_do_not_make_a_fork(tmp_path: Path) -> None:
+    class Finding(Line):
+        def on_train_start(self) -> None:
+            logger: Any = self.logger
+            logger.log_hyperparams({"found": self.current_epoch})
+
+    first, second = logger_in(tmp_path), logger_in(tmp_path)
+    saved = fit(first, Finding(), max_epochs=1)
+    fit(second, Finding(), max_epochs=2, ckpt_path=saved.best_model_path)
+    assert second.version == first.version
+
+
+def test_a_checkpoint_taken_just_before_a_failure_at_the_end_of_an_epoch_is_recorded(tmp_path: Path) -> None:
+    class Failing(Line):
+        def on_train_epoch_end(self) -> None:
+            raise RuntimeError("at the end")
+
+    logger = logger_in(tmp_path)
+    with pytest.raises(RuntimeError, match="at the end"):
+        fit(logger, Failing())
+    stored = Store(tmp_path).run("latest")
+    assert stored.status == "failed"
+    assert [view.path for view in stored.checkpoints] == ["checkpoints/epoch=0-step=4.ckpt"]
+
+
 @pytest.mark.parametrize("other", ["settings", "version", "project", "store"])
 def test_another_experiment_is_a_fork(other: str, tmp_path: Path) -> None:
     from etm_lightning import ETMLogger

@@ -90,13 +90,16 @@ def test_with_our_logger_a_checkpoint_gains_one_plain_key(
     assert len(with_us["callbacks"]) == len(without["callbacks"]) == 1
 
 
-def test_a_checkpoint_of_weights_only_gains_nothing_and_is_recorded(tmp_path: Path) -> None:
+def test_checkpoints_of_weights_only_gain_nothing_and_are_recorded(tmp_path: Path) -> None:
     logger = logger_in(tmp_path / "store")
-    loaded = saved(tmp_path / "a", logger, save_weights_only=True, monitor="val/loss")
-    assert "etm" not in loaded
-    [checkpoint] = Store(tmp_path / "store").run("latest").checkpoints
-    assert checkpoint.best
-    assert (checkpoint.monitor, checkpoint.path) == ("val/loss", str(tmp_path / "a" / "epoch=0-step=4.ckpt"))
+    checkpoint = ModelCheckpoint(tmp_path / "a", save_weights_only=True, monitor="val/loss", save_top_k=-1)
+    trainer(logger, max_epochs=2, callbacks=[checkpoint], enable_checkpointing=True).fit(Line())
+    assert "etm" not in torch.load(checkpoint.best_model_path, weights_only=True)
+    views = Store(tmp_path / "store").run("latest").checkpoints
+    assert [(view.monitor, view.path) for view in views] == [
+        ("val/loss", str(tmp_path / "a" / f"epoch={n}-step={4 * n + 4}.ckpt")) for n in (0, 1)
+    ]
+    assert [view.best for view in views] == [False, True]
 
 
 def test_every_checkpoint_is_recorded_with_its_place_and_score(tmp_path: Path) -> None:

@@ -1,11 +1,9 @@
-"""A run without Lightning: what it takes, what it refuses, and a disk that fails."""
+"""A run without Lightning."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import math
-import os
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -14,206 +12,240 @@ import pytest
 import torch
 
 from etm_lightning import Run
-from etm_lightning.reading import writers
-from etm_lightning.store.run import StoredRun
+from etm_lightning.layout import new_run_id
+from etm_lightning.records import Alert, Artifact, Media, Params, Text
 from etm_lightning.store.store import Store
+from tests.track.lines import below, ends, of_kind, only_run, records, rows
 
 
-def stored(store: Path) -> StoredRun:
-    return Store(store).run("latest")
-
-
-def test_nothing_is_written_before_the_start(tmp_path: Path) -> None:
-    run = Run("p", save_dir=tmp_path / "store", name="first")
-    assert "-first-" in run.id
-    assert not (tmp_path / "store").exists()
-    with run:
-        assert run.folder.identity_file.exists()
-        assert stored(tmp_path / "store").status == "running"
-    assert stored(tmp_path / "store").status == "finished"
-
-
-def test_what_a_run_is_for_is_kept_with_it(tmp_path: Path) -> None:
-    told: dict[str, Any] = {"group": "g", "tags": ["a", "b"], "notes": "n", "question": "q?", "method": "m"}
-    with Run("p", save_dir=tmp_path, params={"lr": 0.1, "net": {"size": 3}}, **told):
-        pass
-    run = stored(tmp_path)
-    assert (run.project, run.group, run.tags, run.notes) == ("p", "g", ("a", "b"), "n")
-    assert (run.question, run.method) == ("q?", "m")
-    assert run.params == {"lr": 0.1, "net": {"size": 3}}
-
-
-def test_numbers_of_all_makers_are_kept_exactly(tmp_path: Path) -> None:
-    given = {
-        "float": 0.1,
-        "int": 3,
-        "bool": True,
-        "numpy float64": np.float64(0.1),
-        "numpy float32": np.float32(0.1),
-        "numpy int": np.int64(7),
-        "numpy array": np.array([2.5]),
-        "torch": torch.tensor(0.1),
-        "torch with gradient": torch.tensor([1.5], requires_grad=True),
-        "torch bfloat16": torch.tensor(0.1, dtype=torch.bfloat16),
-        "nan": math.nan,
-        "infinite": torch.tensor(-math.inf),
-    }
-    expected = {
-        "float": 0.1,
-        "int": 3.0,
-        "bool": 1.0,
-        "numpy float64": 0.1,
-        "numpy float32": float(np.float32(0.1)),
-        "numpy int": 7.0,
-        "numpy array": 2.5,
-        "torch": float(np.float32(0.1)),
-        "torch with gradient": 1.5,
-        "torch bfloat16": 0.10009765625,
-        "infinite": -math.inf,
-    }
-    with Run("p", save_dir=tmp_path, strict=True) as run:
-        run.log(given, step=5, epoch=2)
-    kept = {name: stored(tmp_path).series(name) for name in given}
-    assert all([(p.step, p.epoch) for p in points] == [(5, 2)] for points in kept.values())
-    assert math.isnan(kept.pop("nan")[0].value)
-    assert {name: points[0].value for name, points in kept.items()} == expected
-
-
-REFUSED = {"text": "0.5", "complex": 1j, "many": torch.zeros(2), "nothing": None}
-
-
-def test_what_is_no_number_is_refused_by_name_counted_and_alerted_once(tmp_path: Path) -> None:
-    with Run("p", save_dir=tmp_path) as run:
-        for step in range(3):
-            run.log({"good": 1.0, **REFUSED}, step=step)
-        assert run.rejected == 3
-    assert [point.step for point in stored(tmp_path).series("good")] == [0, 1, 2]
-    assert set(stored(tmp_path).metrics) == {"good"}
-    [alert] = stored(tmp_path).alerts
-    assert alert.title == "a value could not be logged"
-    assert all(f"`values['{name}']`" in alert.text for name in REFUSED)
-    assert "good" not in alert.text
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_a_strict_run_raises_what_a_lenient_one_counts_and_keeps_the_rest(name: str, tmp_path: Path) -> None:
-    run = Run("p", save_dir=tmp_path, strict=True)
-    with pytest.raises(TypeError, match=rf"values\['{name}'\]"):
-        run.log({name: REFUSED[name], "good": 1.0}, step=0)
+def test_a_run_is_created_at_its_first_use(tmp_path: Path) -> None:
+    run = Run("p", save_dir=tmp_path, params={"lr": 1}, question="why?", method="so", tags=["t"], group="g")
+    assert below(tmp_path) == []
+    run.log({"loss": 1.0}, step=0, epoch=3, stage="validate")
     run.end()
-    assert set(stored(tmp_path).metrics) == {"good"}
-    assert run.rejected == 1
+    stored = Store(tmp_path).run("latest")
+    assert (stored.question, stored.method, stored.tags, stored.group) == ("why?", "so", ("t",), "g")
+    assert stored.params == {"lr": 1}
+    assert rows(run.folder) == [("validate", "step", 0, 3, {"loss": 1.0})]
 
 
-def test_a_strict_run_refuses_a_crooked_table_matrix_and_a_missing_file(tmp_path: Path) -> None:
-    run = Run("p", save_dir=tmp_path, strict=True)
-    with pytest.raises(TypeError, match=r"`rows\[1\]` must have 2 values"):
-        run.log_table("t", ["a", "b"], [[1, 2], [3]])
-    with pytest.raises(TypeError, match="`counts` must have 2 rows"):
-        run.log_confusion_matrix("c", ["a", "b"], [[1, 2]])
-    with pytest.raises(TypeError, match="`path` must be a file"):
-        run.log_artifact(tmp_path / "nowhere")
-    with pytest.raises(TypeError, match="`step`, `epoch` must be whole numbers"):
+def test_a_block_that_ends_is_finished_and_one_that_raises_failed(tmp_path: Path) -> None:
+    with Run(save_dir=tmp_path / "a") as run:
+        assert run.started
+    assert ends(run.folder) == ["finished"]
+    with pytest.raises(ZeroDivisionError), Run(save_dir=tmp_path / "b") as run:
+        1 / 0  # noqa: B018
+    stored = Store(tmp_path / "b").run("latest")
+    assert (stored.status, stored.reason) == ("failed", "ZeroDivisionError: division by zero")
+    assert "1 / 0" in stored.traceback
+
+
+@pytest.mark.parametrize("status", ["finished", "failed", "interrupted", "preempted", "pruned"])
+def test_a_run_ends_as_it_is_told(status: Any, tmp_path: Path) -> None:
+    run = Run(save_dir=tmp_path)
+    run.end(status, "said so")
+    stored = Store(tmp_path).run("latest")
+    assert (stored.status, stored.reason) == (status, "said so")
+
+
+@pytest.mark.parametrize("status", ["crashed", "running", "done"])
+def test_a_run_cannot_end_itself_in_other_ways(status: Any, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=f"`status` must be one of finished, .* but got '{status}'"):
+        Run(save_dir=tmp_path).end(status)
+    assert below(tmp_path) == []
+
+
+def test_a_run_goes_on_with_what_is_logged_after_its_end(tmp_path: Path) -> None:
+    run = Run(save_dir=tmp_path)
+    for step in range(2):
+        run.log({"a": 1}, step=step)
+        run.end()
+        run.end()
+    assert ends(run.folder) == ["finished", "finished"]
+
+
+def test_numbers_of_numpy_and_torch_are_numbers(tmp_path: Path) -> None:
+    place: dict[str, Any] = {"step": np.int64(5), "epoch": torch.tensor(2)}
+    with Run(save_dir=tmp_path, strict=True) as run:
+        run.log(
+            {
+                "a": np.float32(0.1),
+                "b": np.array([2]),
+                "c": torch.tensor(3),
+                "d": torch.tensor([[4.0]], requires_grad=True),
+                "e": True,
+                "f": 1 << 60,
+                "g": np.nan,
+                "h": -np.inf,
+            },
+            **place,
+        )
+    [row] = rows(run.folder)
+    assert (row.step, row.epoch) == (5, 2)
+    values = {**row.values}
+    assert str(values.pop("g")) == "nan"
+    assert values == {"a": float(np.float32(0.1)), "b": 2, "c": 3, "d": 4, "e": 1, "f": 1 << 60, "h": -np.inf}
+
+
+@pytest.mark.parametrize("wrong", [1j, "0.5", b"1", None, [1.0], torch.zeros(2), np.complex64(1), {"a": 1}])
+def test_a_strict_run_names_the_value_that_is_no_number_and_keeps_the_others(
+    wrong: Any, tmp_path: Path
+) -> None:
+    run = Run(save_dir=tmp_path, strict=True)
+    with pytest.raises(TypeError, match=r"`values\['wrong'\]` must be (a|one) number but got"):
+        run.log({"right": 1.0, "wrong": wrong}, step=0)
+    assert rows(run.folder) == [("train", "step", 0, None, {"right": 1.0})]
+    run.end()
+
+
+def test_a_strict_run_refuses_a_position_that_is_none(tmp_path: Path) -> None:
+    run = Run(save_dir=tmp_path, strict=True)
+    with pytest.raises(TypeError, match="`step`, `epoch` must be whole numbers but got 'x', None"):
         run.log({"a": 1.0}, step="x")  # type: ignore[arg-type]
-    run.end()
-    assert stored(tmp_path).media == stored(tmp_path).artifacts == []
-    assert stored(tmp_path).metrics == {}
+    assert below(tmp_path) == []
 
 
-def test_tables_matrices_files_and_texts_are_read_back(tmp_path: Path) -> None:
-    outside = tmp_path / "model.bin"
-    outside.write_bytes(b"weights")
-    with Run("p", save_dir=tmp_path / "store", strict=True) as run:
-        run.log_table("words", ["word", "count"], [["ä", 1], ["b", np.int64(2)]], step=3)
-        run.log_confusion_matrix("val/cm", ["cat", "dog"], [[3, 1], [0, 4]], step=4)
-        run.log_text("sample", "ein Täxt\n", step=5, stage="test")
-        inside = run.folder.path / "notes.txt"
-        inside.write_text("inside")
-        run.log_artifact(outside, name="model", type="model", aliases=["best"])
-        run.log_artifact(inside)
-    found = stored(tmp_path / "store")
-    words, matrix = found.media
-    assert (words.name, words.type, words.step, words.stage) == ("words", "table", 3, "train")
-    assert (matrix.name, matrix.type, matrix.step, matrix.stage) == (
-        "val/cm",
-        "confusion_matrix",
-        4,
-        "validate",
-    )
-    assert json.loads(found.file(words.file).read_bytes()) == {
-        "columns": ["word", "count"],
-        "rows": [["ä", 1], ["b", 2]],
-    }
-    assert json.loads(found.file(matrix.file).read_bytes()) == {
-        "labels": ["cat", "dog"],
-        "counts": [[3, 1], [0, 4]],
-    }
-    [text] = found.texts
-    assert (text.name, text.text, text.step, text.stage) == ("sample", "ein Täxt\n", 5, "test")
-    model, notes = found.artifacts
-    assert (model.name, model.type, model.aliases, model.size) == ("model", "model", ("best",), 7)
-    assert model.sha256 == hashlib.sha256(b"weights").hexdigest()
-    assert found.file(model.path) == outside
-    assert (notes.name, notes.path) == ("notes.txt", "notes.txt")
-
-
-def test_the_same_table_twice_is_one_file(tmp_path: Path) -> None:
-    with Run("p", save_dir=tmp_path) as run:
-        for step in range(2):
-            run.log_table("t", ["a"], [[1]], step=step)
-    assert [media.step for media in stored(tmp_path).media] == [0, 1]
-    assert len(list(run.folder.media.iterdir())) == 1
-
-
-def test_an_end_that_is_none_is_refused_and_a_run_goes_on_after_its_end(tmp_path: Path) -> None:
-    run = Run("p", save_dir=tmp_path)
-    with pytest.raises(ValueError, match="`status` must be one of finished, failed"):
-        run.end("done")  # type: ignore[arg-type]
-    run.log({"a": 1.0}, step=0)
-    run.end("pruned", "too slow")
-    assert (stored(tmp_path).status, stored(tmp_path).reason) == ("pruned", "too slow")
-    run.log({"a": 2.0}, step=1)
-    assert stored(tmp_path).status == "running"
-    run.end()
-    assert stored(tmp_path).status == "finished"
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
-def test_a_disk_that_fails_costs_what_it_refused_and_leaves_a_gap(
+def test_a_run_that_is_not_strict_counts_and_says_so_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    run = Run("p", save_dir=tmp_path, strict=True)
-    run.log({"a": 0.0}, step=0)
-    journal, moved = run.folder.journal, run.folder.path / "moved"
-    fill(journal)
-    journal.rename(moved)
-    journal.write_text("no folder: no new segment either")
-    for step in (1, 2, 3):
-        run.log({"a": float(step)}, step=step)
-    run.sync()
-    assert run.lost == 3
-    journal.unlink()
-    moved.rename(journal)
-    run.log({"a": 4.0}, step=4)
+    with Run(save_dir=tmp_path) as run:
+        for step in range(3):
+            run.log({"wrong": "x"}, step=step)
+        run.log_table("t", ["a", "b"], [[1]])
+        run.log_confusion_matrix("m", ["a"], [[1, 2]])
+        run.log_artifact(tmp_path / "missing")
+        run.log_params([1])  # type: ignore[arg-type]
+    assert run.rejected == 7
+    [alert] = of_kind(run.folder, Alert)
+    assert (alert.title, alert.text) == (
+        "a value could not be logged",
+        "`values['wrong']` must be a number but got 'x'",
+    )
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+
+
+def test_a_strict_run_refuses_exhibits_of_the_wrong_shape(tmp_path: Path) -> None:
+    run = Run(save_dir=tmp_path, strict=True)
+    with pytest.raises(TypeError, match=r"`rows\[1\]` must have 2 values, one for each column, but got 1"):
+        run.log_table("t", ["a", "b"], [[1, 2], [3]])
+    with pytest.raises(TypeError, match="`counts` must have 2 rows of 2 counts"):
+        run.log_confusion_matrix("m", ["a", "b"], [[1, 2]])
+    with pytest.raises(TypeError, match=r"`path` must be a file but got '.*missing'"):
+        run.log_artifact(tmp_path / "missing")
+
+
+def content(run: Run, media: Media) -> Any:
+    encoded = (run.folder.path / media.file).read_bytes()
+    assert len(encoded) == media.size
+    return json.loads(encoded)
+
+
+def test_tables_and_confusion_matrices_are_files_of_the_run(tmp_path: Path) -> None:
+    with Run(save_dir=tmp_path) as run:
+        run.log_table("words", ["word", "count"], [["a", np.int64(3)], ["b", float("nan")]], step=7)
+        run.log_confusion_matrix("val/confusion", ["x", "y"], torch.tensor([[3, 1], [0, 4]]).tolist())
+        run.log_table("same", ["word", "count"], [["a", 3], ["b", float("nan")]])
+    table, matrix, same = of_kind(run.folder, Media)
+    assert (table.name, table.type, table.step, table.stage) == ("words", "table", 7, "train")
+    assert content(run, table) == {"columns": ["word", "count"], "rows": [["a", 3], ["b", "nan"]]}
+    assert (matrix.type, matrix.stage) == ("confusion_matrix", "validate")
+    assert content(run, matrix) == {"labels": ["x", "y"], "counts": [[3, 1], [0, 4]]}
+    assert same.file == table.file
+    assert len(list(run.folder.media.iterdir())) == 2
+
+
+def test_a_file_is_recorded_where_it_lies(tmp_path: Path) -> None:
+    outside = tmp_path / "model.bin"
+    outside.write_bytes(b"abc")
+    with Run(save_dir=tmp_path / "store") as run:
+        inside = run.folder.path / "inside.txt"
+        inside.write_text("x")
+        run.log_artifact(outside, type="model", aliases=["best"])
+        run.log_artifact(inside, name="note")
+    first, second = of_kind(run.folder, Artifact)
+    assert (first.name, first.path, first.size, first.aliases) == ("model.bin", str(outside), 3, ("best",))
+    assert first.sha256.startswith("ba7816bf")
+    assert (second.name, second.path) == ("note", "inside.txt")
+
+
+def test_texts_are_kept_whole_and_halves_of_surrogates_spelled_out(tmp_path: Path) -> None:
+    with Run(save_dir=tmp_path, strict=True) as run:
+        run.log_text("long", "x" * 200_000, step=1)
+        run.log_text("half\ud800", "a\udfff")
+        run.log_text("number", 5)  # type: ignore[arg-type]
+    found = of_kind(run.folder, Text)
+    assert [len(text.text) for text in found] == [200_000, 7, 1]
+    assert (found[1].name, found[1].text) == ("half\\ud800", "a\\udfff")
+
+
+def test_media_wait_for_the_start_as_records_do(tmp_path: Path) -> None:
+    run = Run(save_dir=tmp_path)
+    run.hold()
+    run.log_table("t", ["a"], [[1]])
+    run.log({"a": 1}, step=0)
+    assert below(tmp_path) == []
+    run.start()
+    assert [type(item).__name__ for item in records(run.folder)] == ["Header", "Started", "Media", "Scalars"]
+    assert len(list(run.folder.media.iterdir())) == 1
     run.end()
-    found = stored(tmp_path)
-    assert [point.step for point in found.series("a")] == [0, 4]
-    assert [gap.lost for gap in found.gaps] == [3]
-    assert found.status == "finished"
-    assert caplog.text.count("records are being lost") == 1
 
 
-def fill(journal: Path) -> None:
-    """Put a full device under the descriptor by which this process writes the journal's only segment."""
-    [[segment]] = writers(journal).values()
-    for name in os.listdir("/proc/self/fd"):
-        try:
-            found = os.fstat(int(name))
-        except OSError:
-            continue
-        if os.path.samestat(found, segment.stat()):
-            full = os.open("/dev/full", os.O_WRONLY)
-            os.dup2(full, int(name))
-            os.close(full)
-            return
-    raise AssertionError(f"{segment} is not open")
+def test_a_run_held_until_there_are_values_starts_with_them(tmp_path: Path) -> None:
+    run = Run(save_dir=tmp_path)
+    run.hold("values")
+    run.log_params({"lr": 1})
+    assert below(tmp_path) == []
+    run.log({"a": 1}, step=0)
+    assert [type(item).__name__ for item in records(run.folder)][2:] == ["Params", "Scalars"]
+    run.end()
+
+
+def test_a_muted_run_writes_nothing(tmp_path: Path) -> None:
+    run = Run(save_dir=tmp_path)
+    run.muted = True
+    run.log({"a": 1}, step=0)
+    run.log_table("t", ["a"], [[1]])
+    assert run.mark_checkpoint(step=1) == ""
+    run.end()
+    assert below(tmp_path) == []
+
+
+def test_the_identity_is_fixed_by_the_start(tmp_path: Path) -> None:
+    run = Run(save_dir=tmp_path)
+    run.become(forked_from="other")
+    run.start()
+    assert only_run(tmp_path).identity().forked_from == "other"
+    with pytest.raises(RuntimeError, match="has started: its identity cannot change"):
+        run.become(forked_from="third")
+    run.end()
+
+
+def test_a_store_that_is_a_file_is_told_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "store").write_text("")
+    with (
+        pytest.raises(NotADirectoryError, match=r"is a file\. Give another folder"),
+        Run(save_dir=tmp_path / "store"),
+    ):
+        raise AssertionError("never reached")
+
+
+@pytest.mark.parametrize("id", ["", "a/b", "..", ".hidden", "a\0b"])
+def test_an_id_is_the_name_of_a_folder(id: str) -> None:
+    with pytest.raises(ValueError, match="`version` must be the name of a run's folder"):
+        Run(id=id)
+
+
+def test_every_id_that_is_made_can_be_given(tmp_path: Path) -> None:
+    id = new_run_id("lr=1e-5,weird/../name\0")
+    assert Run(id=id).id == id
+
+
+def test_settings_of_any_kind_are_shown(tmp_path: Path) -> None:
+    with Run(save_dir=tmp_path) as run:
+        run.log_params({"a": {"b": Path("x/y")}, "token": 1, "hf_token": "secret"}, about="data")
+    [params] = of_kind(run.folder, Params)
+    assert (params.about, params.params) == (
+        "data",
+        {"a": {"b": "x/y"}, "token": 1, "hf_token": "<hidden>"},
+    )
+    assert b"secret" not in b"".join(path.read_bytes() for path in run.folder.journal.iterdir())
