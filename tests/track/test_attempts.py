@@ -46,7 +46,11 @@ def crashed(store: Path, saving: dict[str, Any] | None = None) -> tuple[Any, Pat
 
 @pytest.mark.parametrize(
     "saving",
-    [{}, {"monitor": None}, {"monitor": None, "every_n_train_steps": 2, "save_top_k": -1}],
+    [
+        {"save_on_train_epoch_end": False},
+        {"monitor": None},
+        {"monitor": None, "every_n_train_steps": 2, "save_top_k": -1},
+    ],
     ids=["after validation", "after the epoch", "within the epoch"],
 )
 def test_it_goes_on_as_the_next_attempt_and_its_curves_are_whole(
@@ -115,7 +119,7 @@ def test_a_checkpoint_taken_just_before_a_failure_at_the_end_of_an_epoch_is_reco
 
     logger = logger_in(tmp_path)
     with pytest.raises(RuntimeError, match="at the end"):
-        fit(logger, Failing())
+        fit(logger, Failing(), saving={"save_on_train_epoch_end": False})
     stored = Store(tmp_path).run("latest")
     assert stored.status == "failed"
     assert [view.path for view in stored.checkpoints] == ["checkpoints/epoch=0-step=4.ckpt"]

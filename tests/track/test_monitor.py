@@ -81,4 +81,4 @@ def test_a_monitor_without_its_method_says_which() -> None:
         every_n_steps = 1
 
     with pytest.raises(NotImplementedError, match="`Empty` must define `measure"):
-        trainer(CSVLogger("unused"), callbacks=[Empty()], limit_val_batches=0).fit(Line())
+        trainer(False, callbacks=[Empty()], limit_val_batches=0).fit(Line())
