@@ -123,6 +123,7 @@ def leaderboard(
     store: Place = None,
 ) -> None:
     """Rank settings, mean ± sd over seeds."""
+    from etm_lightning.design.config import nearest
     from etm_lightning.evaluate.leaderboard import leaderboard as rank
     from etm_lightning.share import described, tables
     from etm_lightning.store.selection import field
@@ -130,6 +131,10 @@ def leaderboard(
     if mode not in ("", "min", "max"):
         raise typer.BadParameter("must be min or max", param_hint="--mode")
     chosen = field(_open(store), target)
+    known = sorted({name for run in chosen.runs for name in run.metrics})
+    if metric and metric not in known:
+        cure = nearest(metric, known) or f"; they have {', '.join(known[:20]) or 'none'}"
+        raise ValueError(f"`metric` must be a metric of these runs but got {metric!r}{cure}")
     found = rank(chosen.runs, metric=metric, mode=mode)
     title = f"{chosen.kind} {chosen.title}"
     if as_json:

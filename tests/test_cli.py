@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -170,6 +171,12 @@ def test_the_leaderboard_ranks_settings(store: Path) -> None:
     assert as_json("leaderboard", "--store", store)["title"] == "project q"
 
 
+def test_a_metric_that_no_run_has_is_named_with_the_nearest(store: Path) -> None:
+    err = etm("leaderboard", "sweep", "--metric", "val/f2", "--store", store, code=1)[1]
+    assert "`metric`" in err
+    assert "did you mean `val/f1`" in err
+
+
 def test_tags_notes_and_the_trash_are_edits(store: Path) -> None:
     assert as_json("tag", "333a", "x", "y", "--store", store)[0]["tags"] == ["x", "y"]
     assert as_json("tag", "333a", "x", "--remove", "--store", store)[0]["tags"] == ["y"]
@@ -274,6 +281,19 @@ def test_names_are_never_cut_and_cannot_steer_the_terminal(
     assert "[red]\ufffd[31mred" in out
     assert "[bold]1[/bold]" in out
     assert "[link]" + long in out
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_a_narrow_terminal_wraps_the_id_and_keeps_short_words_whole(
+    store: Path, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    plain = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in etm("ls", "--store", store)[0].splitlines()]
+    assert all(len(line) <= width for line in plain)
+    assert sum("finished" in line for line in plain) == 4
+    assert ("created" in plain[0]) is (width >= 120)
+    assert "20251123-110000-" in "".join(plain)
 
 
 def test_a_closed_pipe_is_quiet(tmp_path: Path) -> None:

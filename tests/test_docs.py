@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 import typer.main
 from omegaconf import OmegaConf
@@ -13,7 +14,7 @@ import etm_lightning
 from etm_lightning.cli import app
 from etm_lightning.design.config import Config
 from etm_lightning.execute.configs import conf_folder
-from etm_lightning.records import KINDS
+from etm_lightning.records import KINDS, STATUSES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -33,9 +34,19 @@ def test_every_command_and_option_is_documented() -> None:
         row = next((line for line in COMMANDS.splitlines() if line.startswith(f"| `etm {name}")), "")
         assert row, f"etm {name} has no row"
         for parameter in command.params:
-            for option in parameter.opts:
+            for option in (*parameter.opts, *parameter.secondary_opts):
                 common = option in ("--json", "--store", "--help") or not option.startswith("-")
                 assert common or f"`{option}`" in row, f"etm {name} {option}"
+
+
+def test_every_documented_command_and_option_exists() -> None:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # as above
+    for name, row in re.findall(r"^\| `etm (\w+)[^|]*\| (.*)", COMMANDS, re.MULTILINE):
+        options = {option for parameter in commands[name].params for option in parameter.opts}
+        assert set(re.findall(r"`(--?\w+)", row)) <= options, name
+    for page in PAGES:
+        for name in re.findall(r"^etm (\w+)", page.read_text(), re.MULTILINE):
+            assert name in commands, f"{page.name}: etm {name}"
 
 
 def test_every_key_of_the_config_is_documented() -> None:
@@ -50,10 +61,29 @@ def test_every_choice_of_a_group_is_documented(group: str) -> None:
         assert f"`{path.stem}`" in row, f"{group}={path.stem}"
 
 
-def test_every_kind_of_record_is_documented() -> None:
+def test_every_choice_documented_exists() -> None:
+    for group, row in re.findall(r"^\| `(\w+)=` \| ([^:(\n]*)", COMMANDS, re.MULTILINE):
+        for choice in re.findall(r"`(\w+)`", row):
+            assert (conf_folder() / group / f"{choice}.yaml").exists(), f"{group}={choice}"
+
+
+def test_every_kind_of_record_and_field_is_documented() -> None:
     text = (ROOT / "docs" / "format.md").read_text()
-    for kind in KINDS:
-        assert f"`{kind}`" in text, kind
+    for kind, struct in KINDS.items():
+        row = next(line for line in text.splitlines() if line.startswith(f"| `{kind}` |"))
+        for field in msgspec.structs.fields(struct):
+            assert f"`{field.encode_name}`" in row, f"{kind} {field.name}"
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_every_status_is_documented(status: str) -> None:
+    assert f"`{status}`" in COMMANDS.split("## Status of a run")[1]
+
+
+def test_every_variable_of_the_environment_is_documented() -> None:
+    code = "".join(path.read_text() for path in (ROOT / "etm_lightning").rglob("*.py"))
+    for name in set(re.findall(r"\b(?:ETM_[A-Z]+|XDG_CACHE_HOME|HYDRA_FULL_ERROR)\b", code)):
+        assert re.search(rf"^\| `{name}(=1|=0)?` \|", COMMANDS, re.MULTILINE), name
 
 
 def test_every_public_name_is_in_a_page_or_explains_itself() -> None:

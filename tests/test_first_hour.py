@@ -21,6 +21,7 @@ def test_every_block_of_the_first_hour_runs(tmp_path: Path) -> None:
     environment["XDG_CACHE_HOME"] = str(tmp_path / "cache")
     blocks = BLOCK.findall((ROOT / "docs" / "first-hour.md").read_text())
     assert len(blocks) >= 10
+    environment["OMP_NUM_THREADS"] = "1"  # threads that wait for each other are slow on a busy machine
     said = []
     for language, text in blocks:
         command = (
@@ -33,5 +34,6 @@ def test_every_block_of_the_first_hour_runs(tmp_path: Path) -> None:
         said.append(done.stdout)
     assert "tested once" in said[2]
     assert "± " in said[2]
-    assert "no unfinished run" in said[-1]
+    assert " crashed " in said[-2]
+    assert "going on with" in said[-1]
     assert {"points.csv", "sweep.html", "colours.csv"} <= {path.name for path in tmp_path.iterdir()}

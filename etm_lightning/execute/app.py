@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import sys
 import traceback
@@ -22,6 +23,11 @@ from etm_lightning.execute.build import InputError
 from etm_lightning.execute.configs import register
 
 Task = Callable[[DictConfig], Any]
+
+
+def quiet() -> bool:
+    """Whether ``ETM_QUIET`` asks for silence."""
+    return os.environ.get("ETM_QUIET", "0") not in ("", "0")
 
 
 def app(task: Task) -> Callable[[], None]:
@@ -52,6 +58,8 @@ def app(task: Task) -> Callable[[], None]:
     def main() -> None:
         register()
         sys.argv[1:] = custom(sys.argv[1:])
+        if quiet():
+            logging.getLogger("hydra").setLevel(logging.WARNING)
         os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra shall not print and exit by itself
         try:
             hydra.main(version_base="1.3", config_path="conf", config_name="config")(job)()
@@ -88,13 +96,17 @@ def custom(arguments: list[str]) -> list[str]:
 
 def tell(error: Exception) -> None:
     """Print an error: what the user can mend in a few lines, anything else with its traceback."""
-    if isinstance(error, InputError | HydraException | OmegaConfBaseException):
+    theirs = type(error).__name__ == "MisconfigurationException"  # Lightning's word for a wrong setting
+    if theirs or isinstance(error, InputError | HydraException | OmegaConfBaseException):
         print(f"error: {_words(error)}", file=sys.stderr, flush=True)
     else:
         traceback.print_exception(error)
 
 
 def _words(error: Exception) -> str:
+    ours = next((cause for cause in _causes(error) if isinstance(cause, InputError)), None)
+    if ours is not None:
+        return str(ours)
     for cause in _causes(error):
         if isinstance(cause, OmegaConfBaseException) and cause.full_key:
             return _of_key(cause)

@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from etm_lightning.attempts import find_writers
 from etm_lightning.design.config import NAME, OPEN, Config
+from etm_lightning.execute.build import InputError
 from etm_lightning.execute.resume import origin, unfinished
 from etm_lightning.layout import RunFolder, new_run_id, new_store, project_folder
 from etm_lightning.params import incidental
@@ -68,7 +69,10 @@ def _store() -> str:
 
 def _run_dir(*, _root_: DictConfig) -> str:
     """The folder of the run: that of the one to go on with, else a new one."""
-    project = project_folder(new_store(_root_.paths.store), _root_.project)
+    try:
+        project = project_folder(new_store(_root_.paths.store), _root_.project)
+    except OSError as error:
+        raise InputError(str(error).replace("`save_dir`", "`paths.store` (ETM_STORE)")) from error
     found = origin(_root_) if _root_.ckpt_path else unfinished(_root_) if _root_.resume == "auto" else None
     if found is not None:
         return str(found.path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import time
 import warnings
@@ -13,10 +12,7 @@ from pathlib import Path
 import lightning.pytorch as pl
 from lightning_utilities.core.rank_zero import rank_zero_only
 
-
-def quiet() -> bool:
-    """Whether ``ETM_QUIET`` asks for silence."""
-    return os.environ.get("ETM_QUIET", "0") not in ("", "0")
+from etm_lightning.execute.app import quiet
 
 
 def show_bar() -> bool:

@@ -6,11 +6,15 @@ from typing import Any
 
 import lightning.pytorch as pl
 
+from etm_lightning.execute.progress import hush
 from etm_lightning.track.logger import ETMLogger, logger_step
 
 
 class Recorder(pl.Callback):
     """Records `module.confusion`, counts by stage, after each evaluation."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _hushed, ()
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not trainer.sanity_checking:
@@ -34,3 +38,9 @@ class Recorder(pl.Callback):
                     step=logger_step(trainer),
                     stage=stage,
                 )
+
+
+def _hushed() -> Recorder:
+    """A recorder in a process that `ddp_spawn` started: nobody else keeps Lightning quiet there."""
+    hush()
+    return Recorder()

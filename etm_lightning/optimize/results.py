@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from etm_lightning.evaluate.leaderboard import Leaderboard, leaderboard
+from etm_lightning.execute.app import quiet
 from etm_lightning.execute.progress import near, say
 from etm_lightning.execute.train import test
 from etm_lightning.share import tables
@@ -32,7 +33,8 @@ def finish(store: Store, project: str, group: str, folder: Path, *, tested: bool
             )
             say(f"winner {board.winner.best.id}, chosen on validation, tested once: {words}")
         board = leaderboard(store.runs(project=project, group=group))
-    tables.leaderboard(group, board)
+    if not quiet():
+        tables.leaderboard(group, board)
     report = write_report(store.runs(project=project, group=group), folder / "report.html")
     say(f"report {near(report)} · again: etm leaderboard {group}")
     return board

@@ -37,6 +37,7 @@ def export(runs: Iterable[StoredRun], path: Path, *, format: str = "") -> int:
         OSError: if the file cannot be written.
     """
     kind = format_of(path, format)
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         if kind == "parquet":

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _MOST_ROWS = 100
 _MOST_METRICS = 6
+_GAP, _SHORT, _LEAST = 2, 20, 16  # between columns, of one that does not wrap, of one that does
 
 
 def clean(value: object) -> str:
@@ -54,24 +55,58 @@ def moment(seconds: float | None) -> str:
     return "" if seconds is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
 
-def show(heads: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "") -> None:
-    """Print a table to stdout: names wrap on a narrow terminal and are never cut."""
+def show(
+    heads: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "", spare: Sequence[str] = ()
+) -> None:
+    """Print a table to stdout: names wrap on a narrow terminal and are never cut.
+
+    Args:
+        heads: what the columns are called.
+        rows: their cells.
+        title: what stands above.
+        spare: columns that a terminal too narrow for all does without, the first first.
+    """
     from rich.console import Console
     from rich.measure import Measurement
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, title=title or None, title_justify="left", title_style="bold", pad_edge=False)
-    for head in heads:
-        table.add_column(head, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(clean(cell)) for cell in row))
+    cells = [[clean(cell) for cell in row] for row in rows]
     console = Console(file=sys.stdout)
+    kept, whole = _fitting(heads, cells, spare, console.width if console.is_terminal else None)
+    for column in kept:
+        table.add_column(heads[column], overflow="fold", no_wrap=column in whole)
+    for row in cells:
+        table.add_row(*(Text(row[column]) for column in kept))
     if not console.is_terminal:
         unlimited = console.options.update(width=100_000)
         widest = Measurement.get(console, unlimited, table).maximum
         console = Console(file=sys.stdout, width=max(200, widest), no_color=True, force_terminal=False)
     _print(console, table)
+
+
+def _fitting(
+    heads: Sequence[str], cells: Sequence[Sequence[str]], spare: Sequence[str], room: int | None
+) -> tuple[list[int], set[int]]:
+    """Which columns to show in `room` characters, and which of them stay in one line while others wrap."""
+    from rich.cells import cell_len
+
+    kept = list(range(len(heads)))
+    widths = [max(map(cell_len, [heads[column], *(row[column] for row in cells)])) for column in kept]
+
+    def total(columns: Iterable[int]) -> int:
+        return sum(widths[column] + _GAP for column in columns) - _GAP
+
+    if room is None or total(kept) <= room:
+        return kept, set()
+    empty = [column for column in kept if not any(row[column] for row in cells)]
+    for column in [*empty, *(heads.index(head) for head in spare)]:
+        if column in kept and total(kept) > room:
+            kept.remove(column)
+    short = {column for column in kept if widths[column] <= _SHORT}
+    long = len(kept) - len(short)
+    return kept, short if total(short) + long * (_GAP + _LEAST) <= room else set()
 
 
 def _print(console: Any, table: Table) -> None:
@@ -99,7 +134,8 @@ def runs(found: Iterable[StoredRun]) -> None:
                 " ".join(run.tags),
             )
         )
-    show(("run", "status", "project", "group", "created", "took", "best", "tags"), rows)
+    heads = ("run", "status", "project", "group", "created", "took", "best", "tags")
+    show(heads, rows, spare=("created", "group", "took"))
 
 
 def run(one: StoredRun) -> None:
@@ -121,9 +157,9 @@ def run(one: StoredRun) -> None:
     if rows:
         heads = ("metric", "stage", "at best", "latest", "min (step)", "max (step)", "points")
         show(heads, rows, title="\nMetrics" + _more(len(metrics)))
-    params = list(flatten(one.params).items())
+    params = [(name, value) for name, value in flatten(one.params).items() if value not in (None, "", [], {})]
     if params:
-        show(("param", "value"), params[:_MOST_ROWS], title="\nParams" + _more(len(params)))
+        show(("param", "value"), params[:_MOST_ROWS], title="\nParams that are set" + _more(len(params)))
     if one.checkpoints:
         taken = [
             (c.id, c.step, number(c.score), "best" if c.best else "", c.path)
@@ -196,7 +232,12 @@ def leaderboard(title: str, found: Leaderboard) -> None:
             for row in found.rows
         ]
         direction = "largest" if goal.mode == "max" else "smallest"
-        show(heads, rows, title=f"{title}: {direction} {goal.metric} at the best checkpoint, mean ± sd")
+        show(
+            heads,
+            rows,
+            spare=names[::-1],
+            title=f"{title}: {direction} {goal.metric} at the best checkpoint, mean ± sd",
+        )
     if found.unranked:
         show(("not ranked", "why"), [(run.id, why) for run, why in found.unranked], title="")
 

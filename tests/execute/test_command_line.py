@@ -194,6 +194,28 @@ def test_a_typo_is_one_line_with_the_right_word(
     assert not (tmp_path / "etm_runs").exists()
 
 
+def test_a_monitor_that_nobody_logs_is_told_without_a_traceback(typed: Type, tmp_path: Path) -> None:
+    done = typed(*MINE, "monitor=val/nope", "max_epochs=1")
+    assert done.returncode == 1
+    assert "val/nope" in done.stderr
+    assert "val/loss" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert runs(tmp_path)[0].status == "failed"
+
+
+def test_a_store_that_is_a_file_is_named(typed: Type, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = typed(*MINE, ETM_STORE="file")
+    assert done.returncode == 1
+    assert "error: `paths.store` (ETM_STORE) must be a folder" in done.stderr
+
+
+def test_a_quiet_sweep_says_nothing_and_nor_do_its_spawned_ranks(typed: Type, tmp_path: Path) -> None:
+    done = typed("-m", *MINE, "max_epochs=1", "trainer=ddp_sim", "lr=0.1", ETM_QUIET="1")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert list((tmp_path / "etm_runs" / "default" / ".sweeps").glob("*/report.html"))
+
+
 def test_a_model_that_cannot_be_had_is_named_in_a_screen(typed: Type) -> None:
     done = typed("experiment=bbc", "model.encoder=./no-such-model")
     assert done.returncode == 1

@@ -114,3 +114,8 @@ def test_parquet_without_pyarrow_names_the_extra(
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(ImportError, match=r"etm-lightning\[store\]"):
         export(runs, tmp_path / "x.parquet")
+
+
+def test_the_folder_of_an_export_is_made(runs: list[StoredRun], tmp_path: Path) -> None:
+    assert export(runs, tmp_path / "new" / "x.csv") == 18
+    assert (tmp_path / "new" / "x.csv").exists()
