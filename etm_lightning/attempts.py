@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from etm_lightning.process import Process, lives
-from etm_lightning.reading import Cursor, Damage, follow, writers
+from etm_lightning.reading import START, Cursor, Damage, follow, writers
 from etm_lightning.records import Checkpoint, Header, Record, Started
 
 
@@ -24,9 +25,9 @@ class Writer:
         header = self.header
         return lives(Process(header.host, header.boot, header.pid, header.born))
 
-    def read(self) -> Iterator[tuple[Cursor, Record | Damage]]:
-        """All its records and damage; an unterminated last line is damage once the process is gone."""
-        return follow(self.segments, final=self.alive() is False)
+    def read(self, after: Cursor = START) -> Iterator[tuple[Cursor, Record | Damage]]:
+        """Its records and damage; an unterminated last line is damage once the process is gone."""
+        return follow(self.segments, after, final=self.alive() is False)
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,15 @@ class Fact:
 
 
 @dataclass(frozen=True)
-class _Cut:
-    """Where an attempt's records stop counting: at checkpoint `id`, taken at `time`. None: they all count."""
+class Cut:
+    """Where an attempt's records stop counting: at checkpoint `id`, taken at `time` (Unix seconds)."""
 
     id: str
     time: float
+    VOID: ClassVar[Cut]
+
+
+Cut.VOID = Cut("", 0.0)
 
 
 def find_writers(journal: Path) -> list[Writer]:
@@ -87,16 +92,17 @@ def facts(journal: Path, *, superseded: bool = False) -> Iterator[Fact]:
             the checkpoint it started from, and attempts that nothing goes on from.
     """
     found = find_writers(journal)
-    cuts = _cuts(found)
+    chain = cuts(found)
     for writer in found:
-        cut = cuts.get(writer.header.attempt, _Cut("", 0.0)) if writer.header.attempt else None
+        cut = chain.get(writer.header.attempt, Cut.VOID) if writer.header.attempt else None
         if cut is None or writer.header.role not in ("train", "child"):
             yield from (Fact(item, writer.header, cursor, True) for cursor, item in writer.read())
         else:
-            yield from (fact for fact in _until(writer, cut) if fact.counts or superseded)
+            yield from (fact for fact in until(writer, cut) if fact.counts or superseded)
 
 
-def _until(writer: Writer, cut: _Cut) -> Iterator[Fact]:
+def until(writer: Writer, cut: Cut) -> Iterator[Fact]:
+    """A writer's records and damage; what comes after `cut` does not count."""
     marked = bool(cut.id) and any(
         isinstance(item, Checkpoint) and item.id == cut.id for _, item in writer.read()
     )
@@ -109,7 +115,7 @@ def _until(writer: Writer, cut: _Cut) -> Iterator[Fact]:
             counts = False
 
 
-def _cuts(found: list[Writer]) -> Mapping[int, _Cut | None]:
+def cuts(found: list[Writer]) -> Mapping[int, Cut | None]:
     """By attempt where it is cut. An attempt that is not in the chain has no entry: none of it counts."""
     attempts = {writer.header.attempt for writer in found if writer.header.attempt}
     if len(attempts) <= 1:
@@ -123,10 +129,10 @@ def _cuts(found: list[Writer]) -> Mapping[int, _Cut | None]:
             elif isinstance(item, Checkpoint):
                 marks.setdefault((writer.header.attempt, item.id), item.time)
     attempt = max(starts, default=max(attempts))
-    chain: dict[int, _Cut | None] = {attempt: None}
+    chain: dict[int, Cut | None] = {attempt: None}
     while (start := starts.get(attempt)) and start.parent is not None and start.parent not in chain:
         cut = start.checkpoint
         # without a checkpoint the attempt adds to its parent, as a test in a later process does
-        chain[start.parent] = _Cut(cut, marks.get((start.parent, cut), start.time)) if cut else None
+        chain[start.parent] = Cut(cut, marks.get((start.parent, cut), start.time)) if cut else None
         attempt = start.parent
     return chain

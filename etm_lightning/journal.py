@@ -11,6 +11,7 @@ import threading
 import time
 import weakref
 import zlib
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,6 +48,8 @@ class Journal:
         rank: global rank of the process.
         clock: Unix seconds.
         segment_bytes: size after which a new segment begins.
+        keep_bytes: how many bytes of lines to keep until `sync` has them on the disk; after an error of the
+            disk these are written again, under their numbers, to a new segment.
     """
 
     def __init__(
@@ -59,10 +62,11 @@ class Journal:
         rank: int = 0,
         clock: Callable[[], float] = time.time,
         segment_bytes: int = 64 << 20,
+        keep_bytes: int = 0,
     ) -> None:
         self.folder = folder
         self._run, self._attempt, self._role, self._rank = run, attempt, role, rank
-        self._clock, self._segment_bytes = clock, segment_bytes
+        self._clock, self._segment_bytes, self._keep_bytes = clock, segment_bytes, keep_bytes
         self._begin()
         _journals.add(self)
 
@@ -71,6 +75,10 @@ class Journal:
         self._process = this_process()
         self._fd = -1
         self._size = 0
+        self._dirty = False
+        self._unsynced: deque[bytes] = deque()
+        self._unsynced_bytes = self._forgotten = 0
+        self._rewrite_due = False
         # a counter written in C: a signal handler that logs inside `append` never gets a number twice
         self._numbers = itertools.count()
         self._lock = threading.RLock()
@@ -102,15 +110,29 @@ class Journal:
             self._write(seal(body, next(self._numbers)))
 
     def sync(self) -> None:
-        """Ask the disk to keep what was written through a power cut; other threads may append meanwhile."""
+        """Ask the disk to keep what was written through a power cut; other threads may append meanwhile.
+
+        Raises:
+            OSError: if the disk refuses. What it may have lost is written again to a new segment first.
+        """
         with self._lock:
-            if self._fd < 0:
+            if self._fd < 0 or not (self._dirty or self._rewrite_due):
                 return
-            fd = os.dup(self._fd)
+            if self._rewrite_due:
+                self._rewrite()
+            fd, upto, self._dirty = os.dup(self._fd), self._forgotten + len(self._unsynced), False
         try:
             os.fsync(fd)
+        except OSError:
+            # a failed sync is not to be believed when it succeeds a second time on the same file
+            with self._lock:
+                self._rewrite_due = True
+                self._rewrite()
+            raise
         finally:
             os.close(fd)
+        with self._lock:
+            self._forget(upto)
 
     def close(self) -> None:
         """Sync and close the file; the next `append` begins a new segment."""
@@ -133,6 +155,28 @@ class Journal:
             if written != len(line):
                 raise OSError(f"only {written} of {len(line)} bytes of a record fit into {self.folder}")
         self._size += len(line)
+        self._dirty = True
+        if self._keep_bytes:
+            self._unsynced.append(line)
+            self._unsynced_bytes += len(line)
+            if self._unsynced_bytes > self._keep_bytes:
+                self._forget(self._forgotten + 1)
+
+    def _forget(self, upto: int) -> None:
+        """The first `upto` lines since the beginning need not be kept."""
+        while self._forgotten < upto and self._unsynced:
+            self._unsynced_bytes -= len(self._unsynced.popleft())
+            self._forgotten += 1
+
+    def _rewrite(self) -> None:
+        """Write the lines that the disk may have lost to a new segment; readers tell them by their numbers."""
+        self._new_segment()
+        for line in list(self._unsynced):
+            written = os.write(self._fd, line)
+            if written != len(line):
+                raise OSError(f"only {written} of {len(line)} bytes of a record fit into {self.folder}")
+            self._size += len(line)
+        self._rewrite_due, self._dirty = False, True
 
     def _new_segment(self) -> None:
         """Open the next file exclusively, give it its header and put it under the descriptor in use."""
@@ -159,8 +203,10 @@ class Journal:
         if self._fd < 0:
             self._fd = fd
         else:
-            with contextlib.suppress(OSError):  # the last chance to: `sync` only knows the new one
+            try:  # the last chance to: `sync` only knows the new one
                 os.fsync(self._fd)
+            except OSError:
+                self._rewrite_due = bool(self._unsynced)
             os.dup2(fd, self._fd, inheritable=False)
             os.close(fd)
         with contextlib.suppress(OSError):  # out of descriptors: the segment is good all the same

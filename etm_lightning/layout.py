@@ -63,6 +63,10 @@ class RunFolder:
         return self.path / "logs"
 
     @property
+    def cursors(self) -> Path:
+        return self.path / "cursors"
+
+    @property
     def hydra(self) -> Path:
         return self.path / "hydra"
 

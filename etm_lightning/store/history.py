@@ -9,6 +9,7 @@ from typing import Any
 
 from etm_lightning.attempts import Fact, facts
 from etm_lightning.layout import RunFolder
+from etm_lightning.naming import SeriesKey
 from etm_lightning.reading import Damage
 from etm_lightning.records import (
     Alert,
@@ -23,7 +24,7 @@ from etm_lightning.records import (
     Text,
 )
 from etm_lightning.store.checkpoints import Checkpoints, CheckpointView
-from etm_lightning.store.series import LARGEST, Point, Series, SeriesKey
+from etm_lightning.store.series import LARGEST, Point, Series
 from etm_lightning.store.state import State, Trace, state
 
 

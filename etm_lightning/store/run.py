@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from etm_lightning.layout import Identity, RunFolder
+from etm_lightning.naming import SeriesKey, labels
 from etm_lightning.reading import Damage
 from etm_lightning.records import Alert, Artifact, Edit, Gap, Media, Status, Text
 from etm_lightning.store.checkpoints import CheckpointView
 from etm_lightning.store.edits import Edited, apply, read_edits
 from etm_lightning.store.history import History
 from etm_lightning.store.identity import guess
-from etm_lightning.store.series import Metric, Point, Series, SeriesKey, labels
+from etm_lightning.store.series import Metric, Point, Series
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -264,6 +265,8 @@ class StoredRun:
         best = self.best_checkpoint
         found = {}
         for name, metric in self.metrics.items():
+            if metric.axis == "seconds":  # of the machine, not of the experiment
+                continue
             point: Point | None = metric.latest
             if best and metric.stage not in ("test", "predict"):
                 point = self._history.at(best, self._history.series[self._labels[name]])

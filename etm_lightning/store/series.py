@@ -7,24 +7,13 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import compress
-from typing import NamedTuple
 
+from etm_lightning.naming import SeriesKey
 from etm_lightning.records import Scalars
 
-STAGES = ("train", "validate", "test", "predict", "")
-AXES = ("step", "eval_batch")
 LARGEST = 2**63 - 1
 """The largest step and epoch that the columns hold."""
 NO_EPOCH = -LARGEST
-
-
-class SeriesKey(NamedTuple):
-    """What tells one series of a run from another."""
-
-    name: str
-    stage: str
-    axis: str
-    rank: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,35 +121,3 @@ class Series:
     def _point(self, i: int) -> Point:
         epoch = self._epochs[i]
         return Point(self._steps[i], None if epoch == NO_EPOCH else epoch, self._times[i], self._values[i])
-
-
-def preference(key: SeriesKey) -> tuple[int, int, str, str]:
-    """Which of the series of one name comes first: by axis, then by stage, in the order of an experiment.
-
-    >>> keys = [SeriesKey("loss", stage, "step", 0) for stage in ("test", "validate", "train")]
-    >>> min(keys, key=preference).stage
-    'train'
-    """
-    axis = AXES.index(key.axis) if key.axis in AXES else len(AXES)
-    stage = STAGES.index(key.stage) if key.stage in STAGES else len(STAGES)
-    return axis, stage, key.axis, key.stage
-
-
-def labels(keys: Iterable[SeriesKey]) -> dict[str, SeriesKey]:
-    """Series by the name people use.
-
-    The first series of a name by `preference` has the plain name; the others are ``name (stage, axis)``.
-
-    >>> keys = [SeriesKey("loss", "validate", "step", 0), SeriesKey("loss", "train", "step", 0)]
-    >>> list(labels(keys))
-    ['loss', 'loss (validate, step)']
-    """
-    named: dict[str, list[SeriesKey]] = {}
-    for key in keys:
-        named.setdefault(key.name, []).append(key)
-    found: dict[str, SeriesKey] = {}
-    for name, same in named.items():
-        first, *others = sorted(same, key=preference)
-        found[name] = first
-        found.update({f"{name} ({key.stage}, {key.axis})": key for key in others})
-    return found

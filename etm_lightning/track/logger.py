@@ -17,6 +17,7 @@ from etm_lightning.track.origin import Origin, fork_reason, move_checkpoints, or
 from etm_lightning.track.outcome import Outcome, outcome_of
 from etm_lightning.track.plain import plain
 from etm_lightning.track.run import Run
+from etm_lightning.track.sinks.sink import specifications
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,11 @@ class ETMLogger:
         question: what the experiment is to answer.
         method: how.
         log_model: also record checkpoints as artifacts: ``True`` the best ones, ``"all"`` each.
+        sinks: where else the values go, without the training waiting for it: ``tensorboard``, ``wandb``,
+            ``mlflow``, or mappings with ``sink`` and that sink's options.
+        shipper: whether a companion process delivers to the sinks and samples the hardware.
+        finish_timeout: seconds to wait for the sinks when the process ends; by default 5, or 60 where what is
+            left behind would be killed.
 
     Attributes:
         failures: how many calls failed on our side; the first is an alert in the run.
@@ -82,6 +88,9 @@ class ETMLogger:
         question: str | None = None,
         method: str | None = None,
         log_model: bool | Literal["all"] = False,
+        sinks: list[str | dict[str, Any]] | dict[str, Any] | None = None,
+        shipper: bool = True,
+        finish_timeout: float | None = None,
     ) -> None:
         self._options: dict[str, Any] = {
             "project": project,
@@ -93,6 +102,9 @@ class ETMLogger:
             "notes": notes or "",
             "question": question or "",
             "method": method or "",
+            "sinks": specifications(sinks),
+            "shipper": shipper,
+            "finish_timeout": finish_timeout,
         }
         Run(**self._options)  # tells at once what cannot be
         self.log_model = log_model

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
 import math
 import os
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Any, Literal, Self, get_args
 import msgspec
 
 from etm_lightning.attempts import find_writers
+from etm_lightning.headline import Headline, as_json, follow_headline
 from etm_lightning.journal import Journal
 from etm_lightning.layout import Identity, RunFolder, new_run_id, new_store, project_folder
 from etm_lightning.process import Process, this_process
@@ -31,14 +30,19 @@ from etm_lightning.records import (
     Text,
     split,
 )
+from etm_lightning.track.companion import Companion, wanted
+from etm_lightning.track.configured import ABOUT
+from etm_lightning.track.keeper import keep
 from etm_lightning.track.media import Exhibit, confusion_matrix, exhibit, relative, sha256_of, table
 from etm_lightning.track.outbox import Outbox
 from etm_lightning.track.outcome import Outcome, outcome_of
 from etm_lightning.track.plain import number, plain, sound
 from etm_lightning.track.provenance import provenance
+from etm_lightning.track.sinks.sink import specifications
 
 log = logging.getLogger(__name__)
 
+UNSYNCED_BYTES = 64 << 20
 End = Literal["finished", "failed", "interrupted", "preempted", "pruned"]
 
 
@@ -60,6 +64,11 @@ class Run:
         method: how.
         params: settings to record at the start.
         evaluates: id of the run that this one tests.
+        sinks: where else the records go: ``tensorboard``, ``wandb``, ``mlflow``, or mappings with ``sink`` and
+            that sink's options.
+        shipper: whether a companion process delivers to the sinks and samples the hardware.
+        finish_timeout: seconds to wait for the sinks when the process ends; by default 5, or 60 where what is
+            left behind would be killed.
         strict: raise on what cannot be logged, instead of counting it.
         clock: Unix seconds.
 
@@ -93,6 +102,9 @@ class Run:
         method: str = "",
         params: Mapping[str, Any] | None = None,
         evaluates: str = "",
+        sinks: list[str | dict[str, Any]] | dict[str, Any] | None = None,
+        shipper: bool = True,
+        finish_timeout: float | None = None,
         strict: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -109,6 +121,7 @@ class Run:
             method=method,
             evaluates=evaluates,
         )
+        self.sinks = specifications(sinks)
         self.strict = strict
         self.rejected = 0
         self.attempt = 0
@@ -123,8 +136,13 @@ class Run:
         self._marks = 0
         self._deferred: list[Checkpoint] = []
         self._pid = os.getpid()
+        self._headline = Headline()
+        self._shipper, self._finish_timeout = shipper and wanted(), finish_timeout
+        self._companion: Companion | None = None
         if params:
             self.log_params(params)
+        if self.sinks:
+            self.log_params(self.sinks, about=ABOUT)
         self._hold = ""
 
     # -- identity -------------------------------------------------------------------------------------------
@@ -209,7 +227,13 @@ class Run:
             new_store(self._save_dir)
             self.folder.create(self.identity)
             latest = self.folder.attempts()
-            journal = Journal(self.folder.journal, run=self.id, attempt=self.reserve(), clock=self._clock)
+            journal = Journal(
+                self.folder.journal,
+                run=self.id,
+                attempt=self.reserve(),
+                clock=self._clock,
+                keep_bytes=UNSYNCED_BYTES,
+            )
             parent, checkpoint = self._origin or (None if self._restart else latest or None, None)
             first = Started(
                 time=self._clock(),
@@ -222,7 +246,13 @@ class Run:
         finally:
             self._starting = False
         self._pid = os.getpid()
-        _open_runs.add(self)
+        if latest:
+            self._headline = follow_headline(self.folder.journal)
+            for item in self._outbox.waiting:
+                self._headline.take(item.record if isinstance(item, Exhibit) else item)
+        if self._shipper:
+            self._companion = Companion(self.folder, self.attempt, list(self.sinks), self._finish_timeout)
+        keep(self)
         while self._outbox.waiting:
             self._put(self._outbox.waiting.popleft())
         self.sync()
@@ -475,10 +505,10 @@ class Run:
             exit_code=outcome.exit_code,
             signal=outcome.signal,
             traceback=outcome.traceback,
+            summary=as_json(self._headline.values()),
         )
         self._record(ended)
         self._end = ended
-        _open_runs.discard(self)
         self.sync()
 
     def sync(self) -> None:
@@ -487,6 +517,28 @@ class Run:
             self._outbox.sync()
         except OSError as error:
             log.warning("run %s: the disk refused to sync: %s", self.id, error)
+
+    def look_after(self) -> bool:
+        """Once a second, from the keeper's thread: sync, and tend the shipper."""
+        if self.started:
+            self.sync()
+        companion, ended = self._companion, self._end is not None
+        return (companion is not None and companion.tick(ended=ended)) or not ended
+
+    def end_at_exit(self, error: BaseException | None) -> None:
+        """A run that nobody ended ends as the interpreter does."""
+        if self._pid != os.getpid():
+            return
+        if self._end is None and (self.started or self.folder.attempts() < self.reserve()):
+            self.end_with(outcome_of(error))
+        if self._companion is not None:
+            self._companion.ask_to_finish()
+
+    def finish(self) -> list[str]:
+        """Wait for the sinks, for a bounded time: what to tell of those that are behind."""
+        if self._companion is None or self._pid != os.getpid():
+            return []
+        return self._companion.finish()
 
     def __enter__(self) -> Self:
         self.start()
@@ -500,7 +552,7 @@ class Run:
     def __getstate__(self) -> dict[str, Any]:
         """Identity and what waits, not handles: another process that gets this run joins its attempt."""
         self.reserve()
-        return self.__dict__ | {"_end": None, "_starting": False, "_deferred": []}
+        return self.__dict__ | {"_end": None, "_starting": False, "_deferred": [], "_companion": None}
 
     # -- writing --------------------------------------------------------------------------------------------
 
@@ -509,10 +561,11 @@ class Run:
             return
         if self._end is not None:  # reopened
             self._end = None
-            _open_runs.add(self)
+            keep(self)
+        self._headline.take(item.record if isinstance(item, Exhibit) else item)
         self._put(item)
         if not self.started:
-            _open_runs.add(self)
+            keep(self)
             if not self._hold or (self._hold == "values" and isinstance(item, Scalars)):
                 self.start()
 
@@ -537,21 +590,3 @@ def _checked_id(id: str) -> str:
     if not id or "/" in id or "\0" in id or id.startswith("."):
         raise ValueError(f"`version` must be the name of a run's folder but got {id!r}")
     return id
-
-
-_open_runs: set[Run] = set()
-
-
-@atexit.register
-def _end_open_runs() -> None:
-    """The interpreter exits: a run that nobody ended ended as the interpreter does."""
-    # where somebody types, an error does not end the interpreter
-    error = None if hasattr(sys, "ps1") else getattr(sys, "last_value", None)
-    for run in list(_open_runs):
-        if run._pid != os.getpid():
-            continue
-        try:
-            if run.started or run.folder.attempts() < run.reserve():
-                run.end_with(outcome_of(error))
-        except Exception as failure:  # the other runs still want to be ended
-            log.warning("run %s could not be ended: %s", run.id, failure)

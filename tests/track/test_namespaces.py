@@ -105,9 +105,9 @@ def test_fabric_alone_ends_its_run_with_the_process(tmp_path: Path) -> None:
     if not pid:
         logger: Any = ETMLogger("p", tmp_path)
         Fabric(accelerator="cpu", devices=1, loggers=logger).log("loss", 1.0)
-        from etm_lightning.track.run import _end_open_runs
+        from etm_lightning.track.keeper import _at_exit
 
-        _end_open_runs()
+        _at_exit()
         os._exit(0)
     assert os.waitpid(pid, 0)[1] == 0
     assert Store(tmp_path).run("latest").status == "finished"

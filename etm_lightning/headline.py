@@ -1,0 +1,86 @@
+"""What a run comes to in one value per series: as its best checkpoint has it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from etm_lightning.attempts import facts
+from etm_lightning.naming import SeriesKey, labels
+from etm_lightning.reading import Damage
+from etm_lightning.records import Checkpoint, Record, Scalars
+
+_Values = dict[tuple[str, str], dict[str, float]]
+_LATER = ("test", "predict")
+_MOST_MARKS = 16
+
+
+class Headline:
+    """Follows the records of a training that count, in their order.
+
+    >>> found = Headline()
+    >>> found.take(Scalars(time=0.0, step=1, stage="validate", values={"val/f1": 0.9}))
+    >>> found.take(Checkpoint(time=0.0, id="a", step=1, monitor="val/f1", best=True))
+    >>> found.take(Scalars(time=0.0, step=2, stage="validate", values={"val/f1": 0.8}))
+    >>> found.values()
+    {'val/f1': 0.9}
+    """
+
+    def __init__(self) -> None:
+        self._latest: _Values = {}  # by stage and axis
+        self._marks: dict[str, _Values] = {}
+        self._best: _Values | None = None
+        self._best_monitor = ""
+
+    def take(self, record: Record) -> None:
+        """Look at the next record."""
+        if type(record) is Scalars:
+            place = record.stage, record.axis
+            values = self._latest.get(place)
+            if values is None:
+                values = self._latest[place] = {}
+            values.update(record.values)
+            if record.nonfinite:
+                values.update(record.items())
+        elif type(record) is Checkpoint:
+            self._take_checkpoint(record)
+
+    def knows(self, checkpoint: str) -> bool:
+        """Whether the mark of a checkpoint came."""
+        return checkpoint in self._marks
+
+    def values(self) -> dict[str, float]:
+        """By name: as the best checkpoint has it, latest for test and predict, and if none is known."""
+        best = self._latest if self._best is None else self._best
+        chosen = {
+            SeriesKey(name, stage, axis, 0): value
+            for (stage, axis), latest in self._latest.items()
+            for name, value in (latest if stage in _LATER else best.get((stage, axis), {})).items()
+        }
+        return {name: chosen[key] for name, key in labels(chosen).items()}
+
+    def _take_checkpoint(self, record: Checkpoint) -> None:
+        if record.id not in self._marks:
+            self._marks[record.id] = {place: dict(values) for place, values in self._latest.items()}
+            while len(self._marks) > _MOST_MARKS:
+                del self._marks[next(iter(self._marks))]
+        # a callback that watches nothing calls its last checkpoint the best: it yields to one that does
+        if record.best and (record.monitor or not self._best_monitor):
+            self._best, self._best_monitor = self._marks[record.id], record.monitor
+
+
+def follow_headline(journal: Path) -> Headline:
+    """The headline of a run as its journal stands."""
+    found = Headline()
+    for fact in facts(journal, superseded=True):
+        if fact.header.role != "train" or fact.header.rank or isinstance(fact.item, Damage):
+            continue
+        # what was noted about a checkpoint after the attempt was cut there still tells of it
+        if fact.counts or (isinstance(fact.item, Checkpoint) and found.knows(fact.item.id)):
+            found.take(fact.item)
+    return found
+
+
+def as_json(values: Mapping[str, float]) -> dict[str, float | str]:
+    """Values as JSON has them: NaN and infinities as texts."""
+    return {name: value if value - value == 0 else str(value) for name, value in values.items()}

@@ -1,0 +1,169 @@
+"""The training's side of its shipper: starts it, starts it again when it dies, asks it to finish."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from etm_lightning.layout import RunFolder
+from etm_lightning.process import this_process
+from etm_lightning.track.cursors import load, progress_file
+from etm_lightning.track.delivery import lag
+
+log = logging.getLogger(__name__)
+
+RESTARTS = 3
+START_AFTER = {True: 1.0, False: 5.0}
+"""Seconds after the start of a run: with sinks, and without, where there is only the machine to watch."""
+LOCAL_TIMEOUT = 0.5
+_LOOK_EVERY = 5.0
+
+
+def wanted() -> bool:
+    """Whether ``ETM_SHIPPER`` lets trainings have one."""
+    return os.environ.get("ETM_SHIPPER", "1") != "0"
+
+
+def finish_timeout() -> float:
+    """Seconds to wait for the sinks at the end, by default: more where what is left behind is killed."""
+    inside = os.getpid() == 1 or Path("/.dockerenv").exists() or "KUBERNETES_SERVICE_HOST" in os.environ
+    return 60.0 if inside or "SLURM_JOB_ID" in os.environ else 5.0
+
+
+class Companion:
+    """One run's shipper, as its training sees it.
+
+    Args:
+        folder: the run's folder.
+        attempt: the attempt that is accompanied.
+        sinks: names of the sinks.
+        timeout: seconds to wait for them at the end; by default `finish_timeout()`.
+    """
+
+    def __init__(
+        self, folder: RunFolder, attempt: int, sinks: Sequence[str], timeout: float | None = None
+    ) -> None:
+        self._folder, self._attempt, self._sinks = folder, attempt, list(sinks)
+        self._timeout = finish_timeout() if timeout is None else timeout
+        self._process: subprocess.Popen[bytes] | None = None
+        self._due = time.monotonic() + START_AFTER[bool(sinks)]
+        self._restarts = 0
+        self._rest_delivered = False
+        self._next_look = self._due + _LOOK_EVERY
+        self._told: set[str] = set()
+
+    @property
+    def pid(self) -> int | None:
+        """The shipper's process, while there is one."""
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    def tick(self, *, ended: bool) -> bool:
+        """Look after the shipper, about once a second.
+
+        Args:
+            ended: whether the run has ended for now.
+
+        Returns:
+            Whether there is anything left to look after.
+        """
+        now = time.monotonic()
+        if now >= self._next_look and self._sinks:
+            self._next_look = now + _LOOK_EVERY
+            self._look()
+        if self.pid is not None:
+            return True
+        if ended:
+            return self._deliver_rest()
+        self._rest_delivered = False
+        if self._process is not None:
+            self._again(self._process.returncode)
+        elif now >= self._due:
+            self._start()
+        return True
+
+    def ask_to_finish(self) -> None:
+        """Let the shipper deliver the rest and leave; one that did not run does so now."""
+        if self.pid is not None:
+            assert self._process is not None
+            self._process.terminate()
+        else:
+            self._deliver_rest()
+
+    def _deliver_rest(self) -> bool:
+        """Start a shipper that delivers what is left and ends, once; whether it was started."""
+        if self._rest_delivered or not any(lag(self._folder, sink, 1) for sink in self._sinks):
+            return False
+        self._rest_delivered = True
+        self._start("--finish")
+        return True
+
+    def finish(self) -> list[str]:
+        """Wait for the shipper after `ask_to_finish`, for a bounded time.
+
+        Returns:
+            For each sink that is still behind a line that says so.
+        """
+        if self._process is not None:
+            try:
+                self._process.wait(self._timeout if self._sinks else LOCAL_TIMEOUT)
+            except subprocess.TimeoutExpired:
+                log.debug("the shipper %d goes on by itself", self._process.pid)
+        lines = []
+        for sink in self._sinks:
+            count = lag(self._folder, sink)
+            if count:
+                error = load(progress_file(self._folder, sink)).error
+                why = f" ({error})" if error else ""
+                lines.append(
+                    f"{sink} is {count:,} records behind{why}; `etm sync {self._folder.path.name[-4:]} "
+                    f"--to {sink}` delivers them"
+                )
+        return lines
+
+    def _again(self, code: int) -> None:
+        if code and self._restarts >= RESTARTS:
+            return
+        if code:
+            self._restarts += 1
+            log.warning("the shipper ended with %d and is started again", code)
+        self._start()
+
+    def _start(self, *more: str) -> None:
+        me = this_process()
+        arguments = ["--attempt", str(self._attempt), "--pid", str(me.pid), "--born", repr(me.born), *more]
+        command = [sys.executable, "-P", "-m", "etm_lightning.track.shipper", str(self._folder.path)]
+        paths = [path or os.getcwd() for path in sys.path]
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(paths),
+            "ETM_SHIPPER": "0",
+            "OMP_NUM_THREADS": "1",
+        }
+        try:
+            self._folder.logs.mkdir(parents=True, exist_ok=True)
+            with (self._folder.logs / f"shipper-{self._attempt}.log").open("ab") as output:
+                self._process = subprocess.Popen(
+                    command + arguments,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                    env=environment,
+                )
+        except OSError as error:
+            self._restarts += 1
+            self._due = time.monotonic() + 10.0 if self._restarts <= RESTARTS else float("inf")
+            log.warning("the shipper cannot be started, training goes on: %s", error)
+
+    def _look(self) -> None:
+        """Tell once why a sink does not get on."""
+        for sink in self._sinks:
+            error = load(progress_file(self._folder, sink)).error
+            if error and sink not in self._told:
+                self._told.add(sink)
+                log.warning("%s: %s. Everything is recorded locally and delivered later.", sink, error)

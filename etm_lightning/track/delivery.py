@@ -1,0 +1,194 @@
+"""Bringing a run's records to one sink, from where it stopped, again and again until it has them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from itertools import islice
+from typing import Any
+
+import msgspec
+
+from etm_lightning.layout import RunFolder
+from etm_lightning.reading import Cursor
+from etm_lightning.records import Record
+from etm_lightning.tail import Superseded, Tail
+from etm_lightning.track.cursors import Lease, Progress, load, progress_file, store
+from etm_lightning.track.sinks.sink import Open, Refused, Sink, StartOver, Target, opener
+
+log = logging.getLogger(__name__)
+
+BATCH = 2000
+LONGEST_WAIT = 60.0
+
+
+class Taken(Exception):
+    """Somebody else delivers to this sink for this run."""
+
+
+class Delivery:
+    """One run, one sink: reads what is new, writes it, and stores the place once the sink has it safely.
+
+    A sink that fails is closed and opened again after a while, twice as long each time up to a minute, from
+    the place that was stored. What a later attempt made void is taken back by beginning anew.
+
+    Args:
+        folder: the run's folder.
+        name: name of the sink; by it the place is kept.
+        options: the sink's settings, ``sink`` among them: its kind.
+        make: opens the sink; by default as its kind says.
+        clock: seconds, for waiting.
+        lease: who may deliver.
+
+    Attributes:
+        error: why the sink does not get on; empty when it does.
+        delivered: how many records the sink took here.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        name: str,
+        options: Mapping[str, Any],
+        *,
+        make: Open | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        lease: Lease | None = None,
+    ) -> None:
+        self.folder, self.name, self._options = folder, name, dict(options)
+        self._make, self._clock = make, clock
+        self._lease = lease or Lease(folder, name)
+        self._path = progress_file(folder, name)
+        self._progress = Progress()
+        self._tail: Tail | None = None
+        self._sink: Sink | None = None
+        self._failures, self._wait_until = 0, 0.0
+        self.error, self.delivered = "", 0
+
+    def advance(self) -> int:
+        """Deliver what is new; never raises for a sink's sake.
+
+        Returns:
+            How many records the sink has safely now that it had not before; 0 also while it waits to be
+            tried again, and while somebody else delivers.
+        """
+        if self._clock() < self._wait_until:
+            return 0
+        before = self.delivered
+        try:
+            self._take_lease()
+            while self._batch() == BATCH:
+                self._take_lease()
+        except Taken as taken:
+            self._let_go()
+            self.error = str(taken)
+        except Exception as error:  # whatever a sink raises is its own affair
+            self._failed(error)
+        else:
+            self._recovered()
+        return self.delivered - before
+
+    def close(self) -> None:
+        """Let go of the sink and of the lease."""
+        self._let_go()
+        self._lease.release()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the sink failed and waits to be tried again."""
+        return self._clock() < self._wait_until
+
+    def _take_lease(self) -> None:
+        if not self._lease.take():
+            holder = self._lease.holder()
+            who = f"process {holder.pid} on {holder.host}" if holder else "another process"
+            raise Taken(f"{who} delivers to {self.name} now")
+
+    def _batch(self) -> int:
+        """Deliver up to `BATCH` records; those of one call are one `write`."""
+        if self._tail is None:
+            self._progress = load(self._path)
+            self._tail = Tail(self.folder.journal, self._progress.writers)
+        places: dict[str, Cursor] = {}
+        records: list[Record] = []
+        try:
+            for writer, cursor, record in islice(self._tail.poll(), BATCH):
+                places[writer] = cursor
+                records.append(record)
+            if records:
+                self._hand_over(records, places)
+        except (Superseded, StartOver) as reason:
+            log.info("%s is delivered anew: %s", self.name, reason)
+            self._start_over()
+            return BATCH
+        return len(records)
+
+    def _hand_over(self, records: list[Record], places: Mapping[str, Cursor]) -> None:
+        if self._sink is None:
+            self._sink = self._open()
+        self._sink.write(records)
+        state = dict(self._sink.flush())
+        if not self._lease.held():
+            raise Taken(f"the right to deliver to {self.name} was lost")
+        self._progress = msgspec.structs.replace(
+            self._progress, writers={**self._progress.writers, **places}, state=state, error=""
+        )
+        store(self._path, self._progress)
+        self.delivered += len(records)
+
+    def _open(self) -> Sink:
+        make = self._make or opener(str(self._options["sink"]))
+        target = Target(
+            folder=self.folder,
+            identity=self.folder.identity(),
+            options={name: value for name, value in self._options.items() if name != "sink"},
+            state=self._progress.state,
+            generation=self._progress.generation,
+            superseded=self._progress.superseded,
+        )
+        return make(target)
+
+    def _start_over(self) -> None:
+        """Begin a new generation, which gets everything that counts."""
+        old = load(self._path)
+        self._let_go()
+        anew = Progress(generation=old.generation + 1, superseded=old.state or old.superseded)
+        store(self._path, anew)
+
+    def _failed(self, error: Exception) -> None:
+        self._let_go()
+        self._failures += 1
+        wait = LONGEST_WAIT if isinstance(error, Refused | ImportError) else 2.0 ** (self._failures - 1)
+        self._wait_until = self._clock() + min(wait, LONGEST_WAIT)
+        words = str(error) if isinstance(error, Refused | ImportError) else f"{type(error).__name__}: {error}"
+        if words != self.error:
+            log.warning("%s: %s", self.name, words, exc_info=not isinstance(error, Refused | ImportError))
+        self.error = words
+        if self._lease.held():
+            store(self._path, msgspec.structs.replace(load(self._path), error=words))
+
+    def _recovered(self) -> None:
+        if self.error:
+            log.warning("%s gets on again", self.name)
+            if self._progress.error:
+                self._progress = msgspec.structs.replace(self._progress, error="")
+                store(self._path, self._progress)
+        self.error, self._failures = "", 0
+
+    def _let_go(self) -> None:
+        sink, self._sink, self._tail = self._sink, None, None
+        if sink is not None:
+            try:
+                sink.close()
+            except Exception as error:  # it is not needed any more, and what it has is in the stored place
+                log.warning("%s could not be closed: %s: %s", self.name, type(error).__name__, error)
+
+
+def lag(folder: RunFolder, name: str, most: int = 100_000) -> int:
+    """How many records a sink has not got yet, counted up to `most`."""
+    cursors = load(progress_file(folder, name)).writers
+    try:
+        return sum(1 for _ in islice(Tail(folder.journal, cursors).poll(), most))
+    except Superseded:
+        return sum(1 for _ in islice(Tail(folder.journal).poll(), most))

@@ -1,0 +1,1 @@
+"""Where else the records of a run go: one module for each kind of sink."""

@@ -1,0 +1,7 @@
+"""The sinks under the contract."""
+
+from __future__ import annotations
+
+from tests.contracts.case import Case
+
+CASES: list[Case] = []
