@@ -169,7 +169,7 @@ class Journal:
             self._forgotten += 1
 
     def _rewrite(self) -> None:
-        """Write the lines that the disk may have lost to a new segment; readers tell them by their numbers."""
+        """Write what the disk may have lost to a new segment; readers know the lines by their numbers."""
         self._new_segment()
         for line in list(self._unsynced):
             written = os.write(self._fd, line)

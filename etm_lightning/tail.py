@@ -12,7 +12,7 @@ from etm_lightning.records import Artifact, Media, Record, Scalars, Text
 VALUES = (Scalars, Text, Media, Artifact)
 
 
-class Superseded(Exception):
+class SupersededError(Exception):
     """What was given does not count any more: a later attempt began at a checkpoint before it."""
 
 
@@ -38,7 +38,7 @@ class Tail:
         """What is new: the name of the writer, the place after the record, and the record.
 
         Raises:
-            Superseded: if values that were given before do not count any more; begin anew.
+            SupersededError: if values that were given before do not count any more; begin anew.
         """
         found = [writer for writer in find_writers(self._journal) if self._ranks or not writer.header.rank]
         self._decide(found)
@@ -73,7 +73,7 @@ class Tail:
         for fact in until(writer, self._cuts.get(writer.header.attempt) or Cut.VOID):
             if given:
                 if not fact.counts and isinstance(fact.item, VALUES):
-                    raise Superseded(f"{writer.name} does not count after record {fact.cursor.n}")
+                    raise SupersededError(f"{writer.name} does not count after record {fact.cursor.n}")
                 given = fact.cursor != last
             elif fact.counts and not isinstance(fact.item, Damage):
                 yield fact.cursor, fact.item

@@ -140,7 +140,7 @@ def _checkpoint(run: StoredRun) -> Iterator[tuple[str, Html]]:
     yield "Checkpoint", join(element("code", str(path) if path else best.id), gone)
     epoch = f", epoch {best.epoch}" if best.epoch is not None else ""
     score = f", {best.monitor} {number(best.score, 6)}" if best.monitor and best.score is not None else ""
-    yield "Taken at", escape(f"step {best.step:,}{epoch}{score}")
+    yield "TakenError at", escape(f"step {best.step:,}{epoch}{score}")
 
 
 def _surroundings(start: Mapping[str, Any]) -> Iterator[tuple[str, Html]]:

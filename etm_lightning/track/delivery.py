@@ -13,9 +13,9 @@ import msgspec
 from etm_lightning.layout import RunFolder
 from etm_lightning.reading import Cursor
 from etm_lightning.records import Record
-from etm_lightning.tail import Superseded, Tail
+from etm_lightning.tail import SupersededError, Tail
 from etm_lightning.track.cursors import Lease, Progress, load, progress_file, store
-from etm_lightning.track.sinks.sink import Open, Refused, Sink, StartOver, Target, opener
+from etm_lightning.track.sinks.sink import Open, RefusedError, Sink, StartOverError, Target, opener
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ BATCH = 2000
 LONGEST_WAIT = 60.0
 
 
-class Taken(Exception):
+class TakenError(Exception):
     """Somebody else delivers to this sink for this run."""
 
 
@@ -80,7 +80,7 @@ class Delivery:
             self._take_lease()
             while self._batch() == BATCH:
                 self._take_lease()
-        except Taken as taken:
+        except TakenError as taken:
             self._let_go()
             self.error = str(taken)
         except Exception as error:  # whatever a sink raises is its own affair
@@ -103,7 +103,7 @@ class Delivery:
         if not self._lease.take():
             holder = self._lease.holder()
             who = f"process {holder.pid} on {holder.host}" if holder else "another process"
-            raise Taken(f"{who} delivers to {self.name} now")
+            raise TakenError(f"{who} delivers to {self.name} now")
 
     def _batch(self) -> int:
         """Deliver up to `BATCH` records; those of one call are one `write`."""
@@ -118,7 +118,7 @@ class Delivery:
                 records.append(record)
             if records:
                 self._hand_over(records, places)
-        except (Superseded, StartOver) as reason:
+        except (SupersededError, StartOverError) as reason:
             log.info("%s is delivered anew: %s", self.name, reason)
             self._start_over()
             return BATCH
@@ -130,7 +130,7 @@ class Delivery:
         self._sink.write(records)
         state = dict(self._sink.flush())
         if not self._lease.held():
-            raise Taken(f"the right to deliver to {self.name} was lost")
+            raise TakenError(f"the right to deliver to {self.name} was lost")
         self._progress = msgspec.structs.replace(
             self._progress, writers={**self._progress.writers, **places}, state=state, error=""
         )
@@ -159,11 +159,17 @@ class Delivery:
     def _failed(self, error: Exception) -> None:
         self._let_go()
         self._failures += 1
-        wait = LONGEST_WAIT if isinstance(error, Refused | ImportError) else 2.0 ** (self._failures - 1)
+        wait = LONGEST_WAIT if isinstance(error, RefusedError | ImportError) else 2.0 ** (self._failures - 1)
         self._wait_until = self._clock() + min(wait, LONGEST_WAIT)
-        words = str(error) if isinstance(error, Refused | ImportError) else f"{type(error).__name__}: {error}"
+        words = (
+            str(error)
+            if isinstance(error, RefusedError | ImportError)
+            else f"{type(error).__name__}: {error}"
+        )
         if words != self.error:
-            log.warning("%s: %s", self.name, words, exc_info=not isinstance(error, Refused | ImportError))
+            log.warning(
+                "%s: %s", self.name, words, exc_info=not isinstance(error, RefusedError | ImportError)
+            )
         self.error = words
         if self._lease.held():
             store(self._path, msgspec.structs.replace(load(self._path), error=words))
@@ -190,5 +196,5 @@ def lag(folder: RunFolder, name: str, most: int = 100_000) -> int:
     cursors = load(progress_file(folder, name)).writers
     try:
         return sum(1 for _ in islice(Tail(folder.journal, cursors).poll(), most))
-    except Superseded:
+    except SupersededError:
         return sum(1 for _ in islice(Tail(folder.journal).poll(), most))

@@ -64,8 +64,8 @@ class Run:
         method: how.
         params: settings to record at the start.
         evaluates: id of the run that this one tests.
-        sinks: where else the records go: ``tensorboard``, ``wandb``, ``mlflow``, or mappings with ``sink`` and
-            that sink's options.
+        sinks: where else the records go: ``tensorboard``, ``wandb``, ``mlflow``, or mappings with ``sink``
+            and that sink's options.
         shipper: whether a companion process delivers to the sinks and samples the hardware.
         finish_timeout: seconds to wait for the sinks when the process ends; by default 5, or 60 where what is
             left behind would be killed.

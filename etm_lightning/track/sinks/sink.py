@@ -18,11 +18,11 @@ KINDS = {
 }
 
 
-class StartOver(Exception):
+class StartOverError(Exception):
     """What was delivered cannot be built on: deliver everything anew, to a fresh place."""
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The sink cannot be used until somebody does something, which the message says in one line."""
 
 
