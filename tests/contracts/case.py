@@ -1,4 +1,4 @@
-"""What the contract asks of each sink: how to open it, and how to read back what it has, with the peer's own reader."""
+"""What the contract asks of each sink: how to open it, and how to read back what it has."""
 
 from __future__ import annotations
 

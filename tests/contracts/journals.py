@@ -27,7 +27,7 @@ def log_steps(run: Run, steps: range, slope: float = 1.0) -> None:
 
 
 def simple(store: Path, steps: int = 50) -> RunFolder:
-    """Params, values of two stages, odd names, values that JSON has no number for, a text, a table, an end."""
+    """Params, values of two stages, odd names, NaN and infinities, a text, a table, an end."""
     with new_run(store) as run:
         run.log_params({"lr": 1e-3, "model": {"width": 8, "name": "bert"}, "tags": ["x", None]})
         log_steps(run, range(steps))

@@ -29,7 +29,7 @@ def deliver(case: Case, folder: RunFolder) -> Delivery:
 
 
 def as_kept(case: Case, value: float) -> float:
-    return struct.unpack("f", struct.pack("f", value))[0] if case.single else value  # type: ignore[no-any-return]
+    return struct.unpack("f", struct.pack("f", value))[0] if case.single else value
 
 
 def expect(case: Case, found: Curves, name: str, points: list[tuple[int, float]]) -> None:
