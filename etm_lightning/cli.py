@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -246,6 +247,47 @@ def export(
         return
     count = files.export(runs, output, format=format)
     typer.echo(described.text({"file": str(output), "rows": count}) if as_json else f"{output}: {count} rows")
+
+
+@app.command()
+def sync(
+    targets: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[TARGET...]", help="Runs, groups, projects; else the newest."),
+    ] = None,
+    to: Annotated[
+        list[str] | None,
+        typer.Option(help="tensorboard, wandb, mlflow, or a name of the config; else those of the config."),
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="All runs of the store.")] = False,
+    status: Annotated[bool, typer.Option("--status", help="Only tell how far each sink is behind.")] = False,
+    as_json: Json = False,
+    store: Place = None,
+) -> None:
+    """Deliver to sinks what they have not got; say again to go on."""
+    from etm_lightning.share import described, tables
+    from etm_lightning.share import sync as delivering
+    from etm_lightning.store.selection import select
+
+    opened = _open(store)
+    runs = (
+        opened.runs()
+        if every
+        else [run for name in targets or ["latest"] for run in select(opened, name).runs]
+    )
+    ask = delivering.status if status else delivering.sync
+    found = []
+    for run in runs:
+        for one in ask(run, to or ()):
+            found.append(one)
+            if not as_json:
+                tables.synced(one)
+    if as_json:
+        typer.echo(described.text([asdict(one) for one in found]))
+    elif not found:
+        typer.echo("no sinks: name one with --to tensorboard, wandb or mlflow")
+    if not status and any(one.behind for one in found):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -16,7 +16,11 @@ from etm_lightning.design.config import TrainerConfig, nearest
 
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
-_EXTRAS = {"transformers": "text", "torchmetrics": "text", "wandb": "wandb", "mlflow": "mlflow"}
+EXTRAS = {
+    **{"transformers": "text", "torchmetrics": "text"},
+    **{"tensorboard": "tensorboard", "wandb": "wandb", "mlflow": "mlflow"},
+}
+"""By package, the extra of ours that brings it."""
 
 
 class InputError(Exception):
@@ -95,8 +99,8 @@ def _target(node: DictConfig, name: str) -> Any:
 def _missing(error: BaseException | None) -> str:
     """What to install if a package of ours is not there."""
     while error is not None:
-        if isinstance(error, ModuleNotFoundError) and error.name in _EXTRAS:
-            return f"{error.name} is not installed: pip install 'etm-lightning[{_EXTRAS[error.name]}]'"
+        if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
+            return f"{error.name} is not installed: pip install 'etm-lightning[{EXTRAS[error.name]}]'"
         error = error.__cause__ or error.__context__
     return ""
 

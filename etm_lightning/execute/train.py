@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +12,9 @@ from typing import Any
 import lightning.pytorch as pl
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, open_dict, read_write
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from etm_lightning.execute.build import InputError, build, build_each, build_trainer, reading
+from etm_lightning.execute.build import EXTRAS, InputError, build, build_each, build_trainer, reading
 from etm_lightning.execute.progress import EpochLine, near, say, show_bar
 from etm_lightning.execute.recorder import Recorder
 from etm_lightning.execute.resume import last_checkpoint, settings
@@ -148,6 +149,7 @@ def logger_for(cfg: DictConfig, folder: RunFolder) -> ETMLogger:
         notes=cfg.notes,
         question=cfg.question,
         method=cfg.method,
+        sinks=sinks_of(cfg.logger),
     )
     logger.run.hold()
     return logger
@@ -176,13 +178,35 @@ def assemble(cfg: DictConfig, logger: ETMLogger) -> Parts:
     bar = show_bar()
     trainer = build_trainer(
         cfg.trainer,
-        logger=[logger, *build_each(cfg.logger, "logger")],
+        logger=[logger, *build_each(_without_sinks(cfg.logger), "logger")],
         callbacks=[*callbacks, Recorder(), *([] if bar else [EpochLine()])],
         enable_progress_bar=bar,
         enable_model_summary=False,
         default_root_dir=logger.log_dir,
     )
     return Parts(data, model, trainer)
+
+
+def sinks_of(node: Any) -> dict[str, Any]:
+    """The loggers of a config that are sinks, fed by the run's companion: those with the key `sink`.
+
+    Raises:
+        InputError: if what a sink needs is not installed.
+    """
+    items = node.items() if OmegaConf.is_config(node) else ()
+    found = {str(name): item for name, item in items if OmegaConf.is_config(item) and "sink" in item}
+    for name, item in found.items():
+        if item.sink in EXTRAS and importlib.util.find_spec(item.sink) is None:
+            raise InputError(
+                f"`logger={name}` needs {item.sink}, which is not installed: "
+                f"pip install 'etm-lightning[{EXTRAS[item.sink]}]'"
+            )
+    return {name: OmegaConf.to_container(item, resolve=True) for name, item in found.items()}
+
+
+def _without_sinks(node: Any) -> Any:
+    names = [str(name) for name in node] if OmegaConf.is_config(node) else []
+    return OmegaConf.masked_copy(node, [name for name in names if "sink" not in (node[name] or ())])
 
 
 def refuse_relaunch(cfg: DictConfig) -> None:

@@ -14,6 +14,8 @@ from etm_lightning.store.run import StoredRun
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from etm_lightning.share.sync import Synced
+
 _MOST_ROWS = 100
 _MOST_METRICS = 6
 _GAP, _SHORT, _LEAST = 2, 20, 16  # between columns, of one that does not wrap, of one that does
@@ -211,6 +213,15 @@ def _at(point: Any) -> str:
 
 def _more(total: int) -> str:
     return f" ({_MOST_ROWS} of {total}; --json has all)" if total > _MOST_ROWS else ""
+
+
+def synced(one: Synced) -> None:
+    """How a run stands with a sink, in a line."""
+    parts = [f"{one.run} {one.sink}", *([f"{one.delivered:,} delivered"] if one.delivered else [])]
+    parts.append(f"{one.behind:,} behind" if one.behind else "complete")
+    parts += [clean(one.error)] if one.error else []
+    parts += [f"process {one.deliverer} delivers now"] if one.deliverer else []
+    print(" · ".join(parts), flush=True)
 
 
 def leaderboard(title: str, found: Leaderboard) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from etm_lightning.layout import RunFolder
 from etm_lightning.process import this_process
@@ -33,6 +35,22 @@ def finish_timeout() -> float:
     """Seconds to wait for the sinks at the end, by default: more where what is left behind is killed."""
     inside = os.getpid() == 1 or Path("/.dockerenv").exists() or "KUBERNETES_SERVICE_HOST" in os.environ
     return 60.0 if inside or "SLURM_JOB_ID" in os.environ else 5.0
+
+
+def _spawn(command: list[str], output: IO[bytes], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Start a process in a session of its own that gets SIGTERM only once it is ready for it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            env=environment,
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Companion:
@@ -147,14 +165,7 @@ class Companion:
         try:
             self._folder.logs.mkdir(parents=True, exist_ok=True)
             with (self._folder.logs / f"shipper-{self._attempt}.log").open("ab") as output:
-                self._process = subprocess.Popen(
-                    command + arguments,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    start_new_session=True,
-                    env=environment,
-                )
+                self._process = _spawn(command + arguments, output, environment)
         except OSError as error:
             self._restarts += 1
             self._due = time.monotonic() + 10.0 if self._restarts <= RESTARTS else float("inf")

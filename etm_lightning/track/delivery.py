@@ -44,6 +44,7 @@ class Delivery:
     Attributes:
         error: why the sink does not get on; empty when it does.
         delivered: how many records the sink took here.
+        refused: whether somebody has to do something before it gets on.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Delivery:
         self._tail: Tail | None = None
         self._sink: Sink | None = None
         self._failures, self._wait_until = 0, 0.0
-        self.error, self.delivered = "", 0
+        self.error, self.delivered, self.refused = "", 0, False
 
     def advance(self) -> int:
         """Deliver what is new; never raises for a sink's sake.
@@ -98,6 +99,10 @@ class Delivery:
     def waiting(self) -> bool:
         """Whether the sink failed and waits to be tried again."""
         return self._clock() < self._wait_until
+
+    def hurry(self) -> None:
+        """Try again now instead of when the wait is over."""
+        self._wait_until = 0.0
 
     def _take_lease(self) -> None:
         if not self._lease.take():
@@ -159,13 +164,10 @@ class Delivery:
     def _failed(self, error: Exception) -> None:
         self._let_go()
         self._failures += 1
-        wait = LONGEST_WAIT if isinstance(error, RefusedError | ImportError) else 2.0 ** (self._failures - 1)
-        self._wait_until = self._clock() + min(wait, LONGEST_WAIT)
-        words = (
-            str(error)
-            if isinstance(error, RefusedError | ImportError)
-            else f"{type(error).__name__}: {error}"
-        )
+        self.refused = isinstance(error, RefusedError | ImportError)
+        wait = LONGEST_WAIT if self.refused else min(2.0 ** (self._failures - 1), LONGEST_WAIT)
+        self._wait_until = self._clock() + wait
+        words = str(error) if self.refused else f"{type(error).__name__}: {error}"
         if words != self.error:
             log.warning(
                 "%s: %s", self.name, words, exc_info=not isinstance(error, RefusedError | ImportError)
@@ -180,7 +182,7 @@ class Delivery:
             if self._progress.error:
                 self._progress = msgspec.structs.replace(self._progress, error="")
                 store(self._path, self._progress)
-        self.error, self._failures = "", 0
+        self.error, self._failures, self.refused = "", 0, False
 
     def _let_go(self) -> None:
         sink, self._sink, self._tail = self._sink, None, None

@@ -31,7 +31,7 @@ from etm_lightning.records import (
     split,
 )
 from etm_lightning.track.companion import Companion, wanted
-from etm_lightning.track.configured import ABOUT
+from etm_lightning.track.configured import ABOUT, configured
 from etm_lightning.track.keeper import keep
 from etm_lightning.track.media import Exhibit, confusion_matrix, exhibit, relative, sha256_of, table
 from etm_lightning.track.outbox import Outbox
@@ -247,6 +247,7 @@ class Run:
             self._starting = False
         self._pid = os.getpid()
         if latest:
+            self.sinks = {**configured(self.folder), **self.sinks}
             self._headline = follow_headline(self.folder.journal)
             for item in self._outbox.waiting:
                 self._headline.take(item.record if isinstance(item, Exhibit) else item)

@@ -122,6 +122,7 @@ class Shipper:
                 self._sample()
                 next_sample = now + SAMPLE_EVERY
             self._carry()
+            self._tell()
             ended_since = (ended_since or now) if self._watch.ended() else 0.0
             if ended_since and now - ended_since > IDLE:
                 break
@@ -157,11 +158,14 @@ class Shipper:
         log.warning("run %s crashed: %s", self._folder.path.name, reason)
 
     def _carry(self) -> None:
-        """Start a carrier for each sink that the run is configured with, and tell of those that fail."""
+        """Start a carrier for each sink that the run is configured with."""
         for name, options in configured(self._folder).items():
             if name not in self._carriers:
                 carrier = self._carriers[name] = Carrier(Delivery(self._folder, name, options))
                 carrier.start()
+
+    def _tell(self) -> None:
+        """Record once why a sink does not get on."""
         for name, carrier in self._carriers.items():
             error = carrier.delivery.error
             if error and error != self._told.get(name):
@@ -195,11 +199,13 @@ def main() -> None:
     parser.add_argument("--born", type=float, required=True)
     parser.add_argument("--finish", action="store_true", help="the training is over: deliver and leave")
     given = parser.parse_args()
+    os.nice(5)  # the training comes first
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     me = this_process()
     shipper = Shipper(RunFolder(given.folder), given.attempt, Process(host(), me.boot, given.pid, given.born))
     signal.signal(signal.SIGTERM, shipper.finish)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     if given.finish:
         shipper.finish()
     shipper.run()
