@@ -159,7 +159,7 @@ class Journal:
         if self._keep_bytes:
             self._unsynced.append(line)
             self._unsynced_bytes += len(line)
-            if self._unsynced_bytes > self._keep_bytes:
+            while self._unsynced_bytes > self._keep_bytes:
                 self._forget(self._forgotten + 1)
 
     def _forget(self, upto: int) -> None:

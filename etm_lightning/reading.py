@@ -31,6 +31,9 @@ class Cursor(msgspec.Struct, frozen=True, eq=False):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Cursor) and (self.segment, self.n) == (other.segment, other.n)
 
+    def __ne__(self, other: object) -> bool:  # a Struct has one of its own, which does not ask `__eq__`
+        return not self == other
+
     def __hash__(self) -> int:
         return hash((self.segment, self.n))
 

@@ -1,0 +1,86 @@
+"""What a failed sync may have lost is written again."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from etm_lightning.journal import Journal
+from etm_lightning.reading import writers
+from tests.records.histories import exact, long_history, wrote
+from tests.records.test_faults_in_writing import fill, needs_full
+
+
+def journal(folder: Path, keep_bytes: int = 1 << 20) -> Journal:
+    return Journal(folder, run="run", attempt=1, clock=lambda: 1.0, keep_bytes=keep_bytes)
+
+
+@needs_full
+@pytest.mark.parametrize("lost", [True, False])
+def test_after_a_failed_sync_every_record_is_there_once(tmp_path: Path, lost: bool) -> None:
+    history, one = long_history(30), journal(tmp_path)
+    for record in history[:10]:
+        one.append(record)
+    one.sync()
+    [segment] = writers(tmp_path)[one.writer]
+    safe = segment.stat().st_size
+    for record in history[10:20]:
+        one.append(record)
+    fill(segment)
+    if lost:  # as a disk that failed to write back its cache
+        os.truncate(segment, safe)
+    with pytest.raises(OSError, match="Invalid argument"):
+        one.sync()
+    for record in history[20:]:
+        one.append(record)
+    one.sync()
+    one.close()
+    assert exact(wrote(writers(tmp_path)[one.writer])) == exact(history)
+    assert len(writers(tmp_path)[one.writer]) == 2
+
+
+@needs_full
+def test_what_is_kept_is_bounded(tmp_path: Path) -> None:
+    history, one = long_history(1000), journal(tmp_path, keep_bytes=5000)
+    for record in history:
+        one.append(record)
+    assert sum(map(len, one._unsynced)) <= 5000
+    [segment] = writers(tmp_path)[one.writer]
+    fill(segment)
+    with pytest.raises(OSError, match="Invalid argument"):
+        one.sync()
+    one.close()
+    assert exact(wrote(writers(tmp_path)[one.writer])) == exact(history)
+
+
+def test_a_sync_with_nothing_new_does_not_touch_the_disk(tmp_path: Path) -> None:
+    one = journal(tmp_path)
+    one.append(long_history(1)[0])
+    one.sync()
+    before = os.stat(writers(tmp_path)[one.writer][0])
+    one.sync()
+    assert os.stat(writers(tmp_path)[one.writer][0]) == before
+    assert not one._unsynced
+    one.close()
+
+
+def test_syncing_beside_threads_that_append_forgets_nothing_too_early(tmp_path: Path) -> None:
+    history, one, stop = long_history(4000), journal(tmp_path), threading.Event()
+
+    def keep_syncing() -> None:
+        while not stop.is_set():
+            one.sync()
+
+    thread = threading.Thread(target=keep_syncing)
+    thread.start()
+    for record in history:
+        one.append(record)
+    stop.set()
+    thread.join()
+    one.sync()
+    assert not one._unsynced
+    one.close()
+    assert exact(wrote(writers(tmp_path)[one.writer])) == exact(history)
