@@ -23,6 +23,7 @@ RESTARTS = 3
 START_AFTER = {True: 1.0, False: 5.0}
 """Seconds after the start of a run: with sinks, and without, where there is only the machine to watch."""
 LOCAL_TIMEOUT = 0.5
+TITLES = {"tensorboard": "TensorBoard", "wandb": "W&B", "mlflow": "MLflow"}
 _LOOK_EVERY = 5.0
 
 
@@ -138,7 +139,7 @@ class Companion:
                 error = load(progress_file(self._folder, sink)).error
                 why = f" ({error})" if error else ""
                 lines.append(
-                    f"{sink} is {count:,} records behind{why}; `etm sync {self._folder.path.name[-4:]} "
+                    f"{TITLES.get(sink, sink)} is {count:,} records behind{why}; `etm sync {self._folder.path.name[-4:]} "
                     f"--to {sink}` delivers them"
                 )
         return lines
@@ -177,4 +178,5 @@ class Companion:
             error = load(progress_file(self._folder, sink)).error
             if error and sink not in self._told:
                 self._told.add(sink)
-                log.warning("%s: %s. Everything is recorded locally and delivered later.", sink, error)
+                title = TITLES.get(sink, sink)
+                log.warning("%s: %s. All is recorded locally and can be delivered later.", title, error)

@@ -113,6 +113,8 @@ def specifications(sinks: Any) -> dict[str, dict[str, Any]]:
                 f"but got {options['sink']!r}"
             )
         name = str(name or options["sink"].rpartition(".")[0].rpartition(".")[2] or options["sink"])
+        if "/" in name or name.startswith("."):
+            raise ValueError(f"`sinks` must have names that a file can have but got {name!r}")
         if name in found:
             raise ValueError(f"`sinks` has two called {name!r}: give them names, {{{name!r}: …, 'other': …}}")
         found[name] = options
