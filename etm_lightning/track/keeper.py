@@ -45,8 +45,10 @@ class Keeper(threading.Thread):
                     log.warning("a run could not be looked after: %s: %s", type(error).__name__, error)
 
     def stop(self) -> None:
-        """End soon."""
+        """End now; a disk that stalls is waited for two seconds."""
         self._stopped.set()
+        if self.is_alive() and threading.current_thread() is not self:
+            self.join(2.0)
 
 
 _kept: set[Kept] = set()
