@@ -56,6 +56,7 @@ class ETMLogger:
         question: what the experiment is to answer.
         method: how.
         log_model: also record checkpoints as artifacts: ``True`` the best ones, ``"all"`` each.
+        save_code: record the diff of tracked files from their commit as text ``code.diff``, without secrets.
 
     Attributes:
         failures: how many calls failed on our side; the first is an alert in the run.
@@ -82,6 +83,7 @@ class ETMLogger:
         question: str | None = None,
         method: str | None = None,
         log_model: bool | Literal["all"] = False,
+        save_code: bool = False,
     ) -> None:
         self._options: dict[str, Any] = {
             "project": project,
@@ -93,6 +95,7 @@ class ETMLogger:
             "notes": notes or "",
             "question": question or "",
             "method": method or "",
+            "save_code": save_code,
         }
         Run(**self._options)  # tells at once what cannot be
         self.log_model = log_model

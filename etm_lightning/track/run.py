@@ -31,11 +31,13 @@ from etm_lightning.records import (
     Text,
     split,
 )
+from etm_lightning.track.code import Code, code
 from etm_lightning.track.media import Exhibit, confusion_matrix, exhibit, relative, sha256_of, table
 from etm_lightning.track.outbox import Outbox
 from etm_lightning.track.outcome import Outcome, outcome_of
 from etm_lightning.track.plain import number, plain, sound
 from etm_lightning.track.provenance import provenance
+from etm_lightning.track.redact import redact
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +62,7 @@ class Run:
         method: how.
         params: settings to record at the start.
         evaluates: id of the run that this one tests.
+        save_code: record the diff of tracked files from their commit as text ``code.diff``, without secrets.
         strict: raise on what cannot be logged, instead of counting it.
         clock: Unix seconds.
 
@@ -93,22 +96,24 @@ class Run:
         method: str = "",
         params: Mapping[str, Any] | None = None,
         evaluates: str = "",
+        save_code: bool = False,
         strict: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         project_folder(Path(), project)
         self.identity = Identity(
-            id=new_run_id(name) if id is None else _checked_id(id),
+            id=new_run_id(redact(name)) if id is None else _checked_id(id),
             project=project,
             created=clock(),
-            name=name,
-            group=group,
-            tags=tuple(tags),
-            notes=notes,
-            question=question,
-            method=method,
+            name=redact(name),
+            group=redact(group),
+            tags=tuple(redact(str(tag)) for tag in tags),
+            notes=redact(notes),
+            question=redact(question),
+            method=redact(method),
             evaluates=evaluates,
         )
+        self.save_code = save_code
         self.strict = strict
         self.rejected = 0
         self.attempt = 0
@@ -210,22 +215,29 @@ class Run:
             self.folder.create(self.identity)
             latest = self.folder.attempts()
             journal = Journal(self.folder.journal, run=self.id, attempt=self.reserve(), clock=self._clock)
-            parent, checkpoint = self._origin or (None if self._restart else latest or None, None)
-            first = Started(
-                time=self._clock(),
-                attempt=self.attempt,
-                parent=parent,
-                checkpoint=checkpoint,
-                info=provenance(),
-            )
-            self._outbox.open(journal, self.folder, first if self.attempt > latest else None)
+            begins = self.attempt > latest
+            now = code() if begins else Code({})
+            self._outbox.open(journal, self.folder, self._first(latest, now) if begins else None)
         finally:
             self._starting = False
         self._pid = os.getpid()
         _open_runs.add(self)
+        if self.save_code and now.diff:
+            self._put(Text(time=self._clock(), name="code.diff", text=now.diff))
         while self._outbox.waiting:
             self._put(self._outbox.waiting.popleft())
         self.sync()
+
+    def _first(self, latest: int, now: Code) -> Started:
+        """The record that an attempt begins with, after attempt `latest`."""
+        parent, checkpoint = self._origin or (None if self._restart else latest or None, None)
+        return Started(
+            time=self._clock(),
+            attempt=self.attempt,
+            parent=parent,
+            checkpoint=checkpoint,
+            info=provenance(now),
+        )
 
     def _own_attempt(self) -> int:
         """The attempt that this very process already wrote for, 0 if none."""
@@ -301,7 +313,9 @@ class Run:
 
     def log_text(self, name: str, text: str, *, step: int | None = None, stage: str = "train") -> None:
         """Record a text under a name."""
-        self._record(Text(time=self._clock(), name=sound(name), text=sound(text), step=step, stage=stage))
+        self._record(
+            Text(time=self._clock(), name=sound(name), text=redact(sound(text)), step=step, stage=stage)
+        )
 
     def log_table(
         self,
@@ -439,7 +453,8 @@ class Run:
 
     def alert(self, title: str, text: str = "", *, level: str = "warning") -> None:
         """Record something a person should know."""
-        self._record(Alert(time=self._clock(), title=sound(title), text=sound(text), level=level))
+        title, text = redact(sound(title)), redact(sound(text))
+        self._record(Alert(time=self._clock(), title=title, text=text, level=level))
 
     # -- the end --------------------------------------------------------------------------------------------
 
@@ -455,7 +470,7 @@ class Run:
         """
         if status not in get_args(End):
             raise ValueError(f"`status` must be one of {', '.join(get_args(End))} but got {status!r}")
-        self.end_with(Outcome(status, sound(reason)))
+        self.end_with(Outcome(status, redact(sound(reason))))
 
     def end_with(self, outcome: Outcome) -> None:
         """The attempt is over, in the way that `outcome` tells.
