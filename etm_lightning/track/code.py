@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import re
 import selectors
@@ -180,13 +181,17 @@ class Git:
                 if not part:
                     break
                 yield part
+            else:
+                deadline = -math.inf
         self.code = _end(process, deadline)
 
 
 def _end(process: subprocess.Popen[bytes], deadline: float) -> int | None:
     """The exit code of a process; one that goes on after the deadline is killed with all that it started."""
+    left = deadline - time.monotonic()
     with suppress(subprocess.TimeoutExpired):
-        return process.wait(max(0.0, deadline - time.monotonic()))
+        if left > 0:
+            return process.wait(left)
     with suppress(OSError):
         os.killpg(process.pid, signal.SIGKILL)
     with suppress(subprocess.TimeoutExpired):  # a dead network disk holds even what is killed
