@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 MAIN = (
@@ -52,7 +52,7 @@ def _packages(installed: Mapping[str, Any]) -> str:
 def _devices(start: Mapping[str, Any]) -> str:
     """The devices of the host, equal ones together, and the CUDA that torch was built with."""
     known = start.get("gpus")
-    gpus = [_mapping(gpu) for gpu in known] if isinstance(known, Sequence) else []
+    gpus = [_mapping(gpu) for gpu in known] if isinstance(known, list) else []
     counted = Counter(f"{gpu.get('name')} {int(gpu.get('memory') or 0) / 2**30:.0f} GiB" for gpu in gpus)
     texts = [f"{count} x {text}" if count > 1 else text for text, count in counted.items()]
     if texts and start.get("driver"):
