@@ -20,7 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from etm_lightning.design.config import nearest
 from etm_lightning.execute.build import InputError
-from etm_lightning.execute.configs import register
+from etm_lightning.execute.configs import register, write_down
 
 Task = Callable[[DictConfig], Any]
 
@@ -46,6 +46,8 @@ def app(task: Task) -> Callable[[], None]:
         from etm_lightning.execute.progress import hush  # loads Lightning, which sets its own levels
 
         hush()
+        if HydraConfig.get().output_subdir is None:
+            write_down(cfg)
         if HydraConfig.get().mode != RunMode.MULTIRUN or full:
             return task(cfg)
         try:

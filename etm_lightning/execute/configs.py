@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from etm_lightning.attempts import find_writers
@@ -15,6 +18,9 @@ from etm_lightning.execute.build import InputError
 from etm_lightning.execute.resume import origin, unfinished
 from etm_lightning.layout import RunFolder, new_run_id, new_store, project_folder
 from etm_lightning.params import incidental
+from etm_lightning.track.plain import plain
+from etm_lightning.track.provenance import setting
+from etm_lightning.track.redact import redact
 
 _LONGEST = 60
 PACKAGE = Path(__file__).parents[1]
@@ -76,14 +82,14 @@ def _run_dir(*, _root_: DictConfig) -> str:
     found = origin(_root_) if _root_.ckpt_path else unfinished(_root_) if _root_.resume == "auto" else None
     if found is not None:
         return str(found.path)
-    return str(project / new_run_id(_root_.name or _title(_root_)))
+    return str(project / new_run_id(redact(_root_.name or _title(_root_))))
 
 
 def _title(cfg: DictConfig) -> str:
     """A name from what was typed: ``lr=1e-5,seed=1``; without overrides the project's."""
     words: list[str] = []
     for override in cfg.hydra.overrides.task:
-        key, _, value = str(override).lstrip("+~").partition("=")
+        key, _, value = setting(str(override)).lstrip("+~").partition("=")
         if key == "experiment":
             words.insert(0, value)
         elif key == "seed" or not (key in ("trainer", "debug") or incidental(key)):
@@ -92,6 +98,30 @@ def _title(cfg: DictConfig) -> str:
     while len(",".join(words)) > _LONGEST:
         words.pop()
     return ",".join(words) or cfg.project
+
+
+def write_down(cfg: DictConfig) -> None:
+    """Keep what Hydra composed in the run's folder, as Hydra would but without secrets; on rank 0 only.
+
+    Raises:
+        OSError: if the folder cannot be written.
+    """
+    if any(os.environ.get(rank, "0") != "0" for rank in ("RANK", "LOCAL_RANK", "SLURM_PROCID")):
+        return
+    known: Any = HydraConfig.instance().cfg
+    run = Path(known.hydra.runtime.output_dir)
+    folder = run / "hydra" / str(_attempt(str(run)))
+    folder.mkdir(parents=True, exist_ok=True)
+    overrides = [setting(str(typed)) for typed in known.hydra.overrides.task]
+    for name, part in (("config", cfg), ("hydra", known), ("overrides", OmegaConf.create(overrides))):
+        (folder / f"{name}.yaml").write_text(_without_secrets(part))
+    swept = Path(known.hydra.sweep.dir or "", "multirun.yaml")
+    if known.hydra.mode == RunMode.MULTIRUN and known.hydra.job.num == 0 and swept.exists():
+        swept.write_text(_without_secrets(OmegaConf.load(swept)))  # Hydra's sweeper asks nobody
+
+
+def _without_secrets(config: Any) -> str:
+    return OmegaConf.to_yaml(OmegaConf.create(plain(OmegaConf.to_container(config))))
 
 
 def _attempt(run_dir: str) -> int:

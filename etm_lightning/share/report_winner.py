@@ -9,6 +9,7 @@ from typing import Any
 
 from etm_lightning.records import Media
 from etm_lightning.share.charts import heat_table
+from etm_lightning.share.origin import origin
 from etm_lightning.share.report_html import Html, element, escape, facts, join, number, row, table, yaml
 from etm_lightning.share.report_story import Story, setting
 from etm_lightning.store.run import StoredRun
@@ -103,7 +104,7 @@ def again(story: Story) -> Html:
         element("h2", "How to run it again"),
         text,
         unknown,
-        _dirty(start),
+        _dirty(run),
         facts([*_checkpoint(run), *_surroundings(start), ("Folder", element("code", str(run.folder.path)))]),
         id="again",
     )
@@ -122,12 +123,14 @@ def _commands(start: Mapping[str, Any]) -> Iterator[str]:
         yield shlex.join(str(word) for word in command)
 
 
-def _dirty(start: Mapping[str, Any]) -> Html | None:
-    git = start.get("git")
+def _dirty(run: StoredRun) -> Html | None:
+    git = run.info("start").get("git")
     if not (isinstance(git, Mapping) and git.get("dirty")):
         return None
     text = "Tracked files had changes that are not in this commit, so the checkout is not exactly what ran."
-    return element("p", text, class_="warning")
+    kept = any(one.name == "code.diff" for one in run.texts)
+    where = " The changes were recorded as text code.diff." if kept else ""
+    return element("p", text, where, class_="warning")
 
 
 def _checkpoint(run: StoredRun) -> Iterator[tuple[str, Html]]:
@@ -144,17 +147,8 @@ def _checkpoint(run: StoredRun) -> Iterator[tuple[str, Html]]:
 
 
 def _surroundings(start: Mapping[str, Any]) -> Iterator[tuple[str, Html]]:
-    for key, name in (
-        ("python", "Python"),
-        ("packages", "Packages"),
-        ("platform", "Platform"),
-        ("host", "Host"),
-    ):
-        known = start.get(key)
-        if isinstance(known, Mapping):
-            yield name, escape(", ".join(f"{package} {version}" for package, version in known.items()))
-        elif known:
-            yield name, escape(known)
+    for name, text in origin(start):
+        yield {"gpu": "GPU"}.get(name, name.capitalize()), escape(text)
 
 
 def data(story: Story) -> Html:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from etm_lightning.evaluate.leaderboard import Leaderboard
 from etm_lightning.params import flatten
+from etm_lightning.share.origin import origin
 from etm_lightning.store.run import StoredRun
 
 if TYPE_CHECKING:
@@ -201,6 +202,7 @@ def _facts(run: StoredRun) -> list[tuple[str, object]]:
         ("notes", run.notes),
         ("forked from", run.forked_from),
         ("evaluates", run.evaluates),
+        *origin(run.info("start")),
         ("state", " ".join(["archived"] * run.archived + ["in the trash"] * run.trashed)),
         ("folder", run.folder.path),
     ]

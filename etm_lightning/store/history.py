@@ -97,7 +97,7 @@ class History:
         if isinstance(item, Params):
             self.about[item.about] = merge(self.about.get(item.about, {}), item.params)
         elif isinstance(item, Started):
-            self.about["start"] = merge(self.about.get("start", {}), item.info)
+            self.about["start"] = {**self.about.get("start", {}), **item.info}
         elif type(item) in self.listed:
             self.listed[type(item)].append(item)
 

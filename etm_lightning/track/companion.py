@@ -138,10 +138,9 @@ class Companion:
             if count:
                 error = load(progress_file(self._folder, sink)).error
                 why = f" ({error})" if error else ""
-                lines.append(
-                    f"{TITLES.get(sink, sink)} is {count:,} records behind{why}; `etm sync {self._folder.path.name[-4:]} "
-                    f"--to {sink}` delivers them"
-                )
+                again = f"etm sync {self._folder.path.name[-4:]} --to {sink}"
+                title = TITLES.get(sink, sink)
+                lines.append(f"{title} is {count:,} records behind{why}; `{again}` delivers them")
         return lines
 
     def _again(self, code: int) -> None:

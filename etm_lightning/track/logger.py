@@ -62,6 +62,7 @@ class ETMLogger:
         shipper: whether a companion process delivers to the sinks and samples the hardware.
         finish_timeout: seconds to wait for the sinks when the process ends; by default 5, or 60 where what is
             left behind would be killed.
+        save_code: record the diff of tracked files from their commit as text ``code.diff``, without secrets.
 
     Attributes:
         failures: how many calls failed on our side; the first is an alert in the run.
@@ -91,6 +92,7 @@ class ETMLogger:
         sinks: list[str | dict[str, Any]] | dict[str, Any] | None = None,
         shipper: bool = True,
         finish_timeout: float | None = None,
+        save_code: bool = False,
     ) -> None:
         self._options: dict[str, Any] = {
             "project": project,
@@ -105,6 +107,7 @@ class ETMLogger:
             "sinks": specifications(sinks),
             "shipper": shipper,
             "finish_timeout": finish_timeout,
+            "save_code": save_code,
         }
         Run(**self._options)  # tells at once what cannot be
         self.log_model = log_model

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from etm_lightning.records import Status
 from etm_lightning.track.plain import sound
+from etm_lightning.track.redact import redact
 
 _LONGEST = 64 << 10
 
@@ -27,7 +28,7 @@ def outcome_of(error: BaseException | None) -> Outcome:
     """The outcome of an attempt that `error` ended, or that ran to its end.
 
     Ctrl-C is `interrupted`, Lightning's SIGTERMException `preempted`, `sys.exit` by its code, anything else
-    `failed` with the traceback.
+    `failed` with the traceback. Secrets in messages are hidden.
 
     >>> outcome_of(SystemExit(3))
     Outcome(status='failed', reason='sys.exit(3)', exit_code=3, signal=None, traceback='')
@@ -40,15 +41,15 @@ def outcome_of(error: BaseException | None) -> Outcome:
         return Outcome("preempted", "SIGTERM", signal=signal.SIGTERM)
     if isinstance(error, SystemExit):
         code = error.code if isinstance(error.code, int) else 0 if error.code is None else 1
-        return Outcome("failed" if code else "interrupted", sound(f"sys.exit({error.code!r})"), code)
-    text = sound("".join(traceback.format_exception(error)))
+        return Outcome("failed" if code else "interrupted", redact(sound(f"sys.exit({error.code!r})")), code)
+    text = redact(sound("".join(traceback.format_exception(error))))
     return Outcome("failed", _reason(error), 1, None, text[-_LONGEST:])
 
 
 def _reason(error: BaseException) -> str:
     """The error in one line: the first of its message, or the last where that holds another traceback."""
     try:
-        lines = sound(error).strip().splitlines()
+        lines = redact(sound(error)).strip().splitlines()
     except Exception as unprintable:  # the `__str__` of a stranger's class may do anything
         lines = [f"<its message cannot be shown: {type(unprintable).__name__}>"]
     if any(line.startswith("Traceback (most recent call last)") for line in lines):

@@ -15,15 +15,12 @@ from itertools import islice
 from pathlib import PurePath
 from typing import Any
 
+from etm_lightning.track.redact import HIDDEN, redact, secret
+
 _LONGEST = 64 << 10
 _DEEPEST = 20
 _MOST = 1000
 _MOST_NUMBERS = 100
-_SECRET = re.compile(
-    r"(?i)(^|[_.\-])((api|access|private|secret)[_-]?key|password|passwd|secret|credentials?"
-    r"|(api|auth|access|hf|bot|refresh)[_-]?token)$"
-)
-HIDDEN = "<hidden>"
 
 
 def plain(value: Any) -> Any:
@@ -32,22 +29,13 @@ def plain(value: Any) -> Any:
     Containers of OmegaConf are resolved; numbers and arrays of up to 100 numbers of numpy and torch become
     Python's, larger ones their shape; callables and classes their dotted names, paths and enum members
     strings, values that only `repr` can show a string. NaN and infinities become "nan", "inf", "-inf". Texts
-    over 64 KiB and containers of more than 1000 items are cut and say so. Values whose name tells of a secret
-    are hidden.
+    over 64 KiB and containers of more than 1000 items are cut and say so. Secrets in
+    texts, and values whose name tells of one, are hidden.
 
     >>> plain({"path": PurePath("a/b"), "lr": float("inf"), "f": len, "hf_token": "x"})
     {'path': 'a/b', 'lr': 'inf', 'f': 'builtins.len', 'hf_token': '<hidden>'}
     """
     return _plain(value, ())
-
-
-def secret(name: str) -> bool:
-    """Whether a setting of this name is not to be written down.
-
-    >>> secret("wandb.api_key"), secret("mask_token")
-    (True, False)
-    """
-    return _SECRET.search(name) is not None
 
 
 def number(value: Any) -> float:
@@ -122,7 +110,7 @@ def _mapping(value: Mapping[Any, Any], within: tuple[int, ...]) -> dict[str, Any
     found = {}
     for key, item in islice(value.items(), _MOST):
         name = _short(key)
-        found[name] = HIDDEN if secret(name) and item is not None else _plain(item, within)
+        found[name] = HIDDEN if item is not None and secret(name, item) else _plain(item, within)
     if len(value) > _MOST:
         found["…"] = f"<{len(value) - _MOST} more>"
     return found
@@ -155,7 +143,7 @@ def _shown(value: Any) -> str:
 
 
 def _short(value: Any) -> str:
-    text = sound(value)
+    text = redact(sound(value))
     if len(text) <= _LONGEST:
         return text
     digest = hashlib.sha256(text.encode()).hexdigest()

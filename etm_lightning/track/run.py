@@ -30,6 +30,7 @@ from etm_lightning.records import (
     Text,
     split,
 )
+from etm_lightning.track.code import Code, code
 from etm_lightning.track.companion import Companion, wanted
 from etm_lightning.track.configured import ABOUT, configured
 from etm_lightning.track.keeper import keep
@@ -38,6 +39,7 @@ from etm_lightning.track.outbox import Outbox
 from etm_lightning.track.outcome import Outcome, outcome_of
 from etm_lightning.track.plain import number, plain, sound
 from etm_lightning.track.provenance import provenance
+from etm_lightning.track.redact import redact
 from etm_lightning.track.sinks.sink import specifications
 
 log = logging.getLogger(__name__)
@@ -69,6 +71,7 @@ class Run:
         shipper: whether a companion process delivers to the sinks and samples the hardware.
         finish_timeout: seconds to wait for the sinks when the process ends; by default 5, or 60 where what is
             left behind would be killed.
+        save_code: record the diff of tracked files from their commit as text ``code.diff``, without secrets.
         strict: raise on what cannot be logged, instead of counting it.
         clock: Unix seconds.
 
@@ -105,23 +108,25 @@ class Run:
         sinks: list[str | dict[str, Any]] | dict[str, Any] | None = None,
         shipper: bool = True,
         finish_timeout: float | None = None,
+        save_code: bool = False,
         strict: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         project_folder(Path(), project)
         self.identity = Identity(
-            id=new_run_id(name) if id is None else _checked_id(id),
+            id=new_run_id(redact(name)) if id is None else _checked_id(id),
             project=project,
             created=clock(),
-            name=name,
-            group=group,
-            tags=tuple(tags),
-            notes=notes,
-            question=question,
-            method=method,
+            name=redact(name),
+            group=redact(group),
+            tags=tuple(redact(str(tag)) for tag in tags),
+            notes=redact(notes),
+            question=redact(question),
+            method=redact(method),
             evaluates=evaluates,
         )
         self.sinks = specifications(sinks)
+        self.save_code = save_code
         self.strict = strict
         self.rejected = 0
         self.attempt = 0
@@ -234,15 +239,9 @@ class Run:
                 clock=self._clock,
                 keep_bytes=UNSYNCED_BYTES,
             )
-            parent, checkpoint = self._origin or (None if self._restart else latest or None, None)
-            first = Started(
-                time=self._clock(),
-                attempt=self.attempt,
-                parent=parent,
-                checkpoint=checkpoint,
-                info=provenance(),
-            )
-            self._outbox.open(journal, self.folder, first if self.attempt > latest else None)
+            begins = self.attempt > latest
+            now = code() if begins else Code({})
+            self._outbox.open(journal, self.folder, self._first(latest, now) if begins else None)
         finally:
             self._starting = False
         self._pid = os.getpid()
@@ -254,9 +253,22 @@ class Run:
         if self._shipper:
             self._companion = Companion(self.folder, self.attempt, list(self.sinks), self._finish_timeout)
         keep(self)
+        if self.save_code and now.diff:
+            self._put(Text(time=self._clock(), name="code.diff", text=now.diff))
         while self._outbox.waiting:
             self._put(self._outbox.waiting.popleft())
         self.sync()
+
+    def _first(self, latest: int, now: Code) -> Started:
+        """The record that an attempt begins with, after attempt `latest`."""
+        parent, checkpoint = self._origin or (None if self._restart else latest or None, None)
+        return Started(
+            time=self._clock(),
+            attempt=self.attempt,
+            parent=parent,
+            checkpoint=checkpoint,
+            info=provenance(now),
+        )
 
     def _own_attempt(self) -> int:
         """The attempt that this very process already wrote for, 0 if none."""
@@ -332,7 +344,9 @@ class Run:
 
     def log_text(self, name: str, text: str, *, step: int | None = None, stage: str = "train") -> None:
         """Record a text under a name."""
-        self._record(Text(time=self._clock(), name=sound(name), text=sound(text), step=step, stage=stage))
+        self._record(
+            Text(time=self._clock(), name=sound(name), text=redact(sound(text)), step=step, stage=stage)
+        )
 
     def log_table(
         self,
@@ -470,7 +484,8 @@ class Run:
 
     def alert(self, title: str, text: str = "", *, level: str = "warning") -> None:
         """Record something a person should know."""
-        self._record(Alert(time=self._clock(), title=sound(title), text=sound(text), level=level))
+        title, text = redact(sound(title)), redact(sound(text))
+        self._record(Alert(time=self._clock(), title=title, text=text, level=level))
 
     # -- the end --------------------------------------------------------------------------------------------
 
@@ -486,7 +501,7 @@ class Run:
         """
         if status not in get_args(End):
             raise ValueError(f"`status` must be one of {', '.join(get_args(End))} but got {status!r}")
-        self.end_with(Outcome(status, sound(reason)))
+        self.end_with(Outcome(status, redact(sound(reason))))
 
     def end_with(self, outcome: Outcome) -> None:
         """The attempt is over, in the way that `outcome` tells.

@@ -12,10 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from etm_lightning.execute.configs import copy_to
 from etm_lightning.store.run import StoredRun
 from etm_lightning.store.store import Store
+from tests.track.secrets_in_text import WORD, draw
 
 ROOT = Path(__file__).parents[2]
 MINE = (
@@ -245,3 +247,36 @@ def test_a_project_of_ones_own_runs_quietly_with_what_init_laid_down(typed: Type
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
     assert runs(tmp_path)[0].params["model"]["hidden"] == 8
+
+
+def test_no_secret_of_a_sweep_reaches_the_store(typed: Type, tmp_path: Path) -> None:
+    by_name, by_value, held = (draw(WORD, size, "sweep") for size in (12, 36, 20))
+    done = typed(
+        "-m",
+        *MINE,
+        "seed=1,2",
+        f"+vars.hf_token={by_name}",
+        f"+vars.note=ghp_{by_value}",
+        f"+vars.password={held}",
+        "+vars.same=${oc.env:MY_SERVICE_TOKEN}",
+        f"notes=postgres://ada:{by_name}@db/runs",
+        MY_SERVICE_TOKEN=held,
+    )
+    assert done.returncode == 0, done.stderr
+    files = [path for path in (tmp_path / "etm_runs").rglob("*") if path.is_file()]
+    everything = b"".join([str(files).encode(), *(path.read_bytes() for path in files)])
+    for secret in (by_name, by_value, held):
+        assert secret.encode() not in everything, [p for p in files if secret.encode() in p.read_bytes()]
+    for run in runs(tmp_path):
+        assert run.params["vars"] == dict.fromkeys(("hf_token", "note", "password", "same"), "<hidden>")
+        assert f"seed={run.params['seed']}" in run.info("start")["overrides"]
+        assert {path.name for path in (run.folder.hydra / "1").iterdir()} == {
+            "config.yaml",
+            "hydra.yaml",
+            "overrides.yaml",
+        }
+        config = OmegaConf.to_container(OmegaConf.load(run.folder.hydra / "1" / "config.yaml"))
+        assert isinstance(config, dict)
+        hidden = dict.fromkeys(("hf_token", "note", "password"), "<hidden>")
+        assert config["vars"] == {**hidden, "same": "${oc.env:MY_SERVICE_TOKEN}"}
+        assert config["max_epochs"] == 2
