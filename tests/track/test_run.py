@@ -130,7 +130,7 @@ def test_a_strict_run_refuses_exhibits_of_the_wrong_shape(tmp_path: Path) -> Non
         run.log_table("t", ["a", "b"], [[1, 2], [3]])
     with pytest.raises(TypeError, match="`counts` must have 2 rows of 2 counts"):
         run.log_confusion_matrix("m", ["a", "b"], [[1, 2]])
-    with pytest.raises(TypeError, match=r"`path` must be a file but got '.*missing'"):
+    with pytest.raises(TypeError, match=r"`path` must be a file or a folder but got '.*missing'"):
         run.log_artifact(tmp_path / "missing")
 
 
