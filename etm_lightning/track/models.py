@@ -32,7 +32,7 @@ def summary(module: Any, depth: int = 2) -> tuple[str, dict[str, Any]]:
     lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}" for a, b, c in rows]
     end = f"{total:,} parameters, of which {trainable:,} are trained"
     facts = {"class": f"{type(module).__module__}.{type(module).__qualname__}"}
-    return "\n".join([*lines, "", end]), facts | {"parameters": total, "trainable": trainable}
+    return "\n".join([*lines, "", end]), facts | {"total": total, "trainable": trainable}
 
 
 def _parameters(module: Any) -> tuple[int, int]:
