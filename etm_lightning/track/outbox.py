@@ -147,7 +147,7 @@ class Outbox:
         except Exception as error:  # a stranger's picture may be anything
             self._failed.append(error)
 
-    def _deliver(self, patience: float = 0.05) -> bool:
+    def _deliver(self, patience: float = 0.005) -> bool:
         """Write what was made; False if somebody has held the journal for `patience` seconds.
 
         A signal handler that waits for the thread may have interrupted an `append`, which holds the journal.

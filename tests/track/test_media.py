@@ -19,7 +19,7 @@ from sklearn import metrics
 from etm_lightning import Run
 from etm_lightning.records import Artifact, Media
 from etm_lightning.track.curves import MOST_POINTS
-from tests.track.lines import of_kind
+from tests.track.lines import below, of_kind
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (7, 5, 3), dtype=np.uint8)
@@ -172,8 +172,7 @@ def test_a_strict_run_says_at_once_what_it_cannot_show(
     run = Run(save_dir=tmp_path, strict=True)
     with pytest.raises(TypeError, match=said):
         getattr(run, method)("missing", *arguments)
-    run.end()
-    assert of_kind(run.folder, Media) == of_kind(run.folder, Artifact) == []
+    assert (run.rejected, below(tmp_path)) == (1, [])
 
 
 def test_a_position_is_made_of_whole_numbers(tmp_path: Path) -> None:
@@ -305,12 +304,20 @@ def test_small_curves_are_those_of_sklearn(ties: bool, size: int, tmp_path: Path
     assert curve["auc"] == pytest.approx(metrics.roc_auc_score(targets, scores))
 
 
+def both(folder: Path, options: Any) -> list[Any]:
+    """A precision-recall and a ROC curve."""
+    calls = [("log_pr_curve", options), ("log_roc_curve", options)]
+    return [json.loads(content) for _, content in shown(folder, *calls)]
+
+
 def test_large_curves_are_thinned_and_their_areas_are_exact(tmp_path: Path) -> None:
     targets = torch.from_numpy(RNG.integers(0, 3, 3000))
     scores = torch.softmax(torch.from_numpy(RNG.normal(size=(3000, 3))), 1)
     names = ["a", "b", "c"]
     options = {"targets": targets, "scores": scores, "labels": names}
-    pr, roc = (json.loads(c) for _, c in shown(tmp_path, ("log_pr_curve", options), ("log_roc_curve", options)))
+    pr, roc = (
+        json.loads(c) for _, c in shown(tmp_path, ("log_pr_curve", options), ("log_roc_curve", options))
+    )
     assert pr["labels"] == roc["labels"] == names
     for n, (one, other) in enumerate(zip(pr["curves"], roc["curves"], strict=True)):
         positive, score = (targets == n).numpy(), scores[:, n].numpy()
@@ -330,7 +337,9 @@ def test_large_curves_are_thinned_and_their_areas_are_exact(tmp_path: Path) -> N
 
 def test_a_class_that_is_missing_has_no_curve(tmp_path: Path) -> None:
     options = {"targets": [0, 0, 1], "scores": [[0.5, 0.2, 0.3]] * 3}
-    pr, roc = (json.loads(c) for _, c in shown(tmp_path, ("log_pr_curve", options), ("log_roc_curve", options)))
+    pr, roc = (
+        json.loads(c) for _, c in shown(tmp_path, ("log_pr_curve", options), ("log_roc_curve", options))
+    )
     assert [curve["average_precision"] is None for curve in pr["curves"]] == [False, False, True]
     assert [curve["auc"] is None for curve in roc["curves"]] == [False, False, True]
     assert roc["curves"][2] == {"label": "2", "fpr": [], "tpr": [], "thresholds": [], "auc": None}
