@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from lightning.pytorch.utilities.types import STEP_OUTPUT
 from torch import Tensor, nn
 
 from etm_lightning.records import Alert, Artifact, Media, Params, Text
+from etm_lightning.track.placed import Placed
 from tests.track.lines import QUIET, Line, ends, logger_in, of_kind, points, trainer
 from tests.track.test_media import PIXELS, pixels
 from tests.track.test_run import content
@@ -277,6 +279,22 @@ def test_the_calls_of_a_wandb_logger_are_understood(tmp_path: Path) -> None:
     for name in ("table", "frame"):
         assert content(logger.run, found[name]) == {"columns": ["a"], "rows": [[1]]}
     assert [text.text for text in of_kind(logger.folder, Text)] == ["plain"]
+    assert (logger.failures, logger.run.rejected) == (0, 0)
+
+
+def test_the_page_about_media_names_every_method_and_its_example_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Path(__file__).parents[2].joinpath("docs", "media.md").read_text()
+    methods = {name for name in vars(Placed) if name.startswith("log_")}
+    assert set(re.findall(r"`(log_\w+)`", "\n".join(re.findall(r"^\| .*", page, re.MULTILINE)))) == methods
+    monkeypatch.chdir(tmp_path)
+    Path("vocab.txt").write_text("a")
+    names: dict[str, Any] = {}
+    exec(re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0], names)
+    logger = names["logger"]
+    assert len(of_kind(logger.folder, Media)) == 9
+    assert len(of_kind(logger.folder, Artifact)) == len(of_kind(logger.folder, Text)) == 1
     assert (logger.failures, logger.run.rejected) == (0, 0)
 
 
