@@ -46,7 +46,6 @@ class Exhibits:
     logged is counted and told as an alert; with ``strict`` it raises a TypeError.
     """
 
-    muted: bool
     _clock: Callable[[], float]
 
     def log_text(self, name: str, text: str, **where: Unpack[Where]) -> None:
@@ -254,7 +253,7 @@ class Exhibits:
             copy: keep a copy in the run's folder, made at once, or at the start of a run that waits for it.
             info: what else to know about it.
         """
-        if self.muted:
+        if not self.shows:
             return
         path = Path(path)
         record = Artifact(
@@ -283,7 +282,7 @@ class Exhibits:
         self._show(name, type, copied, {"stage": "validate", **where})
 
     def _show(self, name: str, type: str, copied: Callable[[], Iterable[Shown]], where: Where) -> None:
-        if self.muted:
+        if not self.shows:
             return
         try:
             place = _checked(where)
@@ -297,6 +296,10 @@ class Exhibits:
             self._record(exhibit)
 
     # what a run has for them
+
+    @property
+    def shows(self) -> bool:
+        raise NotImplementedError
 
     @property
     def started(self) -> bool:

@@ -205,7 +205,7 @@ class ETMLogger(Placed):
     def log_graph(self, model: Any, input_array: Any = None) -> None:
         """Lightning's hook for a model's graph: recorded once, if it was asked for and there is an input."""
         inputs = getattr(model, "example_input_array", None) if input_array is None else input_array
-        if self._wants_graph and inputs is not None and not self.run.muted:
+        if self._wants_graph and inputs is not None and self.run.shows:
             self._wants_graph = False
             self.run.log_graph("model/graph", model, inputs)
 
@@ -220,7 +220,7 @@ class ETMLogger(Placed):
         if not (self.run.started or self.run.waiting):
             return
         if status != "finished":
-            self._models.ended(self.run)
+            self._record_models()
         if status == "success":
             self.run.end_with(outcome_of(None))
         elif status == "finished":  # from a SLURM requeue signal, and training goes on
@@ -324,8 +324,13 @@ class ETMLogger(Placed):
         """Begin to write; a training that goes on from nothing makes earlier attempts void."""
         self._epoch, self._epoch_began = "open", logger_step(trainer)
         self.run.start(restart=not self._loaded)
-        if not self.run.muted:
+        if self.run.shows:
             self._describe(trainer.lightning_module)
+
+    @_guarded
+    def _record_models(self) -> None:
+        """Record the checkpoints that are left; whatever comes of it, the run ends afterwards."""
+        self._models.ended(self.run)
 
     def _describe(self, module: Any) -> None:
         """Record what the model is made of, once."""
@@ -395,7 +400,7 @@ class ETMLogger(Placed):
     @_guarded
     def end_with(self, error: BaseException | None) -> None:
         """The training is over because of `error`."""
-        self._models.ended(self.run)
+        self._record_models()
         self.run.end_with(outcome_of(error))
 
     # -- ourselves ------------------------------------------------------------------------------------------

@@ -135,7 +135,7 @@ class Models:
 
     def saved(self, run: Run, callback: Any, path: str, kept: Kept) -> None:
         """A ModelCheckpoint has saved a file."""
-        if not self.log_model or run.muted:
+        if not self.log_model or not run.shows:
             return
         self._saved[os.path.realpath(path)] = kept
         if self.log_model == "all" or callback.save_top_k == -1:

@@ -138,6 +138,11 @@ class Run(Exhibits):
         return self._outbox.opened
 
     @property
+    def shows(self) -> bool:
+        """Whether this process records more than values."""
+        return not self.muted
+
+    @property
     def held(self) -> bool:
         """Whether all records wait in memory until `start` is called."""
         return self._hold == "start" and not self.started
@@ -215,7 +220,7 @@ class Run(Exhibits):
         _open_runs.add(self)
         while self._outbox.waiting:
             self._put(self._outbox.waiting.popleft())
-        self.sync()
+        self._keep()
 
     def _own_attempt(self) -> int:
         """The attempt that this very process already wrote for, 0 if none."""
@@ -394,8 +399,11 @@ class Run(Exhibits):
         self.sync()
 
     def sync(self) -> None:
-        """Ask the disk to keep through a power cut what was recorded."""
+        """Wait for media that are being made; ask the disk to keep through a power cut what was recorded."""
         self._flush()
+        self._keep()
+
+    def _keep(self) -> None:
         try:
             self._outbox.sync()
         except OSError as error:

@@ -115,6 +115,17 @@ def test_a_training_that_fails_has_its_models_as_well(how: Any, status: str, tmp
     assert ends(logger.folder) == [status]
 
 
+def test_a_checkpoint_callback_that_cannot_be_asked_does_not_keep_the_run_open(tmp_path: Path) -> None:
+    class Odd(ModelCheckpoint):
+        def on_train_end(self, *_: Any) -> None:
+            self.best_k_models = None  # type: ignore[assignment]  # what a stranger's subclass may do
+
+    logger = logger_in(tmp_path / "store", log_model=True)
+    kept = Odd(dirpath=tmp_path / "checkpoints")
+    trainer(logger, callbacks=[kept], enable_checkpointing=True).fit(Line())
+    assert (ends(logger.folder), logger.failures) == (["finished"], 1)
+
+
 def test_a_second_training_records_what_is_new(tmp_path: Path) -> None:
     logger = logger_in(tmp_path / "store", log_model=True)
     for name in ("a", "b"):

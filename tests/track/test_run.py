@@ -185,6 +185,7 @@ def test_media_wait_for_the_start_as_records_do(tmp_path: Path) -> None:
     run.log({"a": 1}, step=0)
     assert below(tmp_path) == []
     run.start()
+    run.sync()
     assert {type(item).__name__ for item in records(run.folder)[2:]} == {"Media", "Scalars"}
     assert len(list(run.folder.media.iterdir())) == 1
     run.end()
