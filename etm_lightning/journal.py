@@ -109,6 +109,11 @@ class Journal:
                     self._new_segment()
             self._write(seal(body, next(self._numbers)))
 
+    @property
+    def lock(self) -> threading.RLock:
+        """What an `append` holds: who hands records from another thread takes it before he takes them up."""
+        return self._lock
+
     def sync(self) -> None:
         """Ask the disk to keep what was written through a power cut; other threads may append meanwhile.
 

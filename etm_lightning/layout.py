@@ -55,6 +55,10 @@ class RunFolder:
         return self.path / "media"
 
     @property
+    def artifacts(self) -> Path:
+        return self.path / "artifacts"
+
+    @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 

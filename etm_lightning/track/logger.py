@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any, Literal, ParamSpec
 
 from etm_lightning.layout import RunFolder, project_folder
+from etm_lightning.track.models import Kept, Models, summary
 from etm_lightning.track.origin import Origin, fork_reason, move_checkpoints, origins, run_of
 from etm_lightning.track.outcome import Outcome, outcome_of
+from etm_lightning.track.placed import Placed
 from etm_lightning.track.plain import plain
 from etm_lightning.track.run import Run
 from etm_lightning.track.sinks.sink import specifications
@@ -39,7 +41,7 @@ def _guarded(method: Callable[P, None]) -> Callable[P, None]:
     return guarded
 
 
-class ETMLogger:
+class ETMLogger(Placed):
     """A Lightning logger that keeps every value on local disk, whatever happens to the training.
 
     Works with `lightning.pytorch`, `pytorch_lightning` and Fabric, alone or beside other loggers, and leaves
@@ -56,7 +58,9 @@ class ETMLogger:
         notes: free text.
         question: what the experiment is to answer.
         method: how.
-        log_model: also record checkpoints as artifacts: ``True`` the best ones, ``"all"`` each.
+        log_model: also record checkpoints as versions of the artifact ``model``: ``True`` those kept at the
+            end, the best and the last among them, ``"all"`` each when it is saved.
+        log_graph: also record the operations of a model that has an ``example_input_array``.
         sinks: where else the values go, without the training waiting for it: ``tensorboard``, ``wandb``,
             ``mlflow``, or mappings with ``sink`` and that sink's options.
         shipper: whether a companion process delivers to the sinks and samples the hardware.
@@ -93,6 +97,7 @@ class ETMLogger:
         shipper: bool = True,
         finish_timeout: float | None = None,
         save_code: bool = False,
+        log_graph: bool = False,
     ) -> None:
         self._options: dict[str, Any] = {
             "project": project,
@@ -110,7 +115,8 @@ class ETMLogger:
             "save_code": save_code,
         }
         Run(**self._options)  # tells at once what cannot be
-        self.log_model = log_model
+        self._models = Models(log_model)
+        self._wants_graph = log_graph
         self.failures = 0
         self._run: Run | None = None
         self._trainer: Callable[[], Any] = lambda: None
@@ -121,6 +127,7 @@ class ETMLogger:
         self._epoch: Literal["", "open", "closing"] = ""
         self._mark = ""
         self._loaded = False
+        self._described = False
         introduce()
 
     # -- what Lightning asks --------------------------------------------------------------------------------
@@ -209,8 +216,13 @@ class ETMLogger:
         known.update(new)
         self.run.log_params(new, about=about)
 
+    @_guarded
     def log_graph(self, model: Any, input_array: Any = None) -> None:
-        """Lightning's hook for a model's graph; not kept yet."""
+        """Lightning's hook for a model's graph: recorded once, if it was asked for and there is an input."""
+        inputs = getattr(model, "example_input_array", None) if input_array is None else input_array
+        if self._wants_graph and inputs is not None and self.run.shows:
+            self._wants_graph = False
+            self.run.log_graph("model/graph", model, inputs)
 
     def save(self) -> None:
         """Everything is on disk already; the last row of an epoch settles the checkpoints of its end."""
@@ -222,6 +234,8 @@ class ETMLogger:
         """Lightning's entry point is over; what is logged later reopens the run."""
         if not (self.run.started or self.run.waiting):
             return
+        if status != "finished":
+            self._record_models()
         if status == "success":
             self.run.end_with(outcome_of(None))
         elif status == "finished":  # from a SLURM requeue signal, and training goes on
@@ -242,18 +256,15 @@ class ETMLogger:
             self.mark_checkpoint(trainer)
         monitor, best = checkpoint_callback.monitor or "", path == best_path
         score = checkpoint_callback.best_k_models.get(path, checkpoint_callback.current_score)
-        self.run.log_checkpoint(
-            self._mark,
-            path,
-            step=logger_step(trainer),
-            epoch=trainer.current_epoch,
+        kept = Kept(
+            score=None if score is None else float(score),
             monitor=monitor,
             mode=checkpoint_callback.mode if monitor else "",
-            score=None if score is None else float(score),
-            best=best,
+            step=logger_step(trainer),
+            epoch=trainer.current_epoch,
         )
-        if self.log_model == "all" or (self.log_model and best):
-            self.run.log_artifact(path, type="model", aliases=("best",) if best else ("latest",))
+        self.run.log_checkpoint(self._mark, path, best=best, **kept._asdict())
+        self._models.saved(self.run, checkpoint_callback, path, kept)
 
     # -- what the callback asks -----------------------------------------------------------------------------
 
@@ -328,6 +339,22 @@ class ETMLogger:
         """Begin to write; a training that goes on from nothing makes earlier attempts void."""
         self._epoch, self._epoch_began = "open", logger_step(trainer)
         self.run.start(restart=not self._loaded)
+        if self.run.shows:
+            self._describe(trainer.lightning_module)
+
+    @_guarded
+    def _record_models(self) -> None:
+        """Record the checkpoints that are left; whatever comes of it, the run ends afterwards."""
+        self._models.ended(self.run)
+
+    def _describe(self, module: Any) -> None:
+        """Record what the model is made of, once."""
+        if self._described:
+            return
+        self._described = True
+        text, facts = summary(module)
+        self.run.log_text("model/summary", text)
+        self._record_new(facts, "model")
 
     @_guarded
     def start_evaluation(self, ckpt_path: str | None) -> None:
@@ -388,9 +415,26 @@ class ETMLogger:
     @_guarded
     def end_with(self, error: BaseException | None) -> None:
         """The training is over because of `error`."""
+        self._record_models()
         self.run.end_with(outcome_of(error))
 
     # -- ourselves ------------------------------------------------------------------------------------------
+
+    def _show(self, method: str, *args: Any, **options: Any) -> None:
+        """Call a method of the run; where it is not said, step, epoch and stage are those of the Trainer."""
+        try:
+            trainer = self._trainer()
+            if trainer is None and not self.run.started:
+                self.run.muted = _rank(None) > 0
+            where: dict[str, Any] = {}
+            if trainer is not None and method != "log_artifact":
+                stage = trainer.state.stage
+                where = {"step": logger_step(trainer), "epoch": trainer.current_epoch}
+                where |= {} if stage is None else {"stage": stage.value}
+            said = {name: value for name, value in options.items() if name != "step" or value is not None}
+            getattr(self.run, method)(*args, **where | said)
+        except Exception as error:
+            self._failed(method, error)
 
     def _failed(self, what: str, error: Exception) -> None:
         self.failures += 1

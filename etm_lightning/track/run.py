@@ -18,24 +18,14 @@ from etm_lightning.headline import Headline, as_json, follow_headline
 from etm_lightning.journal import Journal
 from etm_lightning.layout import Identity, RunFolder, new_run_id, new_store, project_folder
 from etm_lightning.process import Process, this_process
-from etm_lightning.records import (
-    Alert,
-    Artifact,
-    Checkpoint,
-    Ended,
-    Known,
-    Params,
-    Scalars,
-    Started,
-    Text,
-    split,
-)
+from etm_lightning.records import Alert, Checkpoint, Ended, Params, Scalars, Started, Text, split
 from etm_lightning.track.code import Code, code
 from etm_lightning.track.companion import Companion, wanted
 from etm_lightning.track.configured import ABOUT, configured
+from etm_lightning.track.exhibits import Exhibits
 from etm_lightning.track.keeper import keep
-from etm_lightning.track.media import Exhibit, confusion_matrix, exhibit, relative, sha256_of, table
-from etm_lightning.track.outbox import Outbox
+from etm_lightning.track.media import relative
+from etm_lightning.track.outbox import Item, Outbox
 from etm_lightning.track.outcome import Outcome, outcome_of
 from etm_lightning.track.plain import number, plain, sound
 from etm_lightning.track.provenance import provenance
@@ -48,7 +38,7 @@ UNSYNCED_BYTES = 64 << 20
 End = Literal["finished", "failed", "interrupted", "preempted", "pruned"]
 
 
-class Run:
+class Run(Exhibits):
     """One training of one config, written down as it happens.
 
     Use it as a context manager, or call `end`; a run that is left open is ended when the interpreter exits.
@@ -171,6 +161,11 @@ class Run:
         return self._outbox.opened
 
     @property
+    def shows(self) -> bool:
+        """Whether this process records more than values."""
+        return not self.muted
+
+    @property
     def held(self) -> bool:
         """Whether all records wait in memory until `start` is called."""
         return self._hold == "start" and not self.started
@@ -249,7 +244,7 @@ class Run:
             self.sinks = {**configured(self.folder), **self.sinks}
             self._headline = follow_headline(self.folder.journal)
             for item in self._outbox.waiting:
-                self._headline.take(item.record if isinstance(item, Exhibit) else item)
+                self._follow(item)
         if self._shipper:
             self._companion = Companion(self.folder, self.attempt, list(self.sinks), self._finish_timeout)
         keep(self)
@@ -257,7 +252,7 @@ class Run:
             self._put(Text(time=self._clock(), name="code.diff", text=now.diff))
         while self._outbox.waiting:
             self._put(self._outbox.waiting.popleft())
-        self.sync()
+        self._keep()
 
     def _first(self, latest: int, now: Code) -> Started:
         """The record that an attempt begins with, after attempt `latest`."""
@@ -341,87 +336,6 @@ class Run:
             self._reject(f"`params` must be names and values but got {known!r}")
         elif known:
             self._record(Params(time=self._clock(), params=known, about=about))
-
-    def log_text(self, name: str, text: str, *, step: int | None = None, stage: str = "train") -> None:
-        """Record a text under a name."""
-        self._record(
-            Text(time=self._clock(), name=sound(name), text=redact(sound(text)), step=step, stage=stage)
-        )
-
-    def log_table(
-        self,
-        name: str,
-        columns: Sequence[str],
-        rows: Sequence[Sequence[Any]],
-        *,
-        step: int | None = None,
-        stage: str = "train",
-    ) -> None:
-        """Record a table: names of columns, and rows of as many plain values.
-
-        Raises:
-            TypeError: with `strict`, if a row has more or fewer values than there are columns.
-        """
-        self._exhibit(name, "table", lambda: table(columns, rows), step, stage)
-
-    def log_confusion_matrix(
-        self,
-        name: str,
-        labels: Sequence[str],
-        counts: Sequence[Sequence[int]],
-        *,
-        step: int | None = None,
-        stage: str = "validate",
-    ) -> None:
-        """Record how often each class was taken for each.
-
-        Args:
-            name: such as ``val/confusion_matrix``.
-            labels: the classes, in the order of `counts`.
-            counts: of shape (classes, classes): true class by row, predicted class by column.
-            step: optimizer batches so far.
-            stage: what was evaluated.
-
-        Raises:
-            TypeError: with `strict`, if `counts` is not of that shape.
-        """
-        self._exhibit(name, "confusion_matrix", lambda: confusion_matrix(labels, counts), step, stage)
-
-    def log_artifact(
-        self, path: str | Path, *, name: str = "", type: str = "file", aliases: Sequence[str] = ()
-    ) -> None:
-        """Record that a file belongs to the run; it stays where it lies.
-
-        Raises:
-            TypeError: with `strict`, if there is no file to read.
-        """
-        path = Path(path)
-        try:
-            sha256, size = sha256_of(path), path.stat().st_size
-        except OSError as error:
-            self._reject(f"`path` must be a file but got {str(path)!r}: {error}")
-            return
-        self._record(
-            Artifact(
-                time=self._clock(),
-                name=name or path.name,
-                type=type,
-                path=relative(self.folder, path),
-                sha256=sha256,
-                size=size,
-                aliases=tuple(aliases),
-            )
-        )
-
-    def _exhibit(
-        self, name: str, type: str, content: Callable[[], Any], step: int | None, stage: str
-    ) -> None:
-        try:
-            shown = exhibit(sound(name), type, content(), time=self._clock(), step=step, stage=stage)
-        except (TypeError, ValueError) as error:
-            self._reject(f"{type} {name!r}: {error}")
-            return
-        self._record(shown)
 
     def mark_checkpoint(self, *, step: int, epoch: int | None = None, defer: bool = False) -> str:
         """Record that a checkpoint is being taken now; what is logged later is not in it.
@@ -514,6 +428,7 @@ class Run:
             return
         self.start()
         self.settle()
+        self._flush()  # what comes after the end would reopen the run
         ended = Ended(
             time=self._clock(),
             status=outcome.status,
@@ -528,7 +443,11 @@ class Run:
         self.sync()
 
     def sync(self) -> None:
-        """Ask the disk to keep through a power cut what was recorded."""
+        """Wait for media that are being made; ask the disk to keep through a power cut what was recorded."""
+        self._flush()
+        self._keep()
+
+    def _keep(self) -> None:
         try:
             self._outbox.sync()
         except OSError as error:
@@ -537,7 +456,7 @@ class Run:
     def look_after(self) -> bool:
         """Once a second, from the keeper's thread: sync, and tend the shipper."""
         if self.started:
-            self.sync()
+            self._keep()
         companion, ended = self._companion, self._end is not None
         return (companion is not None and companion.tick(ended=ended)) or not ended
 
@@ -572,29 +491,49 @@ class Run:
 
     # -- writing --------------------------------------------------------------------------------------------
 
-    def _record(self, item: Known | Exhibit) -> None:
+    def _record(self, item: Item) -> None:
         if self.muted:
             return
+        if self._outbox.troubled:
+            self._tell()
         if self._end is not None:  # reopened
             self._end = None
             keep(self)
-        self._headline.take(item.record if isinstance(item, Exhibit) else item)
+        self._follow(item)
         self._put(item)
         if not self.started:
             keep(self)
             if not self._hold or (self._hold == "values" and isinstance(item, Scalars)):
                 self.start()
 
-    def _put(self, item: Known | Exhibit) -> None:
+    def _follow(self, item: Item) -> None:
+        if isinstance(item, Scalars | Checkpoint):
+            self._headline.take(item)
+
+    def _put(self, item: Item) -> None:
         try:
             self._outbox.put(item)
         except (TypeError, ValueError, OverflowError) as error:
             self._reject(str(error))
 
+    def _flush(self) -> None:
+        """Wait for what the thread is at."""
+        self._outbox.flush()
+        self._tell()
+
+    def _tell(self) -> None:
+        """Count and show what went wrong in the thread."""
+        for text in self._outbox.failures():
+            self._count(text)
+
     def _reject(self, text: str) -> None:
-        self.rejected += 1
         if self.strict:
+            self.rejected += 1
             raise TypeError(text)
+        self._count(text)
+
+    def _count(self, text: str) -> None:
+        self.rejected += 1
         if self.rejected == 1:
             self.alert("a value could not be logged", plain(text))
             log.warning("run %s: a value could not be logged: %s", self.id, text)

@@ -16,6 +16,7 @@ import pytest
 from etm_lightning.layout import Identity
 from etm_lightning.reading import read
 from etm_lightning.records import FORMAT, KINDS, STATUSES, Axis, Known, Nonfinite, Scalars, Stage
+from etm_lightning.track.exhibits import Exhibits
 from tests.records import second_parser
 from tests.records.histories import long_history, small_history, written
 
@@ -43,6 +44,13 @@ def test_every_field_is_documented_and_so_is_whether_it_may_be_left_out(name: st
 @pytest.mark.parametrize("name", [*STATUSES, *get_args(Stage), *get_args(Axis), *get_args(Nonfinite)])
 def test_every_value_of_a_fixed_list_is_documented(name: str) -> None:
     assert f"`{name}`" in PAGE or f'`"{name}"`' in PAGE
+
+
+def test_exactly_the_types_of_media_that_can_be_logged_are_documented() -> None:
+    section = PAGE.split("## Media and artifacts")[1].split("\n## ")[0]
+    methods = {name.removeprefix("log_") for name in vars(Exhibits) if name.startswith("log_")}
+    types = methods - {"text", "artifact"} | {"plotly"}
+    assert set(re.findall(r'^\| `"(\w+)"` \|', section, re.MULTILINE)) == types
 
 
 @pytest.mark.parametrize("field", msgspec.structs.fields(Identity), ids=lambda field: field.name)
