@@ -210,7 +210,19 @@ class Unknown(msgspec.Struct, frozen=True):
 
 
 Known = (
-    Header | Started | Params | Scalars | Text | Media | Artifact | Checkpoint | Saved | Alert | Edit | Gap | Ended
+    Header
+    | Started
+    | Params
+    | Scalars
+    | Text
+    | Media
+    | Artifact
+    | Checkpoint
+    | Saved
+    | Alert
+    | Edit
+    | Gap
+    | Ended
 )
 Record = Known | Unknown
 

@@ -56,6 +56,10 @@ class Lifecycle:
         for logger in self._loggers(trainer):
             logger.begin_epoch(trainer)
 
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        for logger in self._loggers(trainer):
+            logger.begin_batch()
+
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         for logger in self._loggers(trainer):
             logger.end_epoch(trainer)

@@ -248,7 +248,10 @@ class ETMLogger:
             return
         if checkpoint_callback.save_weights_only:  # nobody was asked what to put into it
             self._mark = self.run.mark_checkpoint(
-                step=logger_step(trainer), epoch=trainer.current_epoch, defer=self._at_end(trainer), alone=True
+                step=logger_step(trainer),
+                epoch=trainer.current_epoch,
+                defer=self._values_to_come(trainer),
+                alone=True,
             )
         monitor, best = checkpoint_callback.monitor or "", path == best_path
         score = checkpoint_callback.best_k_models.get(path, checkpoint_callback.current_score)
@@ -395,6 +398,12 @@ class ETMLogger:
         self._epoch, self._epoch_began = "open", logger_step(trainer)
 
     @_guarded
+    def begin_batch(self) -> None:
+        """The values of the batch before are logged, and so belong to the checkpoints taken at its end."""
+        self.run.settle()
+        self._leave()
+
+    @_guarded
     def end_epoch(self, trainer: Any) -> None:
         """An epoch in which Lightning logged no step would leave no training loss: record its last step."""
         self._epoch = "closing"
@@ -428,7 +437,7 @@ class ETMLogger:
                 step=logger_step(trainer),
                 epoch=trainer.current_epoch,
                 path=requeue_path(trainer) if self._requeue == "asked" else "",
-                defer=self._at_end(trainer),
+                defer=self._values_to_come(trainer),
             )
             if self._requeue == "asked":
                 self._requeue = "saved"
@@ -449,14 +458,16 @@ class ETMLogger:
         farewell(self.run)
 
     def _leave(self) -> None:
-        """SLURM requeues the job, and the checkpoint for it is complete: what is logged now reopens the run."""
-        if self._requeue == "saved" and not self._at_end(self._trainer()):
+        """SLURM requeues the job and has its checkpoint: the attempt is over, unless more is logged."""
+        if self._requeue == "saved" and not self._values_to_come(self._trainer()):
             self._requeue = ""
             self.run.end_with(Outcome("preempted", "SLURM requeues the job", signal=signal.SIGUSR1))
 
-    def _at_end(self, trainer: Any) -> bool:
+    def _values_to_come(self, trainer: Any) -> bool:
         """Whether values are still to come that belong to a checkpoint taken now."""
-        return self._epoch != "" and trainer is not None and _last_batch(trainer)
+        if trainer is None or not self._epoch:
+            return False
+        return _last_batch(trainer) or _row_to_come(trainer)
 
     # -- ourselves ------------------------------------------------------------------------------------------
 
@@ -494,6 +505,15 @@ def _last_batch(trainer: Any) -> bool:
     """
     progress = trainer.fit_loop.epoch_loop.batch_progress
     return bool(progress.is_last_batch or progress.current.ready >= trainer.num_training_batches)
+
+
+def _row_to_come(trainer: Any) -> bool:
+    """Whether a batch is done but for its row of values, and for the validation that follows it.
+
+    A training that goes on from a checkpoint taken now begins with the next batch.
+    """
+    total = trainer.fit_loop.epoch_loop.batch_progress.total
+    return bool(total.ready == total.processed == total.completed + 1)
 
 
 def _of_evaluation_batch(trainer: Any, values: Mapping[str, Any], step: int) -> bool:

@@ -509,9 +509,7 @@ class Run:
         """
         if self.muted or (self.rank and not self.started):
             return
-        if (
-            self._end is not None and (self._end.status != "finished" or outcome.status == "finished")
-        ):
+        if self._end is not None and (self._end.status != "finished" or outcome.status == "finished"):
             return
         self.start()
         self.settle()

@@ -22,5 +22,5 @@ def slurm_info() -> dict[str, Any]:
 
 def requeue_path(trainer: Any) -> str:
     """Where Lightning saves when SLURM asks to go; "" if that cannot be told."""
-    path = getattr(trainer._checkpoint_connector, "hpc_save_path", lambda folder: "")(trainer.default_root_dir)
-    return str(path)
+    place = getattr(trainer._checkpoint_connector, "hpc_save_path", None)
+    return str(place(trainer.default_root_dir)) if place else ""

@@ -197,7 +197,7 @@ def test_a_second_fit_with_one_trainer_from_a_checkpoint_is_the_next_attempt(tmp
     model = Crashing()
     with pytest.raises(RuntimeError, match="out of luck"):
         run.fit(model)
-    model.on_train_batch_start = lambda *_: None  # type: ignore[method-assign,assignment]
+    model.on_train_batch_start = lambda *_: None  # type: ignore[method-assign]  # as a user mends it
     run.fit(model, ckpt_path=next(logger.folder.checkpoints.glob("epoch=0*.ckpt")))
     stored = Store(tmp_path).run("latest")
     assert (stored.attempts, steps(stored, "train/third")) == (2, list(range(12)))
@@ -262,10 +262,10 @@ def test_what_others_wrote_for_a_candidate_lies_with_the_run_it_became(tmp_path:
             (Path(trainer.log_dir or "") / "config.yaml").write_text(str(trainer.max_epochs))
 
     saved = ModelCheckpoint()
-    for epochs, path in ((1, None), (2, saved)):
-        callbacks = [Writing(), ModelCheckpoint() if path else saved]
+    for epochs in (1, 2):
+        callbacks = [Writing(), saved if epochs == 1 else ModelCheckpoint()]
         run = trainer(logger_in(tmp_path), callbacks=callbacks, enable_checkpointing=True, max_epochs=epochs)
-        run.fit(Line(), ckpt_path=path and path.best_model_path)
+        run.fit(Line(), ckpt_path=None if epochs == 1 else saved.best_model_path)
     folder = only_run(tmp_path).path
     assert {path.name for path in folder.parent.iterdir()} == {folder.name}
     assert [(folder / name).read_text() for name in ("config.yaml", "config.2.yaml")] == ["1", "2"]
