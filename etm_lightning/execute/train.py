@@ -148,6 +148,7 @@ def logger_for(cfg: DictConfig, folder: RunFolder) -> ETMLogger:
         notes=cfg.notes,
         question=cfg.question,
         method=cfg.method,
+        all_ranks=cfg.all_ranks,
     )
     logger.run.hold()
     return logger

@@ -237,7 +237,8 @@ class ETMLogger:
         else:
             error = sys.exc_info()[1]
             self.run.end_with(outcome_of(error) if error else Outcome("failed", f"finalize({status!r})"))
-        farewell(self.run)
+        if self._trained or self._next_step or self.run.saved:  # else there is nothing to go on with
+            farewell(self.run)
 
     @_guarded
     def after_save_checkpoint(self, checkpoint_callback: Any) -> None:
@@ -455,7 +456,8 @@ class ETMLogger:
     def end_with(self, error: BaseException | None) -> None:
         """The training is over because of `error`."""
         self.run.end_with(outcome_of(error))
-        farewell(self.run)
+        if self._trained or self._next_step or self.run.saved:  # else there is nothing to go on with
+            farewell(self.run)
 
     def _leave(self) -> None:
         """SLURM requeues the job and has its checkpoint: the attempt is over, unless more is logged."""

@@ -109,7 +109,9 @@ HOLE = """
 """
 
 
-@pytest.mark.parametrize(("where", "epochs"), [("before the epoch's row", [0, 2]), ("before its mark", [0, 1, 2])])
+@pytest.mark.parametrize(
+    ("where", "epochs"), [("before the epoch's row", [0, 2]), ("before its mark", [0, 1, 2])]
+)
 def test_killed_between_a_checkpoint_and_its_mark_nothing_is_lost_or_doubled(
     scripts: Forge, where: str, epochs: list[int], tmp_path: Path
 ) -> None:
@@ -127,3 +129,33 @@ def test_killed_between_a_checkpoint_and_its_mark_nothing_is_lost_or_doubled(
     assert [point.epoch for point in run.series("mean")] == epochs
     assert len(run.series("train/loss", superseded=True)) == 12
     assert [view.epoch for view in run.checkpoints] == [0, 1, 2]
+
+
+CLI = """
+    from lightning.pytorch.cli import LightningCLI
+    sys.argv = ["train.py"]
+    checkpoint = os.environ.get("CHECKPOINT")
+    loggers = [{"class_path": "etm_lightning.ETMLogger", "init_args": {"project": "p"}}]
+    LightningCLI(
+        Line,
+        seed_everything_default=1,
+        args=["fit", f"--ckpt_path={checkpoint}"] if checkpoint else ["fit"],
+        trainer_defaults={
+            "max_epochs": 2 if checkpoint else 1, "logger": loggers, "accelerator": "cpu", "devices": 1,
+            "log_every_n_steps": 1, "enable_progress_bar": False, "enable_model_summary": False,
+        },
+    )
+"""
+
+
+def test_lightning_cli_goes_on_in_the_folder_of_the_run_and_leaves_no_other(
+    scripts: Forge, tmp_path: Path
+) -> None:
+    assert scripts.run(tmp_path, CLI) == 0, (tmp_path / "err").read_text()
+    [checkpoint] = stored(tmp_path).folder.checkpoints.iterdir()
+    assert scripts.run(tmp_path, CLI, CHECKPOINT=str(checkpoint)) == 0, (tmp_path / "err").read_text()
+    run = stored(tmp_path)
+    assert (run.attempts, steps(run, "train/loss")) == (2, list(range(8)))
+    assert [path.name for path in run.folder.path.parent.iterdir()] == [run.id]
+    configs = [(run.folder.path / name).read_text() for name in ("config.yaml", "config.2.yaml")]
+    assert ["max_epochs: 1" in configs[0], "max_epochs: 2" in configs[1]] == [True, True]

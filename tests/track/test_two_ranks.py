@@ -24,7 +24,12 @@ def trained(folder: Path, at: int, *arguments: str) -> int:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(drop)}
     command = [sys.executable, "-m", "tests.track.two_ranks", *arguments]
     done = subprocess.run(
-        command, env=kept | {"ETM_STORE": str(folder), "AT": str(at)}, cwd=ROOT, timeout=200, capture_output=True, check=False
+        command,
+        env=kept | {"ETM_STORE": str(folder), "AT": str(at)},
+        cwd=ROOT,
+        timeout=200,
+        capture_output=True,
+        check=False,
     )
     assert not Path(ROOT, "etm_runs").exists()
     return done.returncode
@@ -62,5 +67,7 @@ def test_two_ranks_killed_and_gone_on_with_are_one_run_with_a_whole_curve_each(t
     assert [started.parent for started in of_kind(run.folder, Started)] == [None, 1]
     shards = [w.name.split("-")[1] for w in find_writers(run.folder.journal) if w.header.rank]
     assert shards == ["train1", "train1"]
-    kinds = {type(item).__name__ for w in find_writers(run.folder.journal) if w.header.rank for _, item in w.read()}
+    kinds = {
+        type(item).__name__ for w in find_writers(run.folder.journal) if w.header.rank for _, item in w.read()
+    }
     assert kinds == {"Header", "Scalars", "Checkpoint", "Ended"}

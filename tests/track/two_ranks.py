@@ -1,4 +1,4 @@
-"""Run by `test_two_ranks.py`: two ranks whose losses differ; both die at a step, or go on from a checkpoint."""
+"""Run by `test_two_ranks.py`: two ranks whose losses differ; both die at a step, or go on."""
 
 from __future__ import annotations
 
