@@ -291,6 +291,33 @@ def sync(
 
 
 @app.command()
+def resume(
+    run: Annotated[str, typer.Argument(help="A run that did not finish.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Further overrides.")
+    ] = None,
+    cwd: Annotated[Path | None, typer.Option(help="Where its script is now, if it was moved.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the command, and do nothing.")] = False,
+    as_json: Json = False,
+    store: Place = None,
+) -> None:
+    """Run its command again, from its last checkpoint."""
+    from etm_lightning.share import described
+
+    try:
+        from etm_lightning.execute.again import again
+    except ModuleNotFoundError as error:
+        raise ImportError(f"`etm resume` needs {error.name}: pip install 'etm-lightning[text]'") from error
+    found = again(_open(store).run(run), overrides or (), cwd)
+    if as_json:
+        typer.echo(described.text({"command": list(found.command), "cwd": str(found.cwd)}))
+    else:
+        typer.echo(found.shown(), err=not dry_run)
+    if not dry_run:
+        found.run()
+
+
+@app.command()
 def doctor(as_json: Json = False, store: Place = None) -> None:
     """Check packages, devices and the store."""
     from etm_lightning.share import described

@@ -16,7 +16,7 @@ _INCIDENTAL = re.compile(
     r"""^(
     (.*\.)?(num_workers|pin_memory|cache_dir|save_dir|output_dir|default_root_dir|dirpath)
     | (name|project|group|tags|notes|question|method|resume|ckpt_path|paths|logger|callbacks|debug|store|test
-       |monitor|mode)(\..*)?
+       |monitor|mode|all_ranks)(\..*)?
     | trainer\.(accelerator|devices|num_nodes|strategy|logger|callbacks|plugins|profiler|enable_\w+|barebones
        |log_every_n_steps|use_distributed_sampler|sync_batchnorm|fast_dev_run)(\..*)?
     )$""",

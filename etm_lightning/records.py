@@ -141,6 +141,22 @@ class Checkpoint(_Record, frozen=True, kw_only=True):
     best: bool = False
 
 
+class Saved(_Record, frozen=True, kw_only=True):
+    """A checkpoint lies at `path`, but what belongs to it is still being logged: its mark is to come.
+
+    Fields as those of `Checkpoint`. If the process dies before the mark, all that it wrote belongs to it.
+    """
+
+    id: str
+    step: int
+    epoch: int | None = None
+    path: str = ""
+    monitor: str = ""
+    mode: str = ""
+    score: float | None = None
+    best: bool = False
+
+
 class Alert(_Record, frozen=True, kw_only=True):
     """Something a person should know."""
 
@@ -194,7 +210,19 @@ class Unknown(msgspec.Struct, frozen=True):
 
 
 Known = (
-    Header | Started | Params | Scalars | Text | Media | Artifact | Checkpoint | Alert | Edit | Gap | Ended
+    Header
+    | Started
+    | Params
+    | Scalars
+    | Text
+    | Media
+    | Artifact
+    | Checkpoint
+    | Saved
+    | Alert
+    | Edit
+    | Gap
+    | Ended
 )
 Record = Known | Unknown
 

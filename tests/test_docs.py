@@ -43,7 +43,7 @@ def test_every_documented_command_and_option_exists() -> None:
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # as above
     for name, row in re.findall(r"^\| `etm (\w+)[^|]*\| (.*)", COMMANDS, re.MULTILINE):
         options = {option for parameter in commands[name].params for option in parameter.opts}
-        assert set(re.findall(r"`(--?\w+)", row)) <= options, name
+        assert set(re.findall(r"`(--?[\w-]+)", row)) <= options, name
     for page in PAGES:
         for name in re.findall(r"^etm (\w+)", page.read_text(), re.MULTILINE):
             assert name in commands, f"{page.name}: etm {name}"

@@ -89,7 +89,8 @@ class Config:
         monitor: the value that chooses the best checkpoint and ranks runs.
         mode: whether `monitor` is better when higher (max) or lower (min).
         ckpt_path: a checkpoint to go on from.
-        resume: ``auto``: go on with the newest unfinished run of this config; ``never``.
+        resume: ``auto``: go on with the newest unfinished run of this config; ``never``; or the id of a run.
+        all_ranks: every rank records its own values, in a file of its own.
         test: test the best checkpoint after a single run, or the winner after a multirun.
         vars: names of your own, to refer to as ``${vars.name}``.
         paths: where things go.
@@ -116,6 +117,7 @@ class Config:
     mode: str = "max"
     ckpt_path: str | None = None
     resume: str = "never"
+    all_ranks: bool = False
     test: bool = True
     vars: Any = None
     paths: Paths = field(default_factory=Paths)

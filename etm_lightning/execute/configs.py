@@ -15,7 +15,8 @@ from omegaconf import DictConfig, OmegaConf
 from etm_lightning.attempts import find_writers
 from etm_lightning.design.config import NAME, OPEN, Config
 from etm_lightning.execute.build import InputError
-from etm_lightning.execute.resume import origin, unfinished
+from etm_lightning.execute.ranks import Meeting
+from etm_lightning.execute.resume import run_to_go_on_with
 from etm_lightning.layout import RunFolder, new_run_id, new_store, project_folder
 from etm_lightning.params import incidental
 from etm_lightning.track.plain import plain
@@ -74,15 +75,19 @@ def _store() -> str:
 
 
 def _run_dir(*, _root_: DictConfig) -> str:
-    """The folder of the run: that of the one to go on with, else a new one."""
+    """The folder of the run: that of the one to go on with, else a new one; the same on every rank."""
     try:
         project = project_folder(new_store(_root_.paths.store), _root_.project)
     except OSError as error:
         raise InputError(str(error).replace("`save_dir`", "`paths.store` (ETM_STORE)")) from error
-    found = origin(_root_) if _root_.ckpt_path else unfinished(_root_) if _root_.resume == "auto" else None
-    if found is not None:
-        return str(found.path)
-    return str(project / new_run_id(redact(_root_.name or _title(_root_))))
+    meeting = Meeting.of_this_process(project, str(_root_.hydra.job.get("num") or 0))
+    if meeting is not None and meeting.rank:
+        return meeting.wait()
+    found = run_to_go_on_with(_root_)
+    path = str(found.path if found else project / new_run_id(redact(_root_.name or _title(_root_))))
+    if meeting is not None:
+        meeting.tell(path)
+    return path
 
 
 def _title(cfg: DictConfig) -> str:

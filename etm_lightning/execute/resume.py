@@ -7,11 +7,15 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from etm_lightning.attempts import facts, find_writers
+from etm_lightning.execute.build import InputError
 from etm_lightning.layout import RunFolder
 from etm_lightning.params import incidental, run_fingerprint
+from etm_lightning.records import Checkpoint, Saved
 from etm_lightning.store.run import StoredRun
 from etm_lightning.store.store import Store
 from etm_lightning.track.plain import plain
+from etm_lightning.track.slurm import slurm_job
 
 UNFINISHED = ("crashed", "failed", "interrupted", "preempted")
 
@@ -25,6 +29,64 @@ def settings(cfg: DictConfig) -> dict[str, Any]:
         for key in cfg
         if key not in ("hydra", "paths")
     }
+
+
+def run_to_go_on_with(cfg: DictConfig) -> RunFolder | None:
+    """The run that a command goes on with; None begins a new one.
+
+    Raises:
+        InputError: if `resume` names a run that this config cannot go on with.
+    """
+    back = requeued(cfg)
+    if back is not None:
+        return back
+    if cfg.ckpt_path:
+        return origin(cfg)
+    if cfg.resume == "auto":
+        return unfinished(cfg)
+    return None if cfg.resume == "never" else named(cfg)
+
+
+def requeued(cfg: DictConfig) -> RunFolder | None:
+    """The run of this config that this very SLURM job trained before it was requeued; None if it was not."""
+    job, restarts = slurm_job()
+    if not restarts:
+        return None
+    for run in Store(cfg.paths.store).runs(project=cfg.project):
+        known = (run.info("start").get("slurm") or {}).get("job_id")
+        # on a host that is gone nobody ended the run: the scheduler says that it does not run any more
+        open = run.status in (*UNFINISHED, "running") and not run.evaluates and not _alive(run.folder)
+        if str(known) == job and open and _same(cfg, run):
+            return run.folder
+    return None
+
+
+def named(cfg: DictConfig) -> RunFolder:
+    """The run whose id `resume` is.
+
+    Raises:
+        InputError: if there is none, if it is running, or if the settings differ.
+    """
+    known = {run.id: run for run in Store(cfg.paths.store).runs(project=cfg.project)}
+    run = known.get(str(cfg.resume))
+    if run is None:
+        where = f"in project {cfg.project!r} of {cfg.paths.store}"
+        raise InputError(
+            f"`resume` must be auto or never or the id of a run {where} but got {cfg.resume!r}. "
+            "`etm resume RUN` finds a run by a part of its id."
+        )
+    if run.status == "running":
+        raise InputError(f"`resume`: run {run.id} is still running. Wait for its end, or end it.")
+    if not _same(cfg, run):
+        raise InputError(
+            f"`resume`: the settings of run {run.id} differ from these. Only length, machine and place may; "
+            "for other settings begin a new run, from its checkpoint with ckpt_path=…"
+        )
+    return run.folder
+
+
+def _alive(folder: RunFolder) -> bool:
+    return any(writer.header.role == "train" and writer.alive() for writer in find_writers(folder.journal))
 
 
 def unfinished(cfg: DictConfig) -> RunFolder | None:
@@ -59,6 +121,14 @@ def _same(cfg: DictConfig, run: StoredRun) -> bool:
 
 
 def last_checkpoint(run: StoredRun) -> Path | None:
-    """The newest checkpoint of a run that is still there."""
-    there = [path for checkpoint in run.checkpoints if (path := run.folder.path / checkpoint.path).is_file()]
-    return there[-1] if there else None
+    """The newest checkpoint of a run that is still there, and that no other one has overwritten."""
+    owners = {
+        fact.item.path: fact.item.id
+        for fact in facts(run.folder.journal, superseded=True)
+        if isinstance(fact.item, Checkpoint | Saved)
+    }
+    for checkpoint in reversed(run.checkpoints):
+        path = run.folder.path / checkpoint.path
+        if checkpoint.path and owners[checkpoint.path] == checkpoint.id and path.is_file():
+            return path
+    return None

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from etm_lightning.execute.build import EXTRAS, InputError, build, build_each, build_trainer, reading
 from etm_lightning.execute.progress import EpochLine, near, say, show_bar
 from etm_lightning.execute.recorder import Recorder
-from etm_lightning.execute.resume import last_checkpoint, settings
+from etm_lightning.execute.resume import last_checkpoint, named, requeued, settings
 from etm_lightning.layout import RunFolder, new_run_id, new_store, project_folder
 from etm_lightning.store.run import StoredRun
 from etm_lightning.track.logger import ETMLogger
@@ -150,6 +150,7 @@ def logger_for(cfg: DictConfig, folder: RunFolder) -> ETMLogger:
         question=cfg.question,
         method=cfg.method,
         sinks=sinks_of(cfg.logger),
+        all_ranks=cfg.all_ranks,
     )
     logger.run.hold()
     return logger
@@ -224,23 +225,32 @@ def refuse_relaunch(cfg: DictConfig) -> None:
 
 
 def checkpoint_to_go_on_from(cfg: DictConfig, folder: RunFolder) -> str | None:
-    """`ckpt_path`, or with ``resume=auto`` the last checkpoint of the run that is gone on with."""
-    if cfg.ckpt_path:
+    """The checkpoint to begin with: that of `ckpt_path`, or the last one of the run that is gone on with.
+
+    A job that SLURM requeued goes on with its run, whatever `ckpt_path` and `resume` say.
+    """
+    back = requeued(cfg) == folder
+    if cfg.ckpt_path and not back:
         if not Path(cfg.ckpt_path).exists():
             raise InputError(f"`ckpt_path` must be a checkpoint but there is no {cfg.ckpt_path!r}")
         return str(cfg.ckpt_path)
-    if cfg.resume not in ("auto", "never"):
-        raise InputError(f"`resume` must be auto or never but got {cfg.resume!r}")
-    if cfg.resume == "never":
+    if cfg.resume == "never" and not back:
         return None
-    if not folder.identity_file.exists():
+    if cfg.resume not in ("auto", "never"):
+        named(cfg)
+    elif not folder.identity_file.exists():
         say(f"resume=auto: no unfinished run of this config in project {cfg.project!r}; a new one begins")
         return None
     run = StoredRun(folder)
     checkpoint = last_checkpoint(run)
     what = f"from {near(checkpoint)}" if checkpoint else "from the beginning: it has no checkpoint"
-    say(f"resume=auto: going on with {run.id}, which {run.status}, {what}")
-    return str(checkpoint) if checkpoint else None
+    why = "requeued" if back else "resume"
+    say(f"{why}: going on with {run.id}, which {_was(run.status)}, {what}")
+    return str(checkpoint) if checkpoint else cfg.ckpt_path
+
+
+def _was(status: str) -> str:
+    return status if status in ("crashed", "failed", "finished") else f"was {status}"
 
 
 def _outcome(cfg: DictConfig, folder: RunFolder, trainer: Any) -> Outcome:

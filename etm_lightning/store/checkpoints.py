@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from etm_lightning.records import Checkpoint
+from etm_lightning.records import Checkpoint, Saved
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,10 @@ class Checkpoints:
 
     def __init__(self) -> None:
         self._views: dict[str, CheckpointView] = {}
+        self._unmarked: set[str] = set()
         self._best = self._best_monitor = ""
 
-    def take(self, order: int, record: Checkpoint, attempt: int, counts: bool) -> None:
+    def take(self, order: int, record: Checkpoint | Saved, attempt: int, counts: bool) -> None:
         """Add what `record` says.
 
         A checkpoint is there if its mark counts. What was noted about it later counts too, even when the
@@ -48,6 +49,11 @@ class Checkpoints:
                 record.id, record.step, record.epoch, record.time, attempt, order=order
             )
         view = self._views[record.id]
+        if isinstance(record, Saved):
+            self._unmarked.add(record.id)
+        elif record.id in self._unmarked:
+            self._unmarked.discard(record.id)
+            view = replace(view, order=order)
         self._views[record.id] = replace(
             view,
             path=record.path or view.path,

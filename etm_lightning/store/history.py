@@ -19,6 +19,7 @@ from etm_lightning.records import (
     Media,
     Params,
     Record,
+    Saved,
     Scalars,
     Started,
     Text,
@@ -72,7 +73,7 @@ class History:
             self.damage.append(item)
         elif isinstance(item, Scalars):
             self._take_scalars(order, item, fact)
-        elif isinstance(item, Checkpoint):
+        elif isinstance(item, Checkpoint | Saved):
             self._checkpoints.take(order, item, fact.header.attempt, fact.counts)
         elif fact.counts:
             self._take_other(item)

@@ -37,11 +37,13 @@ class Trace:
         self.orders = range(order, order)  # the numbers of its facts among those of the run
         self.first = self.last = header.time
         self.ended: Ended | None = None
+        self.asked = False  # to go, by the scheduler
 
     def take(self, order: int, item: Record | Damage) -> None:
         """Look at the writer's next record; one that follows `ended` reopens the run."""
         if isinstance(item, Ended):
             self.ended = item
+            self.asked = item.status == "preempted"
         elif not isinstance(item, Damage | Header):
             self.ended = None
         self.orders = range(self.orders.start, order + 1)
@@ -60,7 +62,8 @@ def state(traces: Iterable[Trace], *, touched: float, now: float) -> State:
     """How the run stands whose writers left `traces`.
 
     The word is with the first rank's training process of the newest attempt: its last `ended`, unless records
-    follow it; without one the run is running while the process lives, and crashed when it is gone. What
+    follow it; without one the run is running while the process lives, and crashed when it is gone, or
+    preempted if its last `ended` said that the scheduler had asked it to go. What
     another process noted about the death (the shipper, another rank) gives the reason.
 
     Args:
@@ -77,7 +80,8 @@ def state(traces: Iterable[Trace], *, touched: float, now: float) -> State:
     running = leading.ended is None and leading.alive(touched, now)
     end = now if running else leading.last
     verdict = leading.ended or _witness(list(traces), newest)
-    status = leading.ended.status if leading.ended else "running" if running else "crashed"
+    gone = "preempted" if leading.asked else "crashed"
+    status = leading.ended.status if leading.ended else "running" if running else gone
     known = None if running else verdict
     header = leading.header
     return State(

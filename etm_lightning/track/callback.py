@@ -16,6 +16,8 @@ class Lifecycle:
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         for logger in self._loggers(trainer):
+            if str(trainer.state.fn.value) == "fit":
+                logger.begin_again(trainer)
             logger.attach(trainer)
             logger.join(trainer.strategy.broadcast(logger.decide()))
 
@@ -24,7 +26,8 @@ class Lifecycle:
             return
         for place, logger in enumerate(self._loggers(trainer)):
             decided = logger.origin_of(checkpoint, place, _hparams(pl_module) | _hparams(trainer.datamodule))
-            logger.resume(trainer, trainer.strategy.broadcast(decided))
+            logger.resume(trainer, trainer.strategy.broadcast(decided), checkpoint)
+            logger.attach(trainer)
 
     def on_sanity_check_start(self, trainer: Any, pl_module: Any) -> None:
         for logger in self._loggers(trainer):
@@ -37,6 +40,7 @@ class Lifecycle:
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         for logger in self._loggers(trainer):
             logger.start_training(trainer)
+            self._share(trainer, logger)
 
     def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
         if str(trainer.state.fn.value) != "fit":
@@ -51,6 +55,10 @@ class Lifecycle:
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         for logger in self._loggers(trainer):
             logger.begin_epoch(trainer)
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        for logger in self._loggers(trainer):
+            logger.begin_batch()
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         for logger in self._loggers(trainer):
@@ -73,6 +81,11 @@ class Lifecycle:
     def _start_evaluation(self, trainer: Any) -> None:
         for logger in self._loggers(trainer):
             logger.start_evaluation(trainer.ckpt_path)
+            self._share(trainer, logger)
+
+    def _share(self, trainer: Any, logger: ETMLogger) -> None:
+        if logger.all_ranks:
+            logger.follow(trainer.strategy.broadcast(logger.lead()))
 
     def _loggers(self, trainer: Any) -> list[ETMLogger]:
         """The Trainer's ETMLoggers, unless another callback like this one comes before."""

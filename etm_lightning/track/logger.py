@@ -6,6 +6,7 @@ import contextlib
 import functools
 import logging
 import os
+import signal
 import sys
 import weakref
 from collections.abc import Callable, Mapping, Sequence
@@ -13,13 +14,23 @@ from pathlib import Path
 from typing import Any, Literal, ParamSpec
 
 from etm_lightning.layout import RunFolder, project_folder
+from etm_lightning.track.farewell import farewell
 from etm_lightning.track.models import Kept, Models, summary
-from etm_lightning.track.origin import Origin, fork_reason, move_checkpoints, origins, run_of
+from etm_lightning.track.origin import (
+    Decision,
+    adopt,
+    fork_reason,
+    move_checkpoints,
+    origins,
+    relocate,
+    run_of,
+)
 from etm_lightning.track.outcome import Outcome, outcome_of
 from etm_lightning.track.placed import Placed
 from etm_lightning.track.plain import plain
 from etm_lightning.track.run import Run
 from etm_lightning.track.sinks.sink import specifications
+from etm_lightning.track.slurm import requeue_path
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +78,7 @@ class ETMLogger(Placed):
         finish_timeout: seconds to wait for the sinks when the process ends; by default 5, or 60 where what is
             left behind would be killed.
         save_code: record the diff of tracked files from their commit as text ``code.diff``, without secrets.
+        all_ranks: every rank records its own values, rank 0 all else; needs `ETMCallback`.
 
     Attributes:
         failures: how many calls failed on our side; the first is an alert in the run.
@@ -98,6 +110,7 @@ class ETMLogger(Placed):
         finish_timeout: float | None = None,
         save_code: bool = False,
         log_graph: bool = False,
+        all_ranks: bool = False,
     ) -> None:
         self._options: dict[str, Any] = {
             "project": project,
@@ -117,17 +130,19 @@ class ETMLogger(Placed):
         Run(**self._options)  # tells at once what cannot be
         self._models = Models(log_model)
         self._wants_graph = log_graph
+        self.all_ranks = all_ranks
         self.failures = 0
         self._run: Run | None = None
         self._trainer: Callable[[], Any] = lambda: None
         self._params: dict[str, dict[str, Any]] = {}
+        self._given: dict[str, dict[str, Any]] = {}
         self._configured = False
         self._next_step = 0
         self._epoch_began = 0
         self._epoch: Literal["", "open", "closing"] = ""
         self._mark = ""
-        self._loaded = False
-        self._described = False
+        self._loaded = self._trained = self._described = False
+        self._requeue: Literal["", "asked", "saved"] = ""
         introduce()
 
     # -- what Lightning asks --------------------------------------------------------------------------------
@@ -138,7 +153,9 @@ class ETMLogger(Placed):
         if self._run is None:
             self._run = Run(**self._options)
             self._run.hold("values")
-            self._run.muted = _rank(None) > 0
+            trainer = self._trainer()
+            self._run.rank = _rank(trainer)
+            self._run.muted = self._run.rank > 0 and (trainer is None or not self.all_ranks)
         return self._run
 
     @property
@@ -176,7 +193,8 @@ class ETMLogger(Placed):
         """Record numbers as Lightning gives them."""
         run, trainer = self.run, self._trainer()
         if trainer is None and not run.started:
-            run.muted = _rank(None) > 0
+            run.rank = _rank(None)
+            run.muted = run.rank > 0
         if run.muted:
             return
         values = dict(metrics)
@@ -214,6 +232,8 @@ class ETMLogger(Placed):
             raise TypeError(f"`params` must be names and values but got {given}")
         new = {name: value for name, value in given.items() if name not in known or known[name] != value}
         known.update(new)
+        if self._trainer() is None:
+            self._given.setdefault(about, {}).update(new)
         self.run.log_params(new, about=about)
 
     @_guarded
@@ -234,16 +254,18 @@ class ETMLogger(Placed):
         """Lightning's entry point is over; what is logged later reopens the run."""
         if not (self.run.started or self.run.waiting):
             return
-        if status != "finished":
-            self._record_models()
+        if status == "finished":  # SLURM asks to go: a checkpoint comes next, and then training goes on
+            self._requeue = "asked"
+            self.run.sync()
+            return
+        self._record_models()
         if status == "success":
             self.run.end_with(outcome_of(None))
-        elif status == "finished":  # from a SLURM requeue signal, and training goes on
-            self.settle()
-            self.run.sync()
         else:
             error = sys.exc_info()[1]
             self.run.end_with(outcome_of(error) if error else Outcome("failed", f"finalize({status!r})"))
+        if self._trained or self._next_step or self.run.saved:  # else there is nothing to go on with
+            farewell(self.run)
 
     @_guarded
     def after_save_checkpoint(self, checkpoint_callback: Any) -> None:
@@ -253,7 +275,12 @@ class ETMLogger(Placed):
         if trainer is None or not path:
             return
         if checkpoint_callback.save_weights_only:  # nobody was asked what to put into it
-            self.mark_checkpoint(trainer)
+            self._mark = self.run.mark_checkpoint(
+                step=logger_step(trainer),
+                epoch=trainer.current_epoch,
+                defer=self._values_to_come(trainer),
+                alone=True,
+            )
         monitor, best = checkpoint_callback.monitor or "", path == best_path
         score = checkpoint_callback.best_k_models.get(path, checkpoint_callback.current_score)
         kept = Kept(
@@ -269,11 +296,32 @@ class ETMLogger(Placed):
     # -- what the callback asks -----------------------------------------------------------------------------
 
     @_guarded
+    def begin_again(self, trainer: Any) -> None:
+        """A training that begins at step 0 after another one is a run of its own.
+
+        With a version that was asked for it is the next attempt of that run, which makes the others void.
+        """
+        if self._trained and not logger_step(trainer):
+            self._renew()
+
+    def _renew(self) -> None:
+        self._run = None
+        self._params, self._loaded, self._trained, self._next_step = {}, False, False, 0
+        self._models, self._described = Models(self._models.log_model), False
+        run = self.run
+        if self._options["id"] is not None:
+            run.attempt = run.folder.attempts() + 1
+        given, self._given = self._given, {}
+        for about, params in given.items():
+            self._record_new(params, about)
+
+    @_guarded
     def attach(self, trainer: Any) -> None:
         """Follow this trainer: its stage, its rank, its clocks; write nothing before `start`."""
         introduce()
         self._trainer = weakref.ref(trainer)
-        self.run.muted = _rank(trainer) > 0
+        self.run.rank = _rank(trainer)
+        self.run.muted = self.run.rank > 0 and not self.all_ranks
         if not self.run.started:
             self.run.hold()
 
@@ -299,7 +347,7 @@ class ETMLogger(Placed):
 
     def origin_of(
         self, checkpoint: Mapping[str, Any], place: int, params: Mapping[str, Any]
-    ) -> tuple[Origin, str] | None:
+    ) -> Decision | None:
         """What a loaded checkpoint means for the run: where it is from, and why it cannot go on there.
 
         Args:
@@ -309,34 +357,45 @@ class ETMLogger(Placed):
         """
         try:
             found = origins(checkpoint)[place : place + 1]
-            if self.run.started or not found:
+            if not found:
                 return None
             known = self._params.get("config", {}) | ({} if self._configured else plain(params))
             pinned = self._options["id"] is not None
-            return found[0], fork_reason(self.run, found[0], known, pinned=pinned)
+            reason = fork_reason(self.run, found[0], known, pinned=pinned)
+            if self.run.started:
+                self._renew()
+            folder = RunFolder(self.run.folder.path.parent / found[0].run)
+            return Decision(found[0], reason, self.run.id, folder.attempts() + 1)
         except Exception as error:
             self._failed("origin_of", error)
             return None
 
     @_guarded
-    def resume(self, trainer: Any, decided: tuple[Origin, str] | None) -> None:
+    def resume(self, trainer: Any, decided: Decision | None, checkpoint: dict[str, Any]) -> None:
         """Go on with the run that the checkpoint is from, or be a fork of it, as rank 0 decided."""
         self._loaded = True
-        if decided is None or self.run.started:
+        if decided is None:
             return
-        origin, reason = decided
-        if reason:
-            self.run.become(forked_from=origin.run)
-            log.info("run %s is a fork of %s: %s", self.run.id, origin.run, reason)
-            return
-        before = self.run.folder.path
-        self.run.become(id=origin.run)
-        self.run.go_on(origin.attempt, origin.checkpoint)
-        move_checkpoints(trainer.checkpoint_callbacks, before, self.run.folder.path)
+        origin, before = decided.origin, self.run.folder
+        if self.run.started:  # on this rank an attempt of the same process came before
+            self._renew()
+        if decided.reason:
+            self._loaded = False  # what the run did before, if anything, is not gone on with
+            self.run.become(id=decided.id, forked_from=origin.run)
+            log.info("run %s is a fork of %s: %s", self.run.id, origin.run, decided.reason)
+        else:
+            self.run.become(id=origin.run)
+            self.run.go_on(decided.attempt, origin.attempt, origin.checkpoint)
+            relocate(checkpoint, self.run.folder)
+            self.run.saved = str(trainer.ckpt_path), int(checkpoint.get("global_step", 0))
+        move_checkpoints(trainer.checkpoint_callbacks, before.path, self.run.folder.path)
+        if not self.run.rank:
+            adopt(before, self.run.folder, decided.attempt)
 
     @_guarded
     def start_training(self, trainer: Any) -> None:
         """Begin to write; a training that goes on from nothing makes earlier attempts void."""
+        self._trained = True
         self._epoch, self._epoch_began = "open", logger_step(trainer)
         self.run.start(restart=not self._loaded)
         if self.run.shows:
@@ -364,11 +423,27 @@ class ETMLogger(Placed):
             self.run.become(evaluates=tested)
         self.run.start()
 
+    def lead(self) -> tuple[str, int]:
+        """What ranks above 0 need to write with `all_ranks`, now that rank 0 has begun."""
+        return self.run.lead()
+
+    @_guarded
+    def follow(self, led: tuple[str, int]) -> None:
+        """Begin to write on a rank above 0."""
+        if self.run.rank:
+            self.run.follow(*led)
+
     @_guarded
     def begin_epoch(self, trainer: Any) -> None:
         """A training epoch begins."""
         self.settle()
         self._epoch, self._epoch_began = "open", logger_step(trainer)
+
+    @_guarded
+    def begin_batch(self) -> None:
+        """The values of the batch before are logged, and so belong to the checkpoints taken at its end."""
+        self.run.settle()
+        self._leave()
 
     @_guarded
     def end_epoch(self, trainer: Any) -> None:
@@ -387,6 +462,7 @@ class ETMLogger(Placed):
         """All that belongs to an epoch has been logged, and so to the checkpoints taken at its end."""
         self._epoch = ""
         self.run.settle()
+        self._leave()
 
     def mark_checkpoint(self, trainer: Any) -> dict[str, Any] | None:
         """Tie a checkpoint that is being taken to the run.
@@ -399,10 +475,15 @@ class ETMLogger(Placed):
             return None
         self._mark = ""
         try:
-            at_end = self._epoch != "" and _last_batch(trainer)
             self._mark = self.run.mark_checkpoint(
-                step=logger_step(trainer), epoch=trainer.current_epoch, defer=at_end
+                step=logger_step(trainer),
+                epoch=trainer.current_epoch,
+                path=requeue_path(trainer) if self._requeue == "asked" else "",
+                defer=self._values_to_come(trainer),
             )
+            if self._requeue == "asked":
+                self._requeue = "saved"
+                self._leave()
         except Exception as error:
             self._failed("mark_checkpoint", error)
         return {
@@ -417,6 +498,20 @@ class ETMLogger(Placed):
         """The training is over because of `error`."""
         self._record_models()
         self.run.end_with(outcome_of(error))
+        if self._trained or self._next_step or self.run.saved:  # else there is nothing to go on with
+            farewell(self.run)
+
+    def _leave(self) -> None:
+        """SLURM requeues the job and has its checkpoint: the attempt is over, unless more is logged."""
+        if self._requeue == "saved" and not self._values_to_come(self._trainer()):
+            self._requeue = ""
+            self.run.end_with(Outcome("preempted", "SLURM requeues the job", signal=signal.SIGUSR1))
+
+    def _values_to_come(self, trainer: Any) -> bool:
+        """Whether values are still to come that belong to a checkpoint taken now."""
+        if trainer is None or not self._epoch:
+            return False
+        return _last_batch(trainer) or _row_to_come(trainer)
 
     # -- ourselves ------------------------------------------------------------------------------------------
 
@@ -470,6 +565,15 @@ def _last_batch(trainer: Any) -> bool:
     """
     progress = trainer.fit_loop.epoch_loop.batch_progress
     return bool(progress.is_last_batch or progress.current.ready >= trainer.num_training_batches)
+
+
+def _row_to_come(trainer: Any) -> bool:
+    """Whether a batch is done but for its row of values, and for the validation that follows it.
+
+    A training that goes on from a checkpoint taken now begins with the next batch.
+    """
+    total = trainer.fit_loop.epoch_loop.batch_progress.total
+    return bool(total.ready == total.processed == total.completed + 1)
 
 
 def _of_evaluation_batch(trainer: Any, values: Mapping[str, Any], step: int) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -23,6 +23,22 @@ class Origin(msgspec.Struct, frozen=True):
     run: str
     attempt: int
     checkpoint: str
+
+
+class Decision(NamedTuple):
+    """What rank 0 makes of a loaded checkpoint.
+
+    Attributes:
+        origin: where the checkpoint was taken.
+        reason: why this cannot be the next attempt of that run; "" if it can.
+        id: of the fork, if it is one.
+        attempt: number of the next attempt, if it is one.
+    """
+
+    origin: Origin
+    reason: str
+    id: str
+    attempt: int
 
 
 def origins(checkpoint: Mapping[str, Any]) -> list[Origin]:
@@ -73,11 +89,60 @@ def move_checkpoints(callbacks: Iterable[Any], old: Path, new: Path) -> None:
             callback.dirpath = str(new / Path(dirpath).relative_to(old))
 
 
+def relocate(checkpoint: Mapping[str, Any], folder: RunFolder) -> None:
+    """Let the states of ModelCheckpoints that a checkpoint holds know the run's folder if it was moved."""
+    for state in checkpoint.get("callbacks", {}).values():
+        old = _place(state.get("dirpath"), folder.path.name) if isinstance(state, dict) else None
+        if old is None or old == folder.path:
+            continue
+        for name, value in state.items():
+            if name == "best_k_models":
+                state[name] = {_moved(path, old, folder.path): score for path, score in value.items()}
+            elif name == "dirpath" or name.endswith("_path"):
+                state[name] = _moved(value, old, folder.path)
+
+
+def _place(dirpath: Any, run: str) -> Path | None:
+    """The run's folder in the path of a folder below it."""
+    if not isinstance(dirpath, str):
+        return None
+    return next((folder for folder in (Path(dirpath), *Path(dirpath).parents) if folder.name == run), None)
+
+
+def _moved(path: Any, old: Path, new: Path) -> Any:
+    if not isinstance(path, str) or not path or not Path(path).is_relative_to(old):
+        return path
+    return str(new / Path(path).relative_to(old))
+
+
+def adopt(candidate: RunFolder, folder: RunFolder, attempt: int) -> None:
+    """Move what others wrote below a candidate's folder into that of the run, and leave no empty folder.
+
+    LightningCLI writes its config before the checkpoint is read. A name that is taken gets the attempt's
+    number: ``config.2.yaml``.
+    """
+    if candidate.path == folder.path or not candidate.path.is_dir() or candidate.identity_file.exists():
+        return
+    for path in sorted(candidate.path.iterdir()):
+        if path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+            continue
+        target = folder.path / path.name
+        if target.exists():
+            target = folder.path / f"{path.stem}.{attempt}{path.suffix}"
+        if not target.exists():
+            folder.path.mkdir(parents=True, exist_ok=True)
+            path.rename(target)
+    if not any(candidate.path.iterdir()):
+        candidate.path.rmdir()
+
+
 def _runs_elsewhere(folder: RunFolder) -> bool:
     """Whether another process of this machine writes for the run and has not ended."""
     me = this_process().pid
     for writer in find_writers(folder.journal):
-        if writer.header.role == "train" and writer.header.pid != me and writer.alive():
+        header = writer.header
+        if header.role == "train" and not header.rank and header.pid != me and writer.alive():
             items = [item for _, item in writer.read()]
             if not items or not isinstance(items[-1], Ended):
                 return True

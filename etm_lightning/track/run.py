@@ -18,7 +18,7 @@ from etm_lightning.headline import Headline, as_json, follow_headline
 from etm_lightning.journal import Journal
 from etm_lightning.layout import Identity, RunFolder, new_run_id, new_store, project_folder
 from etm_lightning.process import Process, this_process
-from etm_lightning.records import Alert, Checkpoint, Ended, Params, Scalars, Started, Text, split
+from etm_lightning.records import Alert, Checkpoint, Ended, Params, Saved, Scalars, Started, Text, split
 from etm_lightning.track.code import Code, code
 from etm_lightning.track.companion import Companion, wanted
 from etm_lightning.track.configured import ABOUT, configured
@@ -35,6 +35,9 @@ from etm_lightning.track.sinks.sink import specifications
 log = logging.getLogger(__name__)
 
 UNSYNCED_BYTES = 64 << 20
+_SHARD = Scalars | Checkpoint | Ended
+"""What a rank above 0 records."""
+
 End = Literal["finished", "failed", "interrupted", "preempted", "pruned"]
 
 
@@ -69,6 +72,8 @@ class Run(Exhibits):
         attempt: number of the attempt; 0 while it is not decided.
         rejected: how many calls gave something that could not be logged.
         muted: drop what is logged: on ranks other than 0, and in a sanity check.
+        rank: a rank above 0 writes values only, into a file of its own, once it follows rank 0.
+        saved: path and step of the newest checkpoint that this process knows of; None if there is none.
 
     Raises:
         ValueError: if the id or the project cannot name a folder.
@@ -121,6 +126,8 @@ class Run(Exhibits):
         self.rejected = 0
         self.attempt = 0
         self.muted = False
+        self.rank = 0
+        self.saved: tuple[str, int] | None = None
         self._save_dir, self._clock = save_dir, clock
         self._outbox = Outbox(clock)
         self._hold: Literal["", "values", "start"] = "start"
@@ -128,7 +135,7 @@ class Run(Exhibits):
         self._restart = False
         self._starting = False
         self._end: Ended | None = None
-        self._marks = 0
+        self._token, self._marks, self._apart = "", 0, 0
         self._deferred: list[Checkpoint] = []
         self._pid = os.getpid()
         self._headline = Headline()
@@ -163,7 +170,12 @@ class Run(Exhibits):
     @property
     def shows(self) -> bool:
         """Whether this process records more than values."""
-        return not self.muted
+        return not self.muted and not self.rank
+
+    @property
+    def outcome(self) -> Ended | None:
+        """How it ended; None while it is open."""
+        return self._end
 
     @property
     def held(self) -> bool:
@@ -200,10 +212,20 @@ class Run(Exhibits):
         self.attempt = self.attempt or self._own_attempt() or self.folder.attempts() + 1
         return self.attempt
 
-    def go_on(self, parent: int, checkpoint: str) -> None:
-        """Be a new attempt of the run, from a checkpoint of attempt `parent`."""
-        self.attempt = self.folder.attempts() + 1
+    def go_on(self, attempt: int, parent: int, checkpoint: str) -> None:
+        """Be attempt number `attempt` of the run, from a checkpoint of attempt `parent`."""
+        self.attempt = attempt
         self._origin = (parent, checkpoint)
+
+    def lead(self) -> tuple[str, int]:
+        """What the other ranks need to give checkpoints the ids that this one gives; ("", 0) if not begun."""
+        return self._outbox.writer[-4:], self._marks
+
+    def follow(self, token: str, marks: int) -> None:
+        """Begin to write on a rank above 0, once rank 0 has begun and gave this."""
+        self._token, self._marks = token, marks
+        if token:
+            self.start()
 
     def hold(self, until: Literal["values", "start"] = "start") -> None:
         """Let records wait in memory until `start` is called, or until there are values among them."""
@@ -218,23 +240,25 @@ class Run(Exhibits):
         Raises:
             OSError: if the store cannot be written; what waits goes on waiting, and the next use tries again.
         """
-        if self.started or self.muted or self._starting:
+        if self.started or self.muted or self._starting or (self.rank and not self._token):
             return
         self._hold = ""
         self._restart = self._restart or restart
         self._starting = True
         try:
-            new_store(self._save_dir)
-            self.folder.create(self.identity)
             latest = self.folder.attempts()
+            if not self.rank:
+                new_store(self._save_dir)
+                self.folder.create(self.identity)
             journal = Journal(
                 self.folder.journal,
                 run=self.id,
                 attempt=self.reserve(),
+                rank=self.rank,
                 clock=self._clock,
                 keep_bytes=UNSYNCED_BYTES,
             )
-            begins = self.attempt > latest
+            begins = self.attempt > latest and not self.rank
             now = code() if begins else Code({})
             self._outbox.open(journal, self.folder, self._first(latest, now) if begins else None)
         finally:
@@ -245,7 +269,7 @@ class Run(Exhibits):
             self._headline = follow_headline(self.folder.journal)
             for item in self._outbox.waiting:
                 self._follow(item)
-        if self._shipper:
+        if self._shipper and not self.rank:
             self._companion = Companion(self.folder, self.attempt, list(self.sinks), self._finish_timeout)
         keep(self)
         if self.save_code and now.diff:
@@ -337,23 +361,40 @@ class Run(Exhibits):
         elif known:
             self._record(Params(time=self._clock(), params=known, about=about))
 
-    def mark_checkpoint(self, *, step: int, epoch: int | None = None, defer: bool = False) -> str:
+    def mark_checkpoint(
+        self,
+        *,
+        step: int,
+        epoch: int | None = None,
+        path: str | Path = "",
+        defer: bool = False,
+        alone: bool = False,
+    ) -> str:
         """Record that a checkpoint is being taken now; what is logged later is not in it.
 
         Args:
             step: optimizer batches so far.
             epoch: epoch, from 0.
+            path: where it will lie, if that is known.
             defer: what is logged before `settle` still belongs to the checkpoint.
+            alone: the other ranks are not asked for this checkpoint.
 
         Returns:
             The checkpoint's id; "" if the run is muted.
         """
         self.start()
-        if self.muted:
+        if self.muted or (self.rank and not self.started):
             return ""
-        self._marks += 1
-        id = f"{self.attempt}-{self._outbox.writer[-4:]}-{self._marks}"
-        mark = Checkpoint(time=self._clock(), id=id, step=step, epoch=epoch)
+        if alone:
+            self._apart += 1
+        else:
+            self._marks += 1
+        number = f"w{self._apart}" if alone else self._marks
+        id = f"{self.attempt}-{self._token or self._outbox.writer[-4:]}-{number}"
+        place = relative(self.folder, Path(path)) if path else ""
+        mark = Checkpoint(time=self._clock(), id=id, step=step, epoch=epoch, path=place)
+        if path:
+            self.saved = str(path), step
         if defer:
             self._deferred.append(mark)
         else:
@@ -373,26 +414,24 @@ class Run(Exhibits):
         best: bool = False,
     ) -> None:
         """Record where the checkpoint marked as `id` lies and how good it is."""
-        if score is not None and not math.isfinite(score):
-            score = None
-        record = Checkpoint(
-            time=self._clock(),
-            id=id,
-            step=step,
-            epoch=epoch,
-            path=relative(self.folder, Path(path)),
-            monitor=monitor,
-            mode=mode,
-            score=score,
-            best=best,
+        self.saved = str(path), step
+        kind = Saved if any(mark.id == id for mark in self._deferred) else Checkpoint
+        self._record(
+            kind(
+                time=self._clock(),
+                id=id,
+                step=step,
+                epoch=epoch,
+                path=relative(self.folder, Path(path)),
+                monitor=monitor,
+                mode=mode,
+                score=score if score is not None and math.isfinite(score) else None,
+                best=best,
+            )
         )
-        if any(mark.id == id for mark in self._deferred):
-            self._deferred.append(record)
-        else:
-            self._record(record)
 
     def settle(self) -> None:
-        """Record the checkpoints that were deferred."""
+        """Record the marks of the checkpoints that were deferred."""
         while self._deferred:
             self._record(self._deferred.pop(0))
 
@@ -422,9 +461,9 @@ class Run(Exhibits):
 
         A second end in a row adds nothing, unless it tells of a failure after a good end.
         """
-        if self.muted or (
-            self._end is not None and (self._end.status != "finished" or outcome.status == "finished")
-        ):
+        if self.muted or (self.rank and not self.started):
+            return
+        if self._end is not None and (self._end.status != "finished" or outcome.status == "finished"):
             return
         self.start()
         self.settle()
@@ -492,7 +531,7 @@ class Run(Exhibits):
     # -- writing --------------------------------------------------------------------------------------------
 
     def _record(self, item: Item) -> None:
-        if self.muted:
+        if self.muted or (self.rank and not isinstance(item, _SHARD)):
             return
         if self._outbox.troubled:
             self._tell()

@@ -54,7 +54,7 @@ def before_the_crash(store: Path) -> RunFolder:
 def after_the_crash(store: Path) -> RunFolder:
     """The next attempt of `before_the_crash`, from its checkpoint to step 100."""
     run = new_run(store)
-    run.go_on(1, _mark_of(run.folder))
+    run.go_on(2, 1, _mark_of(run.folder))
     run.start()
     log_steps(run, range(50, 100))
     run.end()

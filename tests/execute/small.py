@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 import lightning.pytorch as pl
@@ -27,7 +28,7 @@ class Net(pl.LightningModule):
         return torch.nn.functional.mse_loss(self.net(batch[0]), batch[1])
 
     def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
-        if self.global_step == self.fail_at:
+        if self.global_step == int(os.environ.get("FAIL_AT", self.fail_at)):
             raise RuntimeError("planted failure")
         time.sleep(self.pause)
         loss = self._loss(batch)

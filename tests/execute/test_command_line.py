@@ -42,11 +42,11 @@ def typed(tmp_path: Path) -> Type:
     """A function that runs `python train.py …` in a folder of the test's own."""
 
     def run(
-        *arguments: str, script: Path = ROOT / "train.py", **variables: str
+        *arguments: str, script: Path = ROOT / "train.py", cwd: Path = tmp_path, **variables: str
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, str(script), *arguments],
-            cwd=tmp_path,
+            [sys.executable, os.path.relpath(script, cwd), *arguments],
+            cwd=cwd,
             env=environment(tmp_path) | variables,
             capture_output=True,
             text=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from etm_lightning.layout import run_folders
 from etm_lightning.records import Started
+from etm_lightning.store.run import StoredRun
 from etm_lightning.store.store import Store
 from tests.track.lines import QUIET, Line, ends, logger_in, of_kind, only_run, rows, trainer
 from tests.track.test_values import Everything
@@ -169,14 +171,104 @@ def test_a_run_that_is_still_running_is_not_taken(tmp_path: Path) -> None:
     assert third.version == "first"
 
 
-def test_a_second_fit_of_one_logger_stays_one_attempt(tmp_path: Path) -> None:
+def steps(run: StoredRun, name: str = "train/loss") -> list[int]:
+    return [point.step for point in run.series(name)]
+
+
+def test_a_second_fit_of_one_logger_from_a_checkpoint_is_the_next_attempt(tmp_path: Path) -> None:
     logger = logger_in(tmp_path)
-    model = Line()
-    saved = fit(logger, model, max_epochs=1)
-    fit(logger, model, max_epochs=2, ckpt_path=saved.best_model_path)
-    assert len(of_kind(only_run(tmp_path), Started)) == 1
-    assert [row.step for row in rows(logger.folder) if "train/loss" in row.values] == list(range(8))
+    model = Crashing()
+    with pytest.raises(RuntimeError, match="out of luck"):
+        fit(logger, model)
+    first = logger.version
+    fit(logger, Everything(), ckpt_path=next(logger.folder.checkpoints.glob("epoch=0*.ckpt")))
+    assert logger.version == first
+    [_, second] = of_kind(only_run(tmp_path), Started)
+    assert (second.attempt, second.parent) == (2, 1)
+    stored = Store(tmp_path).run("latest")
+    assert steps(stored, "train/third") == list(range(12))
+    assert stored.status == "finished"
+
+
+def test_a_second_fit_with_one_trainer_from_a_checkpoint_is_the_next_attempt(tmp_path: Path) -> None:
+    logger = logger_in(tmp_path)
+    saving = ModelCheckpoint(save_top_k=-1)
+    run = trainer(logger, callbacks=[saving], enable_checkpointing=True, max_epochs=3)
+    model = Crashing()
+    with pytest.raises(RuntimeError, match="out of luck"):
+        run.fit(model)
+    model.on_train_batch_start = lambda *_: None  # type: ignore[method-assign]  # as a user mends it
+    run.fit(model, ckpt_path=next(logger.folder.checkpoints.glob("epoch=0*.ckpt")))
+    stored = Store(tmp_path).run("latest")
+    assert (stored.attempts, steps(stored, "train/third")) == (2, list(range(12)))
+    assert {path.parent for path in tmp_path.rglob("*.ckpt")} == {logger.folder.checkpoints}
+
+
+def test_a_second_fit_of_one_trainer_goes_on_in_the_same_attempt(tmp_path: Path) -> None:
+    logger = logger_in(tmp_path)
+    run, model = trainer(logger), Line()
+    run.fit(model)
+    run.fit_loop.max_epochs = 2
+    run.fit(model)
+    stored = Store(tmp_path).run("latest")
+    assert (stored.attempts, steps(stored)) == (1, list(range(8)))
     assert ends(logger.folder) == ["finished", "finished"]
+
+
+def test_a_second_fit_from_the_beginning_is_a_run_of_its_own_with_what_was_set_before(tmp_path: Path) -> None:
+    logger = logger_in(tmp_path, tags=["a"])
+    logger.log_hyperparams({"optimizer": "sgd"})
+    versions = []
+    for lr in (0.1, 0.2):
+        trainer(logger).fit(Line(lr=lr))
+        versions.append(logger.version)
+    second, first = Store(tmp_path).runs()
+    assert [first.id, second.id] == versions
+    assert [steps(first), steps(second)] == [[0, 1, 2, 3]] * 2
+    assert [run.params["lr"] for run in (first, second)] == [0.1, 0.2]
+    assert [run.params["optimizer"] for run in (first, second)] == ["sgd", "sgd"]
+    assert second.tags == ("a",)
+
+
+def test_a_second_fit_from_the_beginning_with_a_version_makes_the_first_void(tmp_path: Path) -> None:
+    logger = logger_in(tmp_path, version="v")
+    for _ in range(2):
+        trainer(logger).fit(Line())
+    stored = Store(tmp_path).run("v")
+    assert (stored.attempts, steps(stored)) == (2, [0, 1, 2, 3])
+    assert len(stored.series("train/loss", superseded=True)) == 8
+
+
+def test_a_run_moved_elsewhere_goes_on_there_and_knows_its_best_checkpoints(tmp_path: Path) -> None:
+    first, checkpoint = crashed(tmp_path / "old")
+    shutil.move(tmp_path / "old", tmp_path / "new")
+    there = tmp_path / "new" / checkpoint.relative_to(tmp_path / "old")
+    second = logger_in(tmp_path / "new")
+    saved = fit(second, Everything(), ckpt_path=there)
+    assert second.version == first.version
+    assert not (tmp_path / "old").exists()
+    assert str(there) in saved.best_k_models
+    assert all(Path(path).exists() for path in saved.best_k_models)
+    stored = Store(tmp_path / "new").run("latest")
+    assert (stored.attempts, steps(stored, "train/third")) == (2, list(range(12)))
+
+
+def test_what_others_wrote_for_a_candidate_lies_with_the_run_it_became(tmp_path: Path) -> None:
+    class Writing(pl.Callback):
+        """Writes a file into the log folder before the checkpoint is read, as LightningCLI does."""
+
+        def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+            (Path(trainer.log_dir or "") / "empty").mkdir(parents=True)
+            (Path(trainer.log_dir or "") / "config.yaml").write_text(str(trainer.max_epochs))
+
+    saved = ModelCheckpoint()
+    for epochs in (1, 2):
+        callbacks = [Writing(), saved if epochs == 1 else ModelCheckpoint()]
+        run = trainer(logger_in(tmp_path), callbacks=callbacks, enable_checkpointing=True, max_epochs=epochs)
+        run.fit(Line(), ckpt_path=None if epochs == 1 else saved.best_model_path)
+    folder = only_run(tmp_path).path
+    assert {path.name for path in folder.parent.iterdir()} == {folder.name}
+    assert [(folder / name).read_text() for name in ("config.yaml", "config.2.yaml")] == ["1", "2"]
 
 
 def test_a_test_by_another_logger_is_a_run_that_evaluates(tmp_path: Path) -> None:

@@ -126,13 +126,13 @@ def test_a_checkpoint_callback_that_cannot_be_asked_does_not_keep_the_run_open(t
     assert (ends(logger.folder), logger.failures) == (["finished"], 1)
 
 
-def test_a_second_training_records_what_is_new(tmp_path: Path) -> None:
+def test_a_second_training_is_a_run_of_its_own_and_so_are_its_models(tmp_path: Path) -> None:
     logger = logger_in(tmp_path / "store", log_model=True)
     for name in ("a", "b"):
         kept = ModelCheckpoint(dirpath=tmp_path / "checkpoints", filename=name)
         trainer(logger, callbacks=[kept], enable_checkpointing=True).fit(Line())
-    assert [name for name, _ in versions(logger)] == ["a", "b"]
-    assert ends(logger.folder) == ["finished", "finished"]
+        assert [found for found, _ in versions(logger)] == [name]
+        assert ends(logger.folder) == ["finished"]
 
 
 class Net(pl.LightningModule):
