@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from etm_lightning.store.run import StoredRun
 from etm_lightning.track.configured import configured
 from etm_lightning.track.cursors import Lease, load, progress_file
 from etm_lightning.track.delivery import Delivery, lag
+from etm_lightning.track.sinks.sink import specifications
 
 PAUSES = (0.0, 0.5, 2.0, 8.0)
 """Seconds before each try to reach a sink that fails."""
@@ -37,7 +38,7 @@ class Synced:
     deliverer: str = ""
 
 
-def sync(run: StoredRun, to: Iterable[str] = ()) -> list[Synced]:
+def sync(run: StoredRun, to: Sequence[str] = ()) -> list[Synced]:
     """Deliver what sinks of a run have not got yet; may be broken off and called again at any time.
 
     Args:
@@ -48,6 +49,9 @@ def sync(run: StoredRun, to: Iterable[str] = ()) -> list[Synced]:
         ValueError: if there is no sink of that name.
     """
     known = configured(run.folder)
+    for name in to:
+        if name not in known:
+            specifications([name])  # refuses what is no kind of sink
     return [_sync(run, name, known.get(name, {"sink": name})) for name in to or known]
 
 

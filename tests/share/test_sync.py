@@ -85,5 +85,6 @@ def test_it_keeps_away_from_a_live_deliverer(configured: RunFolder, tmp_path: Pa
 
 def test_a_word_that_is_no_sink_is_refused_with_those_there_are(tmp_path: Path) -> None:
     journals.simple(tmp_path)
-    [one] = sync_json(tmp_path, "--to", "tensorbord", code=1)
-    assert "tensorboard, wandb, mlflow" in one["error"]
+    done = CliRunner().invoke(app, ["sync", "--store", str(tmp_path), "--to", "tensorbord"])
+    assert done.exit_code == 1
+    assert "`sinks` must be of tensorboard, wandb, mlflow" in done.stderr
