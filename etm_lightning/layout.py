@@ -171,8 +171,8 @@ def project_folder(store: Path, project: str) -> Path:
     >>> project_folder(Path("etm_runs"), "bert/bbc").name
     'bert%2Fbbc'
     """
-    if not project.strip():
-        raise ValueError(f"`project` must be a name but got {project!r}")
+    if not isinstance(project, str) or not project.strip():
+        raise ValueError(f"`project` must be a name but got {project!r}; a folder is `save_dir`")
     name = quote(project, safe=" !#$&'()+,;=@[]{}~")
     return store / ("%2E" + name[1:] if name.startswith(".") else name)
 

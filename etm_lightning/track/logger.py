@@ -160,7 +160,13 @@ class ETMLogger(Placed):
 
     @property
     def experiment(self) -> Run:
-        """The run, to log text, tables, artifacts and the like."""
+        """The run; on ranks above 0 Lightning's stand-in, which takes any call and does nothing."""
+        known = (
+            sys.modules.get(f"{name}.loggers.logger") for name in ("lightning.fabric", "lightning_fabric")
+        )
+        stand_in = next((module._DummyExperiment for module in known if module), None)
+        if stand_in is not None and _rank(self._trainer()) > 0:
+            return stand_in()  # type: ignore[no-any-return]  # as Lightning's own loggers do
         return self.run
 
     @property
