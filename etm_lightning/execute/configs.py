@@ -63,6 +63,7 @@ def register() -> None:
     ConfigStore.instance().store(name=NAME, node=schema, provider="etm_lightning")
     for name, resolver in (
         ("store", _store),
+        ("new_store", _new_store),
         ("run_dir", _run_dir),
         ("attempt", _attempt),
         ("basename", lambda path: Path(path).name),
@@ -74,12 +75,17 @@ def _store() -> str:
     return str(Path(os.environ.get("ETM_STORE") or "etm_runs").expanduser().absolute())
 
 
-def _run_dir(*, _root_: DictConfig) -> str:
-    """The folder of the run: that of the one to go on with, else a new one; the same on every rank."""
+def _new_store(path: str) -> str:
+    """The store at `path`, made if missing."""
     try:
-        project = project_folder(new_store(_root_.paths.store), _root_.project)
+        return str(new_store(path))
     except OSError as error:
         raise InputError(str(error).replace("`save_dir`", "`paths.store` (ETM_STORE)")) from error
+
+
+def _run_dir(*, _root_: DictConfig) -> str:
+    """The folder of the run: that of the one to go on with, else a new one; the same on every rank."""
+    project = project_folder(Path(_new_store(_root_.paths.store)), _root_.project)
     meeting = Meeting.of_this_process(project, str(_root_.hydra.job.get("num") or 0))
     if meeting is not None and meeting.rank:
         return meeting.wait()

@@ -63,7 +63,8 @@ def train(cfg: DictConfig) -> Outcome:
     """
     with reading("`paths.store`"):
         folder = run_folder(cfg)
-    logger = logger_for(cfg, folder)
+    with reading("`logger`"):
+        logger = logger_for(cfg, folder)
     logger.record_params(settings(cfg))
     try:
         refuse_relaunch(cfg)

@@ -87,4 +87,4 @@ def test_a_word_that_is_no_sink_is_refused_with_those_there_are(tmp_path: Path) 
     journals.simple(tmp_path)
     done = CliRunner().invoke(app, ["sync", "--store", str(tmp_path), "--to", "tensorbord"])
     assert done.exit_code == 1
-    assert "`sinks` must be of tensorboard, wandb, mlflow" in done.stderr
+    assert "`sink` must be tensorboard, wandb, mlflow" in done.stderr

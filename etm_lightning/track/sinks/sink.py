@@ -109,7 +109,7 @@ def specifications(sinks: Any) -> dict[str, dict[str, Any]]:
             raise ValueError(f"`sinks` must be words or mappings with the key `sink` but got {given!r}")
         if options["sink"] not in KINDS and "." not in options["sink"]:
             raise ValueError(
-                f"`sinks` must be of {', '.join(KINDS)} or the dotted path of a function that opens one, "
+                f"`sink` must be {', '.join(KINDS)} or the dotted path of a function that opens one, "
                 f"but got {options['sink']!r}"
             )
         name = str(name or options["sink"].rpartition(".")[0].rpartition(".")[2] or options["sink"])
