@@ -546,7 +546,7 @@ class Run(Exhibits):
                 self.start()
 
     def _follow(self, item: Item) -> None:
-        if isinstance(item, Scalars | Checkpoint):
+        if isinstance(item, (Scalars, Checkpoint)):  # four times as fast as a union
             self._headline.take(item)
 
     def _put(self, item: Item) -> None:
