@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from tests.contracts.case import Case
+from tests.contracts.case_tensorboard import TENSORBOARD
 
-CASES: list[Case] = []
+CASES: list[Case] = [TENSORBOARD]
