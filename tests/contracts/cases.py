@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.contracts import case_wandb
 from tests.contracts.case import Case
 
-CASES: list[Case] = []
+CASES: list[Case] = [case_wandb.CASE]
