@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import struct
 import zlib
@@ -9,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from wandb.proto import wandb_internal_pb2
 
 from etm_lightning.layout import RunFolder
 from tests.contracts.case import Case, Curves
@@ -20,6 +20,7 @@ FULL, FIRST, LAST = 1, 2, 4
 
 def records(path: Path) -> Iterator[Any]:
     """The records of a `.wandb` file."""
+    messages: Any = importlib.import_module("wandb.proto.wandb_internal_pb2")
     data = path.read_bytes()
     assert data[:4] == b":W&B"
     place, part = HEADER, b""
@@ -34,7 +35,7 @@ def records(path: Path) -> Iterator[Any]:
         assert zlib.crc32(bytes([kind]) + body) == checksum
         part = body if kind in (FULL, FIRST) else part + body
         if kind in (FULL, LAST):
-            yield wandb_internal_pb2.Record.FromString(part)
+            yield messages.Record.FromString(part)
 
 
 def file_of(folder: RunFolder) -> Path:

@@ -224,8 +224,6 @@ class WandbSink:
 
     def _take_started(self, record: Started) -> None:
         self._ended = None
-        if not self._attempt:
-            self._client.environment(Origin(record), record.time)
         self._attempt = max(self._attempt, record.attempt)
 
     def _take_params(self, record: Params) -> None:
@@ -316,6 +314,7 @@ def _client(target: Target, mode: str, copy: int, origin: Origin, about: Mapping
             raise RefusedError(f"W&B: {str(error).splitlines()[0]}") from error
         raise
     client.began(identity.created)
+    client.environment(origin, identity.created)
     return client
 
 

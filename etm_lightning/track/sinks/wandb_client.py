@@ -6,6 +6,7 @@ process, needs the records one level below: the same ones that W&B's client make
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -204,6 +205,7 @@ def connect(folder: Path, origin: Origin, **about: Any) -> Client:
     """
     import wandb
     from wandb.sdk import wandb_setup
+    from wandb.sdk.mailbox import MailboxClosedError
 
     if wandb_setup.singleton()._connection is None:
         # the training may have a service of its own, which ends with it
@@ -228,8 +230,12 @@ def connect(folder: Path, origin: Origin, **about: Any) -> Client:
     hooks = sys.excepthook, sys.exit
     try:
         run = wandb.init(dir=str(folder), reinit="create_new", settings=settings, **about)
+    except MailboxClosedError:  # W&B's service is gone, and nothing of this process gets on with it
+        with contextlib.suppress(Exception):
+            wandb.teardown(exit_code=1)
+        raise
     finally:
-        sys.excepthook, sys.exit = hooks  # type: ignore[assignment]  # they are this process's
+        sys.excepthook, sys.exit = hooks  # they are this process's
     return Client(run)
 
 

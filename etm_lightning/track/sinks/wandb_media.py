@@ -38,6 +38,7 @@ def shown(media: Media, path: Path) -> Any:
 
     caption = str(media.info.get("caption") or "") or None
     kind, suffix = media.type, path.suffix.lower()
+    film: Any = suffix[1:]
     if kind in ("image", "figure") and suffix != ".json":
         return wandb.Image(str(path), caption=caption)
     if kind in ("figure", "plotly"):
@@ -47,7 +48,7 @@ def shown(media: Media, path: Path) -> Any:
     if kind == "audio":
         return wandb.Audio(str(path), caption=caption)
     if kind == "video":
-        return wandb.Video(str(path), caption=caption, format=suffix[1:])
+        return wandb.Video(str(path), caption=caption, format=film)
     if suffix != ".json":
         return None
     content = msgspec.json.decode(path.read_bytes())
