@@ -53,10 +53,15 @@ def before_the_crash(store: Path) -> RunFolder:
 
 def after_the_crash(store: Path) -> RunFolder:
     """The next attempt of `before_the_crash`, from its checkpoint to step 100."""
+    return go_on(store, range(50, 100))
+
+
+def go_on(store: Path, steps: range) -> RunFolder:
+    """The next attempt of a run, from its checkpoint."""
     run = new_run(store)
     run.go_on(2, 1, _mark_of(run.folder))
     run.start()
-    log_steps(run, range(50, 100))
+    log_steps(run, steps)
     run.end()
     return run.folder
 
