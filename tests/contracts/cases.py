@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from tests.contracts.case import Case
+from tests.contracts.case_mlflow import CASE as MLFLOW
 
-CASES: list[Case] = []
+CASES: list[Case] = [MLFLOW]
