@@ -20,6 +20,7 @@ def read(folder: RunFolder) -> Curves:
 
     client = mlflow.MlflowClient(options(folder)["tracking_uri"])
     experiment = client.get_experiment_by_name("sinks")
+    assert experiment is not None
     [run] = client.search_runs([experiment.experiment_id], f"tags.`etm.run` = '{folder.path.name}'")
     return {
         name: [(point.step, _infinite(point.value)) for point in _history(client, run.info.run_id, name)]

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-
 from etm_lightning.layout import RunFolder
 from tests.contracts.case import Case, Curves
 

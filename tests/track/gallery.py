@@ -1,4 +1,4 @@
-"""A run with one of everything that can be shown, its media written as any version of `Run` may write them."""
+"""A run with one of everything that can be shown, its media written as any `Run` may write them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ import msgspec
 from etm_lightning import Run
 from etm_lightning.layout import RunFolder
 from etm_lightning.records import Media
-from etm_lightning.track.media import Exhibit
 from etm_lightning.track.sinks.pictures import heat_map
 
 PNG = heat_map([[3, 1], [0, 4]])
@@ -64,7 +63,9 @@ def show(run: Run, name: str, type: str, content: Any, step: int | None = None) 
         step=step,
         stage="validate",
     )
-    run._record(Exhibit(record, data))
+    run.folder.media.mkdir(exist_ok=True)
+    (run.folder.path / record.file).write_bytes(data)
+    run._record(record)
     return run.folder.path / record.file
 
 

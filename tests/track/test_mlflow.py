@@ -53,6 +53,7 @@ def run_of(folder: RunFolder, uri: str) -> Any:
     """The run's only run in MLflow."""
     client = mlflow.MlflowClient(uri)
     experiment = client.get_experiment_by_name(folder.identity().project)
+    assert experiment is not None
     [found] = client.search_runs([experiment.experiment_id], f"tags.`etm.run` = '{folder.path.name}'")
     return found
 
@@ -131,7 +132,7 @@ def test_a_server_takes_empty_and_odd_params_names_and_files(remote: Server, tmp
 def test_every_name_becomes_one_that_mlflow_takes_and_can_be_told_back(name: str) -> None:
     name = name.encode(errors="ignore").decode()
     escaped = escape(name)
-    validation._validate_metric_name(escaped)
+    validation._validate_metric_name(escaped)  # type: ignore[no-untyped-call]
     assert len(escaped) <= validation.MAX_ENTITY_KEY_LENGTH
     if len(escaped) < 250 - 11:
         assert unescape(escaped) == name
@@ -179,14 +180,14 @@ def test_secrets_among_the_settings_of_sinks_do_not_travel(tmp_path: Path, uri: 
 def test_runs_of_a_group_have_one_parent(tmp_path: Path, uri: str) -> None:
     parents = set()
     for number in range(3):
-        run = Run("p", save_dir=tmp_path, shipper=False, id=f"r{number}", group="it's \"a\" sweep")
+        run = Run("p", save_dir=tmp_path, shipper=False, id=f"r{number}", group='it\'s "a" sweep')
         run.log({"loss": 1.0}, step=0)
         run.end()
         deliver(run.folder, uri)
         parents.add(run_of(run.folder, uri).data.tags["mlflow.parentRunId"])
     [found] = parents
     parent = mlflow.MlflowClient(uri).get_run(found)
-    assert parent.info.run_name == "it's \"a\" sweep"
+    assert parent.info.run_name == 'it\'s "a" sweep'
     assert parent.info.status == "FINISHED"
     assert parent.info.end_time >= run_of(run.folder, uri).info.end_time
 
@@ -292,7 +293,9 @@ def test_an_unknown_option_is_named(tmp_path: Path, uri: str) -> None:
     delivery = Delivery(folder, WHERE, {"sink": "mlflow", "tracking_url": uri})
     delivery.advance()
     delivery.close()
-    assert delivery.error.startswith("`tracking_url` is not an option of the sink mlflow, which has tracking_")
+    assert delivery.error.startswith(
+        "`tracking_url` is not an option of the sink mlflow, which has tracking_"
+    )
 
 
 def test_a_file_beside_the_working_folder_is_found_again_from_elsewhere(

@@ -352,7 +352,11 @@ def test_a_run_that_went_on_after_a_crash_ends_as_it_ended(
 def companion_end(folder: RunFolder) -> float:
     from etm_lightning.attempts import facts
 
-    return next(f.item.time for f in facts(folder.journal) if getattr(f.item, "status", "") == "crashed")
+    return next(
+        item.time
+        for item in (fact.item for fact in facts(folder.journal))
+        if isinstance(item, Ended) and item.status == "crashed"
+    )
 
 
 def test_a_folder_of_ones_own(tmp_path: Path) -> None:

@@ -237,7 +237,7 @@ def test_media_are_shown_as_w_and_b_shows_them(tmp_path: Path) -> None:
     Image.new("RGB", (4, 3)).save(tmp_path / "picture.png")
     curve = {"label": "cat", "precision": [0.5, 1.0], "recall": [1.0, 0.0]}
     rates = {"label": "cat", "fpr": [0.0, 1.0], "tpr": [0.0, 1.0]}
-    shown = [
+    shown: list[Known] = [
         media(tmp_path, "image", "png", (tmp_path / "picture.png").read_bytes(), info={"caption": "a cat"}),
         media(tmp_path, "table", "json", {"columns": ["word", "n"], "rows": [["a", 1], ["b", 2.5]]}),
         media(tmp_path, "confusion_matrix", "json", {"labels": ["cat", "dog"], "counts": [[3, 1], [0, 4]]}),

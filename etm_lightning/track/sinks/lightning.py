@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import msgspec
 
@@ -121,10 +121,8 @@ class Worker:
         """Let the worker end; one that does not is killed."""
         assert self._process.stdin
         self._process.stdin.close()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):  # then it is killed
             self._process.wait(CLOSE_SECONDS)
-        except subprocess.TimeoutExpired:
-            pass
         self.kill()
 
     def kill(self) -> None:

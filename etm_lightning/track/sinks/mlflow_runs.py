@@ -72,7 +72,7 @@ def artifacts_beside(tracking_uri: str, name: str) -> str:
 
 
 def find_or_create(client: Any, target: Target, experiment_id: str, name: str, tags: dict[str, str]) -> Any:
-    """The run of this generation; those of earlier generations are deleted, as the server deletes: restorably.
+    """The run of this generation; those of earlier ones are deleted, as the server deletes: restorably.
 
     One may be there although we do not know of it: the answer to its creation, or our place, was lost.
     """
@@ -115,7 +115,9 @@ def _groups(client: Any, experiment_id: str, group: str) -> list[str]:
 def _search(client: Any, experiment_id: str, tags: Mapping[str, str]) -> list[Any]:
     """Runs that are not deleted and have these tags."""
     # a text with quotes of both kinds cannot be searched for: all others are then looked through
-    where = [f"tags.`{tag}` = {_quoted(value)}" for tag, value in tags.items() if not {"'", '"'} <= set(value)]
+    where = [
+        f"tags.`{tag}` = {_quoted(value)}" for tag, value in tags.items() if not {"'", '"'} <= set(value)
+    ]
     found: list[Any] = []
     token = None
     while True:

@@ -151,7 +151,9 @@ def _class(path: str) -> Any:
     try:
         return getattr(importlib.import_module(place), name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise RefusedError(f"`logger` must name a class that can be imported but got {path!r}: {error}") from error
+        raise RefusedError(
+            f"`logger` must name a class that can be imported but got {path!r}: {error}"
+        ) from error
 
 
 def serve(orders: BinaryIO, answers: BinaryIO) -> None:
