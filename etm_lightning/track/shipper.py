@@ -30,7 +30,7 @@ from etm_lightning.track.hardware import Hardware, memory_in_use, oom_kills
 log = logging.getLogger("etm.shipper")
 
 POLL = 0.5
-SAMPLE_EVERY = 10.0
+FIRST_SAMPLE, SAMPLE_EVERY = 1.0, 10.0
 IDLE = 5.0
 LINGER = 60.0
 STUCK = 60.0
@@ -116,7 +116,7 @@ class Shipper:
 
     def run(self) -> None:
         """Accompany the training to its end, deliver the rest, and leave."""
-        ended_since, next_sample = 0.0, 0.0
+        ended_since, next_sample = 0.0, time.monotonic() + FIRST_SAMPLE
         while self._watch.alive() and not self._asked.is_set():
             now = time.monotonic()
             if now >= next_sample:
