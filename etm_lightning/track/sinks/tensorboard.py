@@ -68,7 +68,7 @@ class TensorBoard:
         self._status, self._ended = str(state.get("status", "")), float(state.get("ended", 0.0))
         self._undone = float(state["undone"]) if state else undone(target)
         self._end: Ended | None = None
-        self.missing = 0
+        self.missing = int(state.get("missing", 0))
         self._takes: Mapping[type, Callable[[Any], None]] = {
             Scalars: self._take_scalars,
             Text: self._take_text,
@@ -99,6 +99,7 @@ class TensorBoard:
             "status": self._status,
             "ended": self._ended,
             "undone": self._undone,
+            "missing": self.missing,
         }
 
     def close(self) -> None:
@@ -154,7 +155,7 @@ class TensorBoard:
             return
         try:
             shown = list(make((self._run / record.file).read_bytes()))
-        except (OSError, ValueError, KeyError, TypeError, ArithmeticError) as error:
+        except Exception as error:  # there is no end to how a file can be broken
             self.missing += 1
             log.warning(
                 "%s %r cannot be shown: %s: %s", record.type, record.name, type(error).__name__, error
