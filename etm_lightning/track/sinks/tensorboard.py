@@ -15,7 +15,7 @@ except ImportError as error:
 from etm_lightning.params import flatten
 from etm_lightning.records import Alert, Ended, Json, Media, Params, Record, Scalars, Started, Text
 from etm_lightning.tail import Tail
-from etm_lightning.track.sinks import hparams, summaries
+from etm_lightning.track.sinks import hparams, markdown, summaries
 from etm_lightning.track.sinks.eventfile import EventFiles
 from etm_lightning.track.sinks.sink import Sink, StartOverError, Target
 from etm_lightning.track.sinks.tags import EVAL_BATCH, Tags
@@ -142,7 +142,7 @@ class TensorBoard:
     # -- texts and media ------------------------------------------------------------------------------------
 
     def _take_text(self, record: Text) -> None:
-        self._show(record, record.name, summaries.text(record.text))
+        self._show(record, record.name, summaries.text(markdown.text(record.text)))
 
     def _take_alert(self, record: Alert) -> None:
         words = f"**{record.level}: {record.title}**\n\n{record.text}".rstrip()
