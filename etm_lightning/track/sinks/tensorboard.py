@@ -161,8 +161,10 @@ class TensorBoard:
                 "%s %r cannot be shown: %s: %s", record.type, record.name, type(error).__name__, error
             )
             return
+        index = record.info.get("index")  # of several that were logged at once
+        name = f"{record.name}/{index}" if index else record.name
         for part in shown:
-            self._show(record, record.name + part.part, part)
+            self._show(record, name + part.part, part)
 
     def _show(self, record: Text | Media | Alert, name: str, shown: summaries.Shown) -> None:
         if shown.what == "graph":
