@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -152,9 +153,42 @@ def test_a_pr_curve_counts_as_one_counts_by_hand() -> None:
     precision = [hits / (hits + wrong) for hits, wrong, _ in counts]
     recall = [hits / (hits + missed) for hits, _, missed in counts]
     for positives in (sum(answers), None):
-        rows = pr_rows([*precision, 1.0], [*recall, 0.0], thresholds, positives)
+        rows = pr_rows([*precision, 1.0], [*recall, 0.0], [*thresholds, None], positives)
         found = list(zip(rows[0], rows[1], rows[3], strict=True))
         assert found == [count(number / (THRESHOLDS - 1)) for number in range(THRESHOLDS)]
+
+
+def test_what_a_run_draws_itself_is_shown(tmp_path: Path) -> None:
+    with journals.new_run(tmp_path) as run:
+        run.log_pr_curve("two", [0, 1, 1], [0.1, 0.7, 0.4], step=1)
+        run.log_pr_curve("logits", [0, 1, 1], [-3.0, 5.0, 9.0], step=1)
+        run.log_pr_curve("three", [0, 0, 1], [[0.5, 0.2, 0.3], [0.9, 0.1, 0], [0.2, 0.7, 0.1]], step=1)
+        run.log_roc_curve("roc", [0, 1, 1], [0.1, 0.7, 0.4], step=1)
+        run.log_histogram("weights", [0.0, 1.0, 1.0, 4.0, float("nan")], bins=4, step=1)
+        run.log_histogram("nothing", [float("nan")], step=1)
+    deliver(run.folder)
+    assert load(progress_file(run.folder, "tensorboard")).state["missing"] == 0
+    with watch(run.folder, "python") as looking:
+        tags = looking.look()["tags"]
+    assert tags["pr_curves"] == ["logits", "three/0", "three/1", "two"]  # nothing is of the third class
+    assert tags["text"] == ["roc/1"]
+    events = accumulated(run.folder)
+    weights = events.Histograms("weights")[0].histogram_value
+    assert (weights.num, weights.sum, weights.sum_squares) == (4, 6.0, pytest.approx(18.0))
+    [logits] = events.Tensors("logits")
+    rows = struct.unpack(f"<{6 * THRESHOLDS}f", logits.tensor_proto.tensor_content)
+    recall = rows[5 * THRESHOLDS :]
+    assert (recall[0], recall[THRESHOLDS // 2], recall[-1]) == (1.0, 1.0, 0.5)
+
+
+def test_pictures_logged_at_once_have_tags_of_their_own(tmp_path: Path) -> None:
+    with journals.new_run(tmp_path) as run:
+        for step in (1, 2):
+            run.log_image("sample", np.zeros((3, 8, 6, 3), np.uint8), step=step)
+    deliver(run.folder)
+    images = accumulated(run.folder)
+    assert images.Tags()["images"] == ["sample", "sample/1", "sample/2"]
+    assert [picture.step for picture in images.Images("sample/1")] == [1, 2]
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "GIF"])
