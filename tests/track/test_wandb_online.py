@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import wandb
 from etm_lightning import Run
 from etm_lightning.layout import RunFolder
 from etm_lightning.track.delivery import Delivery
@@ -27,7 +28,9 @@ def _cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
         monkeypatch.setenv("WANDB_API_KEY", KEY)
         monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
         monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+        wandb.teardown()  # W&B's client reads the environment once
         yield cloud
+        wandb.teardown()
     assert cloud.asked == [], "the server does not know what W&B asked for"
 
 
