@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 import wandb
+
 from etm_lightning import Run
 from etm_lightning.layout import RunFolder
 from etm_lightning.track.delivery import Delivery
@@ -149,6 +149,7 @@ def test_w_and_b_uploads_what_was_written_offline_as_we_read_it(
         check=False,
         env=environment,
         timeout=60,
+        cwd=tmp_path,
     )
     assert done.returncode == 0, done.stderr
     [found] = cloud.runs.values()
