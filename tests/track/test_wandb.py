@@ -298,7 +298,7 @@ def test_artifacts_have_their_aliases(tmp_path: Path) -> None:
         folder, "artifact"
     )
     [artifact] = [artifact for artifact in found if artifact.type == "model"]
-    assert (artifact.name, list(artifact.aliases)) == ("model-r1", ["best", "latest"])
+    assert (artifact.name, sorted(artifact.aliases)) == ("model-r1", ["best", "latest"])
     [entry] = artifact.manifest.contents
     assert (entry.path, entry.local_path) == ("best.ckpt", str(tmp_path / "best.ckpt"))
 
