@@ -224,6 +224,15 @@ def test_the_system_panel_shows_the_training(tmp_path: Path) -> None:
     assert rows(folder) == []
 
 
+def test_what_somebody_logs_over_seconds_is_drawn_over_them(tmp_path: Path) -> None:
+    values = {"queue/length": 3.0, "system/cpu_percent": 200.0}
+    folder = journal_delivered(tmp_path, Scalars(time=BORN + 7, step=7, axis="seconds", values=values))
+    [row] = rows(folder)
+    assert (row["queue/length"], row["seconds"]) == (3.0, 7)
+    assert {m.name: m.step_metric for m in of_kind(folder, "metric")}["queue/length"] == "seconds"
+    assert len(of_kind(folder, "stats")) == 1
+
+
 def media(folder: Path, type: str, suffix: str, content: bytes | dict[str, Any], **more: Any) -> Media:
     path = folder / "p" / "r1" / "media" / f"{type}.{suffix}"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -375,6 +384,19 @@ def test_nobody_is_asked_to_log_in(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("WANDB_MODE", "offline")
     deliver(folder)
     assert len(rows(folder)) == 1
+
+
+def test_the_shipper_does_not_wait_for_somebody_to_log_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "online")
+    with Run("p", save_dir=tmp_path, id="r1", sinks=["wandb"], finish_timeout=30) as run:
+        run.log({"train/loss": 0.5}, step=1)
+    run.end_at_exit(None)
+    [line] = run.finish()
+    assert "not logged in to W&B: `wandb login`, or WANDB_MODE=offline" in line
+    assert run._companion is not None
+    assert run._companion.pid is None, "it left, and did not wait to try again"
 
 
 def test_disabled_does_nothing_and_enabled_later_everything_arrives(
