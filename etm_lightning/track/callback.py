@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from etm_lightning.track.logger import ETMLogger
+
+log = logging.getLogger(__name__)
 
 
 class Lifecycle:
@@ -14,12 +17,16 @@ class Lifecycle:
     resumed training needs is under ``checkpoint["etm"]``.
     """
 
+    _warned = False
+
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         for logger in self._loggers(trainer):
             if str(trainer.state.fn.value) == "fit":
                 logger.begin_again(trainer)
             logger.attach(trainer)
             logger.join(trainer.strategy.broadcast(logger.decide()))
+        if trainer.is_global_zero:
+            self._warn_of_two_runs(trainer)
 
     def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         if str(trainer.state.fn.value) != "fit":
@@ -77,6 +84,14 @@ class Lifecycle:
         for logger in self._loggers(trainer):
             logger.attach(trainer)
             logger.end_with(exception)
+
+    def _warn_of_two_runs(self, trainer: Any) -> None:
+        """Tell once that W&B gets the training from us and from its own logger."""
+        sinks = [sink["sink"] for logger in self._loggers(trainer) for sink in logger.run.sinks.values()]
+        kinds = {kind.__name__ for logger in trainer.loggers for kind in type(logger).__mro__}
+        if not self._warned and "wandb" in sinks and "WandbLogger" in kinds:
+            self._warned = True
+            log.warning("W&B will show two runs: WandbLogger makes one, the sink wandb the other")
 
     def _start_evaluation(self, trainer: Any) -> None:
         for logger in self._loggers(trainer):
