@@ -87,14 +87,13 @@ def main() -> None:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             print(json.dumps(side(Path(folder), given.steps, given.metrics)))
         return
-    pairs = []
-    for _ in range(given.pairs):
-        pairs.append([measured(side, given.steps, given.metrics) for side in ("ours", "theirs")])
+    sides = ("ours", "theirs")
+    pairs = [[measured(side, given.steps, given.metrics) for side in sides] for _ in range(given.pairs)]
     sink, loop = (given.steps / statistics.median(column) for column in zip(*pairs, strict=True))
     ratios = [theirs / ours for ours, theirs in pairs]
     print(f"{given.steps} rows of {given.metrics} values, median of {given.pairs} pairs")
-    print(f"sink {sink:,.0f} rows/s, run.log {loop:,.0f} rows/s, ratio {statistics.median(ratios):.2f}", end="")
-    print("   of each pair " + " ".join(f"{ratio:.2f}" for ratio in ratios))
+    print(f"sink {sink:,.0f} rows/s, run.log {loop:,.0f} rows/s, ratio {statistics.median(ratios):.2f}")
+    print("of each pair: " + " ".join(f"{ratio:.2f}" for ratio in ratios))
 
 
 if __name__ == "__main__":

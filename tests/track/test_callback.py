@@ -52,12 +52,11 @@ def test_an_explicit_one_beside_the_automatic_one_changes_nothing(tmp_path: Path
 
 
 def test_a_wandb_logger_beside_our_sink_is_told_once(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setenv("WANDB_MODE", "disabled")
-    theirs = WandbLogger(save_dir=tmp_path)
-    for sinks, times in ([], 0), (["wandb"], 1):
-        ours = ETMLogger("p", tmp_path, sinks=sinks, shipper=False)
+    theirs = WandbLogger(save_dir=tmp_path, mode="disabled")
+    for sink, times in ("tensorboard", 0), ("wandb", 1):
+        ours = ETMLogger("p", tmp_path, sinks=[sink], shipper=False)
         run = trainer([theirs, ours])
         run.fit(Line())
         run.test(Line(), verbose=False)

@@ -268,6 +268,11 @@ def test_media_are_shown_as_w_and_b_shows_them(tmp_path: Path) -> None:
         "val/html": "html-file",
         "sample": "table-file",
     }
+    staged = [
+        Path(entry.local_path) for record in of_kind(folder, "artifact") for entry in record.manifest.contents
+    ]
+    assert staged
+    assert all(path.is_file() and path.is_relative_to(folder.path) for path in staged)
     files = file_of(folder).parent / "files"
     assert (files / found["val/image"]["path"]).read_bytes() == (tmp_path / "picture.png").read_bytes()
     assert found["val/image"]["caption"] == "a cat"
@@ -434,7 +439,12 @@ def test_this_process_stays_as_it_is(tmp_path: Path) -> None:
     assert wandb.run is None
 
 
-def test_a_run_delivers_by_its_shipper_and_leaves_nothing_running(tmp_path: Path) -> None:
+def test_a_run_delivers_by_its_shipper_and_leaves_nothing_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
     run = Run("p", save_dir=tmp_path, id="r1", sinks=["wandb"], finish_timeout=30)
     with run:
         run.log({"train/loss": 0.5}, step=1)
@@ -445,6 +455,7 @@ def test_a_run_delivers_by_its_shipper_and_leaves_nothing_running(tmp_path: Path
     assert run.finish() == []
     assert [row["train/loss"] for row in rows(run.folder)] == [0.5]
     assert gone(shipper)
+    assert list(here.iterdir()) == []
 
 
 def test_a_kill_of_the_shipper_takes_w_and_b_s_service_with_it(tmp_path: Path) -> None:

@@ -38,6 +38,14 @@ def deliver(folder: RunFolder) -> None:
     assert not delivery.error
 
 
+def best_then_worse(run: Run) -> None:
+    """An evaluation with a checkpoint that is the best, and a later one that is worse."""
+    run.log({"val/f1": 0.9}, step=1, stage="validate")
+    mark = run.mark_checkpoint(step=1)
+    run.log_checkpoint(mark, "best.ckpt", step=1, monitor="val/f1", mode="max", score=0.9, best=True)
+    run.log({"val/f1": 0.7}, step=2, stage="validate")
+
+
 def steps(run: Stored, name: str = "train/loss") -> list[int]:
     assert [row["_step"] for row in run.rows] == list(range(len(run.rows)))
     return [row["trainer/global_step"] for row in run.rows if name in row]
@@ -45,11 +53,10 @@ def steps(run: Stored, name: str = "train/loss") -> list[int]:
 
 def test_it_arrives_with_its_state_and_what_it_comes_to(cloud: Server, tmp_path: Path) -> None:
     with Run("p", save_dir=tmp_path, id="r1", name="n", group="g", params={"lr": 1}, shipper=False) as run:
-        run.log({"val/f1": 0.9}, step=1, stage="validate")
-        run.mark_checkpoint(step=1)
+        best_then_worse(run)
     deliver(run.folder)
     found = cloud.runs["r1"]
-    assert steps(found, "val/f1") == [1]
+    assert steps(found, "val/f1") == [1, 2]
     assert found.exit_code == 0
     assert (found.summary["val/f1"], found.summary["status"]) == (0.9, "finished")
     assert (found.config["lr"], found.config["run_id"]) == (1, "r1")
@@ -129,7 +136,11 @@ def test_w_and_b_uploads_what_was_written_offline_as_we_read_it(
     cloud: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
-    folder = journals.simple(tmp_path)
+    with journals.new_run(tmp_path) as run:
+        run.log(journals.ODD | journals.NONFINITE, step=0)
+        best_then_worse(run)
+        run.log_table("errors", ["word", "count"], [["a", 1], ["b", 2]], step=4)
+    folder = run.folder
     deliver(folder)
     expected = rows(folder)
     environment = {
@@ -147,9 +158,11 @@ def test_w_and_b_uploads_what_was_written_offline_as_we_read_it(
     assert done.returncode == 0, done.stderr
     [found] = cloud.runs.values()
     assert found.exit_code == 0
+    assert found.summary["val/f1"] == 0.9
     assert repr(numbers(found.rows)) == repr(numbers(expected))
 
 
 def numbers(table: list[dict[str, Any]]) -> list[list[tuple[str, float]]]:
     """What is comparable: W&B writes 1.0 as 1, and -0.0 as 0."""
-    return [sorted((k, float(v) + 0.0) for k, v in row.items() if isinstance(v, int | float)) for row in table]
+    found = [{k: float(v) + 0.0 for k, v in row.items() if isinstance(v, int | float)} for row in table]
+    return [sorted(row.items()) for row in found]

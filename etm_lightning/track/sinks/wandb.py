@@ -220,7 +220,7 @@ class WandbSink:
         path = self._target.folder.path / record.path
         try:
             made = wandb_media.artifact(record, path, self._client.run.id)
-            self._client.run.log_artifact(made, aliases=list(record.aliases) or None)
+            self._client.artifact(made, record.aliases)
         except Exception as error:  # a checkpoint that was rotated away is no reason to stop
             self._skip(f"artifact {record.name!r}", error)
 

@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +60,25 @@ class Client:
         from wandb.sdk.data_types.utils import history_dict_to_json
 
         row = self.run._serialize_custom_charts({name: media})
-        found: dict[str, Json] = history_dict_to_json(self.run, row, step=number)
+        with self._staging():
+            found: dict[str, Json] = history_dict_to_json(self.run, row, step=number)
         return found
+
+    def artifact(self, made: Any, aliases: Sequence[str]) -> None:
+        """A version of an artifact."""
+        with self._staging():
+            self.run.log_artifact(made, aliases=list(aliases) or None)
+
+    @contextlib.contextmanager
+    def _staging(self) -> Iterator[None]:
+        """Copies that W&B keeps until it has uploaded them lie with the run, not in somebody's home."""
+        given = os.environ.get("WANDB_DATA_DIR")
+        os.environ["WANDB_DATA_DIR"] = given or str(self.folder)
+        try:
+            yield
+        finally:
+            if not given:
+                del os.environ["WANDB_DATA_DIR"]
 
     def axis(self, name: str, step_metric: str) -> None:
         """Draw a metric over another one."""
