@@ -64,6 +64,25 @@ def test_it_arrives_with_its_state_and_what_it_comes_to(cloud: Server, tmp_path:
     assert b'"program"' in cloud.files["wandb-metadata.json"]
 
 
+def test_a_key_that_the_server_does_not_know_is_told_in_one_line(
+    cloud: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", "f" * 40)
+    run = journals.new_run(tmp_path)
+    journals.log_steps(run, range(3))
+    run.end()
+    delivery = Delivery(run.folder, "wandb", {"sink": "wandb"})
+    delivery.advance()
+    delivery.close()
+    assert delivery.refused
+    assert delivery.error.startswith("W&B: ")
+    assert len(delivery.error.splitlines()) == 1
+    assert cloud.runs == {}
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    deliver(run.folder)
+    assert steps(cloud.runs["r1"]) == [0, 1, 2]
+
+
 def test_piece_by_piece_it_is_one_run(cloud: Server, tmp_path: Path) -> None:
     run = journals.new_run(tmp_path)
     for begin in range(0, 30, 10):

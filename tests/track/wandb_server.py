@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import threading
@@ -12,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 KEY = "0123456789abcdef" * 2 + "01234567"
+ALLOWED = "Basic " + base64.b64encode(f"api:{KEY}".encode()).decode()
 
 
 @dataclass
@@ -154,7 +156,9 @@ def server() -> Iterator[Server]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
-            if self.path == "/graphql":
+            if self.headers.get("Authorization") != ALLOWED:
+                self._reply(401, {"errors": [{"message": "user is not logged in"}]})
+            elif self.path == "/graphql":
                 asked = json.loads(body)
                 query = asked.get("query", "")
                 operation = asked.get("operationName") or query.split("(")[0].split("{")[0].split()[-1]

@@ -318,7 +318,8 @@ def _client(target: Target, mode: str, copy: int, origin: Origin, about: Mapping
             resume="allow" if mode == "online" else None,
         )
     except Exception as error:
-        if type(error).__name__ in ("AuthenticationError", "UsageError"):  # trying again does not help
+        unknown_key = "returned error 401" in str(error)
+        if unknown_key or type(error).__name__ in ("AuthenticationError", "UsageError"):  # do not try again
             raise RefusedError(f"W&B: {str(error).splitlines()[0]}") from error
         raise
     client.began(identity.created)

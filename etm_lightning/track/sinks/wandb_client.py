@@ -222,7 +222,6 @@ def connect(folder: Path, origin: Origin, **about: Any) -> Client:
     """
     import wandb
     from wandb.sdk import wandb_setup
-    from wandb.sdk.mailbox import MailboxClosedError
 
     if wandb_setup.singleton()._connection is None:
         # the training may have a service of its own, which ends with it
@@ -247,9 +246,12 @@ def connect(folder: Path, origin: Origin, **about: Any) -> Client:
     hooks = sys.excepthook, sys.exit
     try:
         run = wandb.init(dir=str(folder), reinit="create_new", settings=settings, **about)
-    except MailboxClosedError:  # W&B's service is gone, and nothing of this process gets on with it
-        with contextlib.suppress(Exception):
-            wandb.teardown(exit_code=1)
+    except (
+        Exception
+    ):  # W&B's service is gone, or holds on to the run's id from now on: begin with another one
+        if wandb.run is None:  # nobody else of this process needs it
+            with contextlib.suppress(Exception):
+                wandb.teardown(exit_code=1)
         raise
     finally:
         sys.excepthook, sys.exit = hooks  # they are this process's
