@@ -26,6 +26,7 @@ def _cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
     with server() as cloud:
         monkeypatch.setenv("WANDB_BASE_URL", cloud.url)
         monkeypatch.setenv("WANDB_API_KEY", KEY)
+        monkeypatch.setenv("WANDB_MODE", "online")  # W&B keeps the environment that it saw first
         monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
         monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
         yield cloud
