@@ -26,9 +26,9 @@ def log_steps(run: Run, steps: range, slope: float = 1.0) -> None:
             run.log({"val/f1": step / 1000}, step=step, epoch=step // 10, stage="validate")
 
 
-def simple(store: Path, steps: int = 50) -> RunFolder:
+def simple(store: Path, steps: int = 50, id: str = "r1") -> RunFolder:
     """Params, values of two stages, odd names, NaN and infinities, a text, a table, an end."""
-    with new_run(store) as run:
+    with new_run(store, id) as run:
         run.log_params({"lr": 1e-3, "model": {"width": 8, "name": "bert"}, "tags": ["x", None]})
         log_steps(run, range(steps))
         run.log(ODD, step=steps)

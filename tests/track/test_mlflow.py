@@ -98,7 +98,7 @@ def test_a_server_that_is_killed_and_comes_back_has_everything_once(remote: Serv
 @pytest.mark.slow
 def test_what_a_server_took_without_answering_is_not_there_twice(remote: Server, tmp_path: Path) -> None:
     remote.start()
-    folder = journals.simple(tmp_path)
+    folder = journals.simple(tmp_path, id="unanswered")
     deliver(folder, remote.uri)
     progress_file(folder, WHERE).unlink()
     assert deliver(folder, remote.uri).delivered > 50
