@@ -19,6 +19,8 @@ lint: .venv/dev.stamp
 
 bench: .venv/dev.stamp ## side by side with peers
 	$(BIN)/python benchmarks/journal.py
+	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/sinks.py
 
 soak: .venv/dev.stamp ## the long tests
 	$(BIN)/python -m pytest -q -m soak

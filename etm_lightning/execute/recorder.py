@@ -7,7 +7,8 @@ from typing import Any
 import lightning.pytorch as pl
 
 from etm_lightning.execute.progress import hush
-from etm_lightning.track.logger import ETMLogger, logger_step
+from etm_lightning.track.clocks import logger_step
+from etm_lightning.track.logger import ETMLogger
 
 
 class Recorder(pl.Callback):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from etm_lightning.track.logger import ETMLogger
+
+log = logging.getLogger(__name__)
 
 
 class Lifecycle:
@@ -20,6 +23,7 @@ class Lifecycle:
                 logger.begin_again(trainer)
             logger.attach(trainer)
             logger.join(trainer.strategy.broadcast(logger.decide()))
+            _warn_of_a_double_run(logger, trainer)
 
     def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         if str(trainer.state.fn.value) != "fit":
@@ -93,6 +97,12 @@ class Lifecycle:
         if first is not self:
             return []
         return [logger for logger in trainer.loggers if isinstance(logger, ETMLogger)]
+
+
+def _warn_of_a_double_run(logger: ETMLogger, trainer: Any) -> None:
+    stock = any(type(other).__name__ == "WandbLogger" for other in trainer.loggers)
+    if stock and any(options["sink"] == "wandb" for options in logger.run.sinks.values()):
+        log.warning("W&B gets this training twice: from the WandbLogger and from the sink 'wandb'; drop one")
 
 
 def _hparams(source: Any) -> dict[str, Any]:

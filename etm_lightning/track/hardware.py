@@ -28,6 +28,8 @@ class Hardware:
         self._known: dict[int, psutil.Process] = {}
         self._last: dict[str, tuple[float, float]] = {}
         self._gpus = list(_gpus())
+        self._tree()  # use of a processor is counted from one sample to the next
+        psutil.cpu_percent()
 
     def sample(self) -> dict[str, float]:
         """Values by name; what cannot be told here is left out.

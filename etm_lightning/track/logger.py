@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, ParamSpec
 
 from etm_lightning.layout import RunFolder, project_folder
+from etm_lightning.track.clocks import last_batch, logger_step, of_evaluation_batch, rank_of, row_to_come
 from etm_lightning.track.farewell import farewell
 from etm_lightning.track.models import Kept, Models, summary
 from etm_lightning.track.origin import (
@@ -154,7 +155,7 @@ class ETMLogger(Placed):
             self._run = Run(**self._options)
             self._run.hold("values")
             trainer = self._trainer()
-            self._run.rank = _rank(trainer)
+            self._run.rank = rank_of(trainer)
             self._run.muted = self._run.rank > 0 and (trainer is None or not self.all_ranks)
         return self._run
 
@@ -165,7 +166,7 @@ class ETMLogger(Placed):
             sys.modules.get(f"{name}.loggers.logger") for name in ("lightning.fabric", "lightning_fabric")
         )
         stand_in = next((module._DummyExperiment for module in known if module), None)
-        if stand_in is not None and _rank(self._trainer()) > 0:
+        if stand_in is not None and rank_of(self._trainer()) > 0:
             return stand_in()  # type: ignore[no-any-return]  # as Lightning's own loggers do
         return self.run
 
@@ -199,7 +200,7 @@ class ETMLogger(Placed):
         """Record numbers as Lightning gives them."""
         run, trainer = self.run, self._trainer()
         if trainer is None and not run.started:
-            run.rank = _rank(None)
+            run.rank = rank_of(None)
             run.muted = run.rank > 0
         if run.muted:
             return
@@ -210,7 +211,7 @@ class ETMLogger(Placed):
         stage, axis = "train", "step"
         if trainer is not None and trainer.state.stage is not None:
             stage = trainer.state.stage.value
-            if epoch is None and stage != "train" and _of_evaluation_batch(trainer, values, step):
+            if epoch is None and stage != "train" and of_evaluation_batch(trainer, values, step):
                 axis = "eval_batch"
         run.log(values, step=step, epoch=epoch, stage=stage, axis=axis)
         with contextlib.suppress(TypeError, ValueError, OverflowError):  # the run has told it
@@ -326,7 +327,7 @@ class ETMLogger(Placed):
         """Follow this trainer: its stage, its rank, its clocks; write nothing before `start`."""
         introduce()
         self._trainer = weakref.ref(trainer)
-        self.run.rank = _rank(trainer)
+        self.run.rank = rank_of(trainer)
         self.run.muted = self.run.rank > 0 and not self.all_ranks
         if not self.run.started:
             self.run.hold()
@@ -517,7 +518,7 @@ class ETMLogger(Placed):
         """Whether values are still to come that belong to a checkpoint taken now."""
         if trainer is None or not self._epoch:
             return False
-        return _last_batch(trainer) or _row_to_come(trainer)
+        return last_batch(trainer) or row_to_come(trainer)
 
     # -- ourselves ------------------------------------------------------------------------------------------
 
@@ -526,7 +527,7 @@ class ETMLogger(Placed):
         try:
             trainer = self._trainer()
             if trainer is None and not self.run.started:
-                self.run.muted = _rank(None) > 0
+                self.run.muted = rank_of(None) > 0
             where: dict[str, Any] = {}
             if trainer is not None and method != "log_artifact":
                 stage = trainer.state.stage
@@ -557,47 +558,6 @@ class ETMLogger(Placed):
         self.__dict__.update(state)
         self._trainer = lambda: None
         introduce()
-
-
-def logger_step(trainer: Any) -> int:
-    """Lightning's step for loggers: batches after which the optimizer stepped, whatever their number."""
-    return int(trainer.fit_loop.epoch_loop._batches_that_stepped)
-
-
-def _last_batch(trainer: Any) -> bool:
-    """Whether the epoch has no more training batches; Lightning logs its epoch's values after that.
-
-    A training that goes on from a checkpoint taken now begins with the next epoch and does not repeat them.
-    """
-    progress = trainer.fit_loop.epoch_loop.batch_progress
-    return bool(progress.is_last_batch or progress.current.ready >= trainer.num_training_batches)
-
-
-def _row_to_come(trainer: Any) -> bool:
-    """Whether a batch is done but for its row of values, and for the validation that follows it.
-
-    A training that goes on from a checkpoint taken now begins with the next batch.
-    """
-    total = trainer.fit_loop.epoch_loop.batch_progress.total
-    return bool(total.ready == total.processed == total.completed + 1)
-
-
-def _of_evaluation_batch(trainer: Any, values: Mapping[str, Any], step: int) -> bool:
-    """Whether Lightning logged this row for a batch of an evaluation, which counts its own batches."""
-    seen = getattr(trainer._evaluation_loop, "_seen_batches_per_dataloader", {})
-    if step not in seen.values() or trainer._results is None:
-        return False
-    return bool(values.keys() == trainer._results.metrics(on_step=True)["log"].keys())
-
-
-def _rank(trainer: Any) -> int:
-    """Global rank of this process; before the trainer knows, what the launcher says."""
-    if trainer is not None:
-        return int(trainer.global_rank)
-    lightning = sys.modules.get("lightning_utilities.core.rank_zero")
-    if lightning is not None and hasattr(lightning.rank_zero_only, "rank"):
-        return int(lightning.rank_zero_only.rank or 0)
-    return int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_PROCID") or 0)
 
 
 def introduce() -> None:

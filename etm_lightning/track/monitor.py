@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from etm_lightning.track.logger import logger_step
+from etm_lightning.track.clocks import logger_step
 
 
 class Measuring:

@@ -23,14 +23,14 @@ from etm_lightning.layout import RunFolder
 from etm_lightning.process import Process, host, lives, this_process
 from etm_lightning.reading import Cursor, Damage
 from etm_lightning.records import Alert, Ended, Header, Known, Scalars
-from etm_lightning.track.configured import configured
+from etm_lightning.track.configured import Configured
 from etm_lightning.track.delivery import Delivery, lag
 from etm_lightning.track.hardware import Hardware, memory_in_use, oom_kills
 
 log = logging.getLogger("etm.shipper")
 
 POLL = 0.5
-SAMPLE_EVERY = 10.0
+FIRST_SAMPLE, SAMPLE_EVERY = 1.0, 10.0
 IDLE = 5.0
 LINGER = 60.0
 STUCK = 60.0
@@ -101,6 +101,7 @@ class Shipper:
     def __init__(self, folder: RunFolder, attempt: int, process: Process) -> None:
         self._folder, self._attempt, self._process = folder, attempt, process
         self._watch = Watch(folder, attempt, process)
+        self._configured = Configured(folder)
         self._journal = Journal(folder.journal, run=folder.path.name, attempt=attempt, role="shipper")
         self._hardware = Hardware(process.pid, folder.path)
         self._created = folder.identity().created
@@ -115,7 +116,7 @@ class Shipper:
 
     def run(self) -> None:
         """Accompany the training to its end, deliver the rest, and leave."""
-        ended_since, next_sample = 0.0, 0.0
+        ended_since, next_sample = 0.0, time.monotonic() + FIRST_SAMPLE
         while self._watch.alive() and not self._asked.is_set():
             now = time.monotonic()
             if now >= next_sample:
@@ -159,7 +160,7 @@ class Shipper:
 
     def _carry(self) -> None:
         """Start a carrier for each sink that the run is configured with."""
-        for name, options in configured(self._folder).items():
+        for name, options in self._configured.ask().items():
             if name not in self._carriers:
                 carrier = self._carriers[name] = Carrier(Delivery(self._folder, name, options))
                 carrier.start()

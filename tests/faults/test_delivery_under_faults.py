@@ -66,7 +66,7 @@ def test_a_killed_shipper_is_started_again_and_nothing_is_lost(start: Start, tmp
 
 
 def test_a_shipper_that_always_dies_is_given_up(start: Start, tmp_path: Path) -> None:
-    training = start(tmp_path, steps=4000, pause=0.002)
+    training = start(tmp_path, steps=3500, pause=0.002)
     last = 0
     for _ in range(4):
         shipper = training.wait_for_shipper(other_than=last)
@@ -76,7 +76,7 @@ def test_a_shipper_that_always_dies_is_given_up(start: Start, tmp_path: Path) ->
     assert training.process.wait(30) == 0
     training.wait_for_peace()
     assert training.run.status == "finished"
-    assert training.accepted() == 4000
+    assert training.accepted() == 3500
     sync(training.run)
     check_complete(training)
 

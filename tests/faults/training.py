@@ -74,15 +74,12 @@ class Training:
     def wait_for_shipper(self, other_than: int = 0) -> psutil.Process:
         def found() -> bool:
             one = self.shipper()
-            return one is not None and one.pid != other_than and self._has_journal(one.pid)
+            return one is not None and one.pid != other_than
 
         wait_until(found)
         one = self.shipper()
         assert one is not None
         return one
-
-    def _has_journal(self, pid: int) -> bool:
-        return any(self.folder.journal.glob(f"*-shipper-*-{pid}-*"))
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         os.kill(self.process.pid, number)

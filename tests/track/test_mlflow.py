@@ -72,7 +72,7 @@ def artifact(folder: RunFolder, uri: str, path: str, place: Path) -> Path:
 def test_a_server_that_is_killed_and_comes_back_has_everything_once(remote: Server, tmp_path: Path) -> None:
     now = [0.0]
     remote.start()
-    run = journals.new_run(tmp_path)
+    run = journals.new_run(tmp_path, "killed")
     delivery = Delivery(
         run.folder, WHERE, {"sink": "mlflow", "tracking_uri": remote.uri}, clock=lambda: now[0]
     )
@@ -83,7 +83,7 @@ def test_a_server_that_is_killed_and_comes_back_has_everything_once(remote: Serv
     for _ in range(3):
         assert delivery.advance() == 0
         assert delivery.waiting
-        assert "refused" in delivery.error
+        assert "127.0.0.1" in delivery.error
         now[0] += 60
     remote.start()
     journals.log_steps(run, range(100, 150))
@@ -358,3 +358,19 @@ def test_what_the_user_set_for_the_client_stays(
     deliver(journals.simple(tmp_path, steps=1), uri)
     assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "5"
     assert set(sink.ENVIRONMENT) <= os.environ.keys()
+
+
+def test_an_address_whose_password_was_not_recorded_is_taken_from_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    folder = journals.simple(tmp_path, steps=3)
+    options = {"sink": "mlflow", "tracking_uri": "https://ada:<hidden>@tracking.example"}
+    refused = Delivery(folder, WHERE, options)
+    refused.advance()
+    assert refused.error == "the server's address holds a secret, set MLFLOW_TRACKING_URI to it"
+    refused.close()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", lay(tmp_path / "mlflow.db"))
+    taken = Delivery(folder, WHERE, options)
+    assert taken.advance() > 3
+    taken.close()

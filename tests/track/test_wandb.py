@@ -298,7 +298,7 @@ def test_artifacts_have_their_aliases(tmp_path: Path) -> None:
         folder, "artifact"
     )
     [artifact] = [artifact for artifact in found if artifact.type == "model"]
-    assert (artifact.name, list(artifact.aliases)) == ("model-r1", ["best", "latest"])
+    assert (artifact.name, set(artifact.aliases)) == ("model-r1", {"best", "latest"})
     [entry] = artifact.manifest.contents
     assert (entry.path, entry.local_path) == ("best.ckpt", str(tmp_path / "best.ckpt"))
 
@@ -469,3 +469,15 @@ def gone(pid: int) -> bool:
     while services(pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     return not services(pid)
+
+
+def test_a_stock_logger_beside_the_sink_is_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    from etm_lightning import ETMLogger
+    from tests.track.lines import Line, trainer
+
+    class WandbLogger(ETMLogger):
+        """Is called as Lightning's own is."""
+
+    both = [WandbLogger("p", tmp_path), ETMLogger("p", tmp_path, sinks=["wandb"], shipper=False)]
+    trainer(both, max_steps=1, limit_val_batches=0).fit(Line())
+    assert caplog.text.count("W&B gets this training twice") == 1

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import wandb
 
 from etm_lightning import Run
 from etm_lightning.layout import RunFolder
@@ -27,7 +28,9 @@ def _cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
         monkeypatch.setenv("WANDB_API_KEY", KEY)
         monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
         monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+        wandb.teardown()  # W&B's client reads the environment once
         yield cloud
+        wandb.teardown()
     assert cloud.asked == [], "the server does not know what W&B asked for"
 
 
@@ -86,6 +89,7 @@ def test_rows_that_a_kill_cost_are_sent_again_to_the_same_run(cloud: Server, tmp
     deliver(run.folder)
     for place in range(15, 22):
         del cloud.runs["r1"].history[place]  # as if W&B's client had been killed before it uploaded them
+    cloud.runs["r1"].summary["_step"] = 14
     journals.log_steps(run, range(20, 30))
     run.end()
     deliver(run.folder)
@@ -129,7 +133,10 @@ def test_w_and_b_uploads_what_was_written_offline_as_we_read_it(
     cloud: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
-    folder = journals.simple(tmp_path)
+    with journals.new_run(tmp_path) as run:  # without tables, which are artifacts there
+        journals.log_steps(run, range(40))
+        run.log(journals.ODD, step=40)
+    folder = run.folder
     deliver(folder)
     expected = rows(folder)
     environment = {
@@ -142,10 +149,11 @@ def test_w_and_b_uploads_what_was_written_offline_as_we_read_it(
         check=False,
         env=environment,
         timeout=60,
+        cwd=tmp_path,
     )
     assert done.returncode == 0, done.stderr
     [found] = cloud.runs.values()
     assert found.exit_code == 0
     numbers = [{k: v for k, v in row.items() if isinstance(v, int | float)} for row in expected]
     read = [{k: v for k, v in row.items() if isinstance(v, int | float)} for row in found.rows]
-    assert repr([sorted(row.items()) for row in read]) == repr([sorted(row.items()) for row in numbers])
+    assert read == numbers

@@ -63,11 +63,12 @@ class EventFiles:
     """The event files of one run, of which nothing is seen twice and nothing that was stored is lost.
 
     A file that holds more than was stored is cut there, and another one goes on: whoever reads along must
-    not see other bytes where it has read already. Only files with our own ending are touched.
+    not see other bytes where it has read already. A file that does not count any more is emptied and stays,
+    since a reader that is in it would wait for it for ever. Only files with our own ending are touched.
 
     Args:
         folder: TensorBoard's folder of the run.
-        state: what `flush` returned last; empty to begin anew, which removes the files from before.
+        state: what `flush` returned last; empty to begin anew, which empties the files from before.
         created: when the run was created, in Unix seconds.
 
     Raises:
@@ -119,14 +120,14 @@ class EventFiles:
         os.close(self._file)
 
     def _begin(self) -> None:
-        """A new first file; then those from before go, in which a reader may still be."""
+        """A new first file; then those from before are emptied."""
         before = self._numbered()
         self._create(max(before, default=-1) + 1)
         # tells a reader that knows an earlier generation to forget it; there is no other such event
         start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
         self.append(self._created, 0, session_log=start)
         for path in before.values():
-            path.unlink(missing_ok=True)
+            os.truncate(path, 0)
 
     def _go_on(self, name: str, offset: int) -> None:
         path, files = self._folder / name, self._numbered()
@@ -141,7 +142,7 @@ class EventFiles:
         os.truncate(path, offset)
         self._create(max(files) + 1)
         for found in later:
-            found.unlink(missing_ok=True)
+            os.truncate(found, 0)
 
     def _create(self, number: int) -> None:
         """Names rise with the number, as readers go from name to name."""

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 MOST_ROWS = 1000
+_ALIGNED = re.compile(r"\S {2,}\S.*\n.*\S {2,}\S")
+
+
+def text(content: str) -> str:
+    r"""A text as it is, but one with columns that spaces align as code, which keeps them so.
+
+    >>> text("a **bold** text")
+    'a **bold** text'
+    >>> print(text("name  size\nhead   770"))
+    ```
+    name  size
+    head   770
+    ```
+    """
+    return f"```\n{content}\n```" if _ALIGNED.search(content) and "```" not in content else content
 
 
 def table(columns: Sequence[Any], rows: Sequence[Sequence[Any]]) -> str:

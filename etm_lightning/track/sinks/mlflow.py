@@ -29,6 +29,7 @@ from etm_lightning.records import (
     Text,
 )
 from etm_lightning.track.configured import ABOUT
+from etm_lightning.track.redact import HIDDEN
 from etm_lightning.track.sinks import mlflow_names as names
 from etm_lightning.track.sinks.mlflow_model import write_model
 from etm_lightning.track.sinks.mlflow_runs import (
@@ -104,6 +105,10 @@ def options_of(target: Target) -> Options:
         if name not in known:
             raise RefusedError(f"`{name}` is not an option of the sink mlflow, which has {', '.join(known)}")
     given = {name: value for name, value in target.options.items() if value not in (None, "")}
+    if HIDDEN in str(given.get("tracking_uri", "")):  # its password was not recorded
+        del given["tracking_uri"]
+        if not os.environ.get("MLFLOW_TRACKING_URI"):
+            raise RefusedError("the server's address holds a secret, set MLFLOW_TRACKING_URI to it")
     store = target.folder.path.absolute().parents[1]
     uri = str(
         given.get("tracking_uri") or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{store}/.mlflow.db"

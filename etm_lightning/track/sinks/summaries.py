@@ -83,29 +83,46 @@ def _confusion_matrix(content: bytes) -> Iterator[Shown]:
 
 
 def _histogram(content: bytes) -> Iterator[Shown]:
-    """Counts between edges; where sums are not given, as if all lay in the middle."""
+    """Counts between edges; without mean and deviation, as if all lay in the middle of their bins."""
     found = msgspec.json.decode(content)
     counts, edges = found["counts"], found["edges"]
     if len(edges) != len(counts) + 1 or not counts:
         raise ValueError(f"a histogram of {len(counts)} counts must not have {len(edges)} edges")
+    total = sum(counts)
     middles = [(low + high) / 2 for low, high in pairwise(edges)]
-    weighted = list(zip(counts, middles, strict=True))
+    mean, std = _or(found.get("mean"), _mean(counts, middles)), found.get("std")
+    squares = _mean(counts, [middle**2 for middle in middles]) if std is None else std**2 + mean**2
     histogram = summary_pb2.HistogramProto(
-        min=edges[0],
-        max=edges[-1],
-        num=sum(counts),
-        sum=found.get("sum") or sum(count * middle for count, middle in weighted),
-        sum_squares=found.get("sum_squares") or sum(count * middle**2 for count, middle in weighted),
+        min=_or(found.get("min"), edges[0]),
+        max=_or(found.get("max"), edges[-1]),
+        num=total,
+        sum=mean * total,
+        sum_squares=squares * total,
         bucket_limit=edges[1:],
         bucket=counts,
     )
     yield Shown("histogram", {"histo": histogram})
 
 
+def _or(value: float | None, other: float) -> float:
+    return other if value is None else value
+
+
+def _mean(counts: Sequence[float], values: Sequence[float]) -> float:
+    weighted = sum(count * value for count, value in zip(counts, values, strict=True))
+    return weighted / (sum(counts) or 1)
+
+
 def _pr_curve(content: bytes) -> Iterator[Shown]:
+    """One curve for each class that has positives."""
     curves = msgspec.json.decode(content)["curves"]
     for curve in curves:
-        rows = pr_rows(curve["precision"], curve["recall"], curve["thresholds"], curve.get("positives"))
+        known = [cut for cut in curve["thresholds"] if cut is not None]
+        if not known:
+            continue
+        low, high = (0.0, 1.0) if 0 <= min(known) <= max(known) <= 1 else (min(known), max(known))
+        cuts = [cut if cut is None else (cut - low) / ((high - low) or 1) for cut in curve["thresholds"]]
+        rows = pr_rows(curve["precision"], curve["recall"], cuts, curve.get("positives"))
         tensor = tensor_pb2.TensorProto(
             dtype=types_pb2.DT_FLOAT,
             tensor_shape={"dim": [{"size": 6}, {"size": THRESHOLDS}]},
@@ -115,32 +132,37 @@ def _pr_curve(content: bytes) -> Iterator[Shown]:
         metadata: dict[str, Any] = {
             "plugin_data": {"plugin_name": "pr_curves", "content": about.SerializeToString()}
         }
-        if curve.get("average_precision") is not None:
-            metadata["summary_description"] = f"average precision {curve['average_precision']:.6g}"
+        if (low, high) != (0.0, 1.0):
+            metadata["summary_description"] = "thresholds are from the lowest score (0) to the highest (1)"
         part = f"/{curve['label']}" if len(curves) > 1 else ""
         yield Shown("pr_curve", {"tensor": tensor, "metadata": metadata}, part)
 
 
 def pr_rows(
-    precision: Sequence[float], recall: Sequence[float], thresholds: Sequence[float], positives: int | None
+    precision: Sequence[float],
+    recall: Sequence[float],
+    thresholds: Sequence[float | None],
+    positives: int | None,
 ) -> list[list[float]]:
     """What TensorBoard's curves consist of, at thresholds from 0 to 1 that are equally far apart.
 
     Args:
-        precision: by threshold, for predictions at or above it; one more at the end is for none of them.
+        precision: of predictions at or above each threshold.
         recall: likewise.
-        thresholds: rising.
+        thresholds: rising; None for a point that has none.
         positives: how many there are; by default as few as explain each recall.
 
     Returns:
         True and false positives, true and false negatives, precision, recall. The true negatives are not
         known from a curve, and 0.
     """
+    points = [point for point in zip(thresholds, precision, recall, strict=False) if point[0] is not None]
+    cuts = [cut for cut, _, _ in points if cut is not None]
     columns = []
     total = positives or _fewest(recall)
     for number in range(THRESHOLDS):
-        at = bisect.bisect_left(thresholds, number / (THRESHOLDS - 1) - 1e-12)
-        exact, found = (precision[at], recall[at]) if at < len(thresholds) else (1.0, 0.0)
+        at = bisect.bisect_left(cuts, number / (THRESHOLDS - 1) - 1e-12)
+        _, exact, found = points[at] if at < len(points) else (None, 1.0, 0.0)
         hits = round(total * found)
         wrong = round(hits / exact - hits) if exact else total
         columns.append((hits, wrong, 0, total - hits, exact, found))

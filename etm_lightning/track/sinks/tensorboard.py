@@ -15,7 +15,7 @@ except ImportError as error:
 from etm_lightning.params import flatten
 from etm_lightning.records import Alert, Ended, Json, Media, Params, Record, Scalars, Started, Text
 from etm_lightning.tail import Tail
-from etm_lightning.track.sinks import hparams, summaries
+from etm_lightning.track.sinks import hparams, markdown, summaries
 from etm_lightning.track.sinks.eventfile import EventFiles
 from etm_lightning.track.sinks.sink import Sink, StartOverError, Target
 from etm_lightning.track.sinks.tags import EVAL_BATCH, Tags
@@ -68,7 +68,7 @@ class TensorBoard:
         self._status, self._ended = str(state.get("status", "")), float(state.get("ended", 0.0))
         self._undone = float(state["undone"]) if state else undone(target)
         self._end: Ended | None = None
-        self.missing = 0
+        self.missing = int(state.get("missing", 0))
         self._takes: Mapping[type, Callable[[Any], None]] = {
             Scalars: self._take_scalars,
             Text: self._take_text,
@@ -99,6 +99,7 @@ class TensorBoard:
             "status": self._status,
             "ended": self._ended,
             "undone": self._undone,
+            "missing": self.missing,
         }
 
     def close(self) -> None:
@@ -141,7 +142,7 @@ class TensorBoard:
     # -- texts and media ------------------------------------------------------------------------------------
 
     def _take_text(self, record: Text) -> None:
-        self._show(record, record.name, summaries.text(record.text))
+        self._show(record, record.name, summaries.text(markdown.text(record.text)))
 
     def _take_alert(self, record: Alert) -> None:
         words = f"**{record.level}: {record.title}**\n\n{record.text}".rstrip()
@@ -154,14 +155,16 @@ class TensorBoard:
             return
         try:
             shown = list(make((self._run / record.file).read_bytes()))
-        except (OSError, ValueError, KeyError, TypeError, ArithmeticError) as error:
+        except Exception as error:  # there is no end to how a file can be broken
             self.missing += 1
             log.warning(
                 "%s %r cannot be shown: %s: %s", record.type, record.name, type(error).__name__, error
             )
             return
+        index = record.info.get("index")  # of several that were logged at once
+        name = f"{record.name}/{index}" if index else record.name
         for part in shown:
-            self._show(record, record.name + part.part, part)
+            self._show(record, name + part.part, part)
 
     def _show(self, record: Text | Media | Alert, name: str, shown: summaries.Shown) -> None:
         if shown.what == "graph":

@@ -104,8 +104,8 @@ class Guest:
 def make(spec: Mapping[str, Any], **more: Any) -> Any:
     """The object that ``{"_target_": class, arguments}`` or ``{"class_path": …, "init_args": …}`` describes.
 
-    >>> make({"_target_": "collections.OrderedDict", "a": 1})
-    OrderedDict({'a': 1})
+    >>> make({"_target_": "datetime.timedelta", "hours": 1})
+    datetime.timedelta(seconds=3600)
     """
     arguments = dict(spec)
     path = arguments.pop("_target_", None) or arguments.pop("class_path")
