@@ -104,10 +104,11 @@ class Worker:
             StartOverError: if the logger cannot go on where it was.
             RuntimeError: if the logger raised.
         """
-        until = time.monotonic() + (seconds or self._seconds)
-        self._send(memoryview(order), until)
-        size = HEAD.unpack(self._receive(HEAD.size, until))[0]
-        answer = msgspec.json.decode(self._receive(size, until), type=Answer)
+        try:
+            answer = self._answer(order, time.monotonic() + (seconds or self._seconds))
+        except TimeoutError:  # it would not hear of its end either
+            self.kill()
+            raise
         match answer.kind:
             case "refused":
                 raise RefusedError(answer.text)
@@ -132,6 +133,11 @@ class Worker:
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 stream.close()
+
+    def _answer(self, order: bytes, until: float) -> Answer:
+        self._send(memoryview(order), until)
+        size = HEAD.unpack(self._receive(HEAD.size, until))[0]
+        return msgspec.json.decode(self._receive(size, until), type=Answer)
 
     def _send(self, rest: memoryview, until: float) -> None:
         while rest:
