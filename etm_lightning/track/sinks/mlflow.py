@@ -82,7 +82,7 @@ class Options:
         log_artifacts: whether texts, tables, media and files go there too; models that ``log_model`` asked
             for always do.
         model_class: dotted name of the LightningModule, to load its checkpoints as a model; by default the
-            recorded ``model._target_``.
+            recorded ``model._target_``, else the class that was seen in the training.
     """
 
     tracking_uri: str = ""
@@ -313,7 +313,8 @@ class MLflowSink:
         if record.type == "model" and set(record.aliases) != {"latest"}:
             self._uploads["model"] = lambda: self._upload_model(source)
         elif record.type == "model":
-            self._uploads[f"checkpoints/{name}"] = lambda: self._upload(source, f"checkpoints/{name}")
+            file = names.file_name(str(record.info.get("original_filename") or record.name))
+            self._uploads[f"checkpoints/{file}"] = lambda: self._upload(source, f"checkpoints/{file}")
         elif self._options.log_artifacts:
             self._uploads[f"files/{name}"] = lambda: self._upload(source, f"files/{name}")
 
@@ -439,7 +440,7 @@ class MLflowSink:
             return
         given = self._params
         settings = {
-            "class": self._options.model_class or given.get("model._target_", ""),
+            "class": self._options.model_class or given.get("model._target_") or given.get("model.class", ""),
             "tokenizer": given.get("data.tokenizer", ""),
             "max_length": given.get("data.max_length", ""),
         }
