@@ -86,7 +86,6 @@ class Carrier(threading.Thread):
     def stop(self) -> None:
         """Deliver what there is, at once though it failed a moment ago, then end."""
         self.moved = time.monotonic()
-        self.delivery.hurry()
         self._stop_asked.set()
         self.delivery.hurry()
         self._wake.set()
