@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +26,9 @@ from etm_lightning.records import (
     Text,
 )
 from etm_lightning.track.configured import ABOUT
-from etm_lightning.track.redact import HIDDEN
 from etm_lightning.track.sinks import mlflow_names as names
-from etm_lightning.track.sinks.mlflow_model import write_model
+from etm_lightning.track.sinks.mlflow_files import Files
+from etm_lightning.track.sinks.mlflow_options import Options, options_of
 from etm_lightning.track.sinks.mlflow_runs import (
     NOTE,
     PARENT,
@@ -40,9 +37,7 @@ from etm_lightning.track.sinks.mlflow_runs import (
     experiment,
     find_or_create,
 )
-from etm_lightning.track.sinks.sink import RefusedError, Target
-
-log = logging.getLogger(__name__)
+from etm_lightning.track.sinks.sink import Target
 
 STATUS = {
     "running": "RUNNING",
@@ -65,61 +60,6 @@ ENVIRONMENT = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 _BIG = 2**63 - 1
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the sink can be told.
-
-    Attributes:
-        tracking_uri: a server's address or ``sqlite:///<file>``; by default ``MLFLOW_TRACKING_URI``, else the
-            file ``.mlflow.db`` in the store.
-        experiment_name: by default ``MLFLOW_EXPERIMENT_NAME``, else the project.
-        run_name: by default the run's name, else its id.
-        artifact_location: where a new experiment has its artifacts; by default the server decides, and for a
-            database file a folder beside it.
-        tags: more tags by name.
-        log_artifacts: whether texts, tables, media and files go there too; models that ``log_model`` asked
-            for always do.
-        model_class: dotted name of the LightningModule, to load its checkpoints as a model; by default the
-            recorded ``model._target_``.
-    """
-
-    tracking_uri: str = ""
-    experiment_name: str = ""
-    run_name: str = ""
-    artifact_location: str = ""
-    tags: Mapping[str, str] | None = None
-    log_artifacts: bool = True
-    model_class: str = ""
-
-
-def options_of(target: Target) -> Options:
-    """The options, with what was left out filled in.
-
-    Raises:
-        RefusedError: if there is one that we do not know.
-    """
-    known = [field.name for field in fields(Options)]
-    for name in target.options:
-        if name not in known:
-            raise RefusedError(f"`{name}` is not an option of the sink mlflow, which has {', '.join(known)}")
-    given = {name: value for name, value in target.options.items() if value not in (None, "")}
-    if HIDDEN in str(given.get("tracking_uri", "")):  # its password was not recorded
-        del given["tracking_uri"]
-        if not os.environ.get("MLFLOW_TRACKING_URI"):
-            raise RefusedError("the server's address holds a secret, set MLFLOW_TRACKING_URI to it")
-    store = target.folder.path.absolute().parents[1]
-    uri = str(
-        given.get("tracking_uri") or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{store}/.mlflow.db"
-    )
-    file = uri.removeprefix("sqlite:///")
-    if uri.startswith("sqlite:///") and not file.startswith("/"):  # relative: to where it was opened first
-        uri = str(target.state.get("tracking_uri") or f"sqlite:///{Path(file).absolute()}")
-    name = given.get("experiment_name") or os.environ.get("MLFLOW_EXPERIMENT_NAME") or target.identity.project
-    run_name = given.get("run_name") or target.identity.name or target.identity.id
-    filled = {"tracking_uri": uri, "experiment_name": str(name), "run_name": str(run_name)}
-    return Options(**{**given, **filled})
 
 
 def open(target: Target) -> MLflowSink:
@@ -181,6 +121,7 @@ class MLflowSink:
         self._standing.run_id = self._run_id
         self._params: dict[str, str] = dict(run.data.params)
         self._told: dict[str, str] = dict(run.data.tags)
+        self._files = Files(client, self._run_id)
         self._keys: dict[str, str] = {}
         self._longest = names.LONGEST_PARAM
         self._renamed = len(self._standing.renamed)
@@ -302,20 +243,24 @@ class MLflowSink:
         source = self._folder.path / record.file
         path = f"media/{names.file_name(record.name)}{_at(record.step)}{source.suffix}"
         if record.type == "table":
-            self._uploads[path] = lambda: self._upload_table(source, path)
+            self._uploads[path] = lambda: self._files.table(source, path)
         else:
-            self._uploads[path] = lambda: self._upload(source, path)
+            self._uploads[path] = lambda: self._files.put(source, path)
 
     def _artifact(self, record: Artifact) -> None:
-        name, source = names.file_name(record.name), self._folder.path / record.path
+        source = self._folder.path / record.path
         if record.aliases:
             self._tags[names.escape(f"etm.artifact.{record.name}")] = ",".join(record.aliases)
-        if record.type == "model" and set(record.aliases) != {"latest"}:
-            self._uploads["model"] = lambda: self._upload_model(source)
-        elif record.type == "model":
-            self._uploads[f"checkpoints/{name}"] = lambda: self._upload(source, f"checkpoints/{name}")
-        elif self._options.log_artifacts:
-            self._uploads[f"files/{name}"] = lambda: self._upload(source, f"files/{name}")
+        if record.type != "model":
+            path = f"files/{names.file_name(record.name)}"
+        elif set(record.aliases) == {"latest"} or source.is_dir():  # not the best; of several files
+            path = f"checkpoints/{names.file_name(source.name)}"
+        else:
+            path = "model"
+        if path == "model":
+            self._uploads[path] = lambda: self._send_model(source)
+        elif record.type == "model" or self._options.log_artifacts:
+            self._uploads[path] = lambda: self._files.put(source, path)
 
     def _checkpoint(self, record: Checkpoint) -> None:
         self._seen(record.time)
@@ -377,6 +322,17 @@ class MLflowSink:
         for some in pairs:
             self._client.log_batch(self._run_id, synchronous=True, **{what: [kind(*pair) for pair in some]})
 
+    def _send_model(self, checkpoint: Path) -> None:
+        """A checkpoint as ``model/``, which the next better one replaces."""
+        given = self._params
+        known = self._options.model_class or given.get("model.class") or given.get("model._target_", "")
+        settings = {
+            "class": known,
+            "tokenizer": given.get("data.tokenizer", ""),
+            "max_length": given.get("data.max_length", ""),
+        }
+        self._files.model(checkpoint, settings, self._standing.packages, self._mlflow.__version__)
+
     def _send_names(self) -> None:
         """Which names MLflow does not take, as an artifact."""
         renamed = self._standing.renamed
@@ -410,49 +366,6 @@ class MLflowSink:
         if self._told.get(PARENT):
             self._client.set_terminated(self._told[PARENT], "FINISHED", time)
         self._standing.status = end.status
-
-    # -- artifacts ------------------------------------------------------------------------------------------
-
-    def _upload(self, source: Path, path: str) -> None:
-        """A file, under the name that is the last part of `path`."""
-        if not source.is_file():
-            log.warning("%s is not there any more, so MLflow does not get it", source)
-            return
-        folder, _, name = path.rpartition("/")
-        with tempfile.TemporaryDirectory() as place:
-            named = Path(place) / name
-            named.symlink_to(source.absolute())
-            self._client.log_artifact(self._run_id, str(named), folder)
-
-    def _upload_table(self, source: Path, path: str) -> None:
-        """A table as MLflow and pandas read it: ``pandas.read_json(…, orient="split")``."""
-        if not source.is_file():
-            log.warning("%s is not there any more, so MLflow does not get it", source)
-            return
-        table = msgspec.json.decode(source.read_bytes())
-        self._client.log_dict(self._run_id, {"columns": table["columns"], "data": table["rows"]}, path)
-
-    def _upload_model(self, checkpoint: Path) -> None:
-        """A checkpoint as ``model/``, which the next better one replaces."""
-        if not checkpoint.is_file():
-            log.warning("%s is not there any more, so MLflow does not get it", checkpoint)
-            return
-        given = self._params
-        settings = {
-            "class": self._options.model_class or given.get("model._target_", ""),
-            "tokenizer": given.get("data.tokenizer", ""),
-            "max_length": given.get("data.max_length", ""),
-        }
-        with tempfile.TemporaryDirectory() as place:
-            write_model(
-                Path(place) / "model",
-                checkpoint,
-                run_id=self._run_id,
-                settings=settings,
-                packages=self._standing.packages,
-                mlflow_version=self._mlflow.__version__,
-            )
-            self._client.log_artifacts(self._run_id, str(Path(place) / "model"), "model")
 
 
 def _at(step: int | None) -> str:
