@@ -28,6 +28,7 @@ from etm_lightning.records import (
 from etm_lightning.track.configured import ABOUT
 from etm_lightning.track.sinks import mlflow_names as names
 from etm_lightning.track.sinks.mlflow_files import Files
+from etm_lightning.track.sinks.mlflow_model import needed
 from etm_lightning.track.sinks.mlflow_options import Options, options_of
 from etm_lightning.track.sinks.mlflow_runs import (
     NOTE,
@@ -36,6 +37,7 @@ from etm_lightning.track.sinks.mlflow_runs import (
     existing,
     experiment,
     find_or_create,
+    reaching,
 )
 from etm_lightning.track.sinks.sink import Target
 
@@ -78,14 +80,19 @@ def open(target: Target) -> MLflowSink:
         raise ImportError("mlflow is not installed: pip install 'etm-lightning[mlflow]'") from error
     options = options_of(target)
     client = mlflow.MlflowClient(tracking_uri=options.tracking_uri)
-    if target.state.get("run_id"):
-        run = existing(client, str(target.state["run_id"]))
-    else:
-        place = options.artifact_location or artifacts_beside(options.tracking_uri, options.experiment_name)
-        found = experiment(client, options.experiment_name, place)
-        tags = {name: str(value) for name, value in (options.tags or {}).items()}
-        run = find_or_create(client, target, found, options.run_name, tags)
+    with reaching(options.tracking_uri):
+        run = _run(client, target, options)
     return MLflowSink(mlflow, client, run, target, options)
+
+
+def _run(client: Any, target: Target, options: Options) -> Any:
+    """The run to deliver to."""
+    if target.state.get("run_id"):
+        return existing(client, str(target.state["run_id"]))
+    place = options.artifact_location or artifacts_beside(options.tracking_uri, options.experiment_name)
+    found = experiment(client, options.experiment_name, place)
+    tags = {name: str(value) for name, value in (options.tags or {}).items()}
+    return find_or_create(client, target, found, options.run_name, tags)
 
 
 class Standing(msgspec.Struct):
@@ -93,16 +100,16 @@ class Standing(msgspec.Struct):
 
     Attributes:
         run_id: the run in MLflow.
-        tracking_uri: where it is.
+        tracking_uri: the database file that it is in; "" for a server, whose address may hold a password.
         renamed: names that MLflow does not take, and what they became.
         status: as told to MLflow last.
         ended: when the run ended, in Unix seconds; 0.0 while it runs.
         active: the time of the last record that shows it running.
-        packages: versions that the run was trained with.
+        packages: versions of what a model needs.
     """
 
     run_id: str
-    tracking_uri: str
+    tracking_uri: str = ""
     renamed: dict[str, str] = {}
     status: str = "running"
     ended: float = 0.0
@@ -116,9 +123,11 @@ class MLflowSink:
     def __init__(self, mlflow: Any, client: Any, run: Any, target: Target, options: Options) -> None:
         self._mlflow, self._client, self._folder, self._options = mlflow, client, target.folder, options
         self._run_id: str = run.info.run_id
-        fresh = Standing(self._run_id, options.tracking_uri)
+        uri = options.tracking_uri
+        fresh = Standing(self._run_id)
         self._standing = msgspec.convert({**msgspec.to_builtins(fresh), **target.state}, Standing)
         self._standing.run_id = self._run_id
+        self._standing.tracking_uri = uri if uri.startswith("sqlite:///") else ""
         self._params: dict[str, str] = dict(run.data.params)
         self._told: dict[str, str] = dict(run.data.tags)
         self._files = Files(client, self._run_id)
@@ -148,14 +157,8 @@ class MLflowSink:
             handle = self._handlers.get(type(record))
             if handle is not None:
                 handle(record)
-        self._send_params()
-        self._send_tags()
-        for metrics in names.chunks(self._metrics, names.MOST_METRICS, _size_of_metric):
-            self._client.log_batch(self._run_id, metrics=metrics, synchronous=True)
-        for upload in self._uploads.values():
-            upload()
-        self._send_names()
-        self._send_status()
+        with reaching(self._options.tracking_uri):
+            self._send_all()
 
     def flush(self) -> Mapping[str, Json]:
         found: dict[str, Json] = msgspec.to_builtins(self._standing)
@@ -194,7 +197,7 @@ class MLflowSink:
         self._seen(record.time)
         info = record.info
         command, git = info.get("command") or [], info.get("git") or {}
-        self._standing.packages = {name: str(version) for name, version in info.get("packages", {}).items()}
+        self._standing.packages = needed(info.get("packages") or {})
         self._tags |= {
             "mlflow.user": str(info.get("user", "")),
             "mlflow.source.type": "LOCAL",
@@ -287,6 +290,16 @@ class MLflowSink:
         return self._tags.get(tag, self._told.get(tag, ""))
 
     # -- sending --------------------------------------------------------------------------------------------
+
+    def _send_all(self) -> None:
+        self._send_params()
+        self._send_tags()
+        for metrics in names.chunks(self._metrics, names.MOST_METRICS, _size_of_metric):
+            self._client.log_batch(self._run_id, metrics=metrics, synchronous=True)
+        for upload in self._uploads.values():
+            upload()
+        self._send_names()
+        self._send_status()
 
     def _send_params(self) -> None:
         """Params, which MLflow never changes: what a later attempt changed goes into tags."""
