@@ -60,7 +60,7 @@ def _load_pyfunc(path: str) -> Model:
     """The model in a folder that the sink wrote.
 
     Raises:
-        ValueError: if it is not known of which class the module is.
+        ValueError: if nobody said of which class the module is.
         ImportError: if that class cannot be imported here.
     """
     folder = Path(path)
@@ -71,9 +71,21 @@ def _load_pyfunc(path: str) -> Model:
             "`model_class` must name the LightningModule of the checkpoint but was not known when that was "
             "logged: give the sink mlflow the option model_class=my_package.MyModule"
         )
-    place, _, kind = str(name).rpartition(".")
-    found: type[pl.LightningModule] = getattr(importlib.import_module(place), kind)
-    return Model(found.load_from_checkpoint(folder / "checkpoint.ckpt", map_location="cpu"), settings)
+    return Model(
+        _class(str(name)).load_from_checkpoint(folder / "checkpoint.ckpt", map_location="cpu"), settings
+    )
+
+
+def _class(name: str) -> type[pl.LightningModule]:
+    place, _, kind = name.rpartition(".")
+    try:
+        found: type[pl.LightningModule] = getattr(importlib.import_module(place), kind)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ImportError(
+            f"the model's class {name!r} cannot be imported here: put its package on the path, or log it "
+            f"again with the option model_class=my_package.MyModule of the sink mlflow ({error})"
+        ) from error
+    return found
 
 
 def _values(given: Any) -> Any:
@@ -81,7 +93,7 @@ def _values(given: Any) -> Any:
     if hasattr(given, "to_numpy"):  # a table: the column of texts, or all numbers
         table = given.to_frame() if not hasattr(given, "columns") else given
         first = table[table.columns[0]].tolist()
-        return first if first and isinstance(first[0], str) else table.to_numpy()
+        return first if first and isinstance(first[0], str) else table.to_numpy(copy=True)
     if isinstance(given, str):
         return [given]
     return given.tolist() if getattr(getattr(given, "dtype", None), "kind", "") in ("U", "O") else given

@@ -26,7 +26,7 @@ class Options:
         log_artifacts: whether texts, tables, media and files go there too; models that ``log_model`` asked
             for always do.
         model_class: dotted name of the LightningModule, to load its checkpoints as a model; by default the
-            recorded ``model._target_``.
+            class that was seen in the training, else the recorded ``model._target_``.
     """
 
     tracking_uri: str = ""

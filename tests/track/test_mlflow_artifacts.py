@@ -1,4 +1,4 @@
-"""Checkpoints that `log_model` recorded, loaded as MLflow's users load models."""
+"""Artifacts of the type `model` in MLflow: which file is where, and what loads it."""
 
 from __future__ import annotations
 
