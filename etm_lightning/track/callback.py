@@ -17,13 +17,16 @@ class Lifecycle:
     resumed training needs is under ``checkpoint["etm"]``.
     """
 
+    _warned = False
+
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         for logger in self._loggers(trainer):
             if str(trainer.state.fn.value) == "fit":
                 logger.begin_again(trainer)
             logger.attach(trainer)
             logger.join(trainer.strategy.broadcast(logger.decide()))
-            _warn_of_a_double_run(logger, trainer)
+        if trainer.is_global_zero:
+            self._warn_of_two_runs(trainer)
 
     def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         if str(trainer.state.fn.value) != "fit":
@@ -82,6 +85,14 @@ class Lifecycle:
             logger.attach(trainer)
             logger.end_with(exception)
 
+    def _warn_of_two_runs(self, trainer: Any) -> None:
+        """Tell once that W&B gets the training from us and from its own logger."""
+        sinks = [sink["sink"] for logger in self._loggers(trainer) for sink in logger.run.sinks.values()]
+        kinds = {kind.__name__ for logger in trainer.loggers for kind in type(logger).__mro__}
+        if not self._warned and "wandb" in sinks and "WandbLogger" in kinds:
+            self._warned = True
+            log.warning("W&B will show two runs: WandbLogger makes one, the sink wandb the other")
+
     def _start_evaluation(self, trainer: Any) -> None:
         for logger in self._loggers(trainer):
             logger.start_evaluation(trainer.ckpt_path)
@@ -97,12 +108,6 @@ class Lifecycle:
         if first is not self:
             return []
         return [logger for logger in trainer.loggers if isinstance(logger, ETMLogger)]
-
-
-def _warn_of_a_double_run(logger: ETMLogger, trainer: Any) -> None:
-    stock = any(type(other).__name__ == "WandbLogger" for other in trainer.loggers)
-    if stock and any(options["sink"] == "wandb" for options in logger.run.sinks.values()):
-        log.warning("W&B gets this training twice: from the WandbLogger and from the sink 'wandb'; drop one")
 
 
 def _hparams(source: Any) -> dict[str, Any]:

@@ -76,7 +76,7 @@ class Carrier(threading.Thread):
                 self.moved = time.monotonic()
                 continue
             self.idle = not self.delivery.error
-            if last and (self.idle or not self.delivery.waiting):
+            if last and (self.idle or self.delivery.refused or not self.delivery.waiting):
                 break
             self._wake.wait(POLL if not last else 0.05)
             self._wake.clear()
@@ -86,6 +86,7 @@ class Carrier(threading.Thread):
     def stop(self) -> None:
         """Deliver what there is, then end."""
         self._stop_asked.set()
+        self.delivery.hurry()
         self._wake.set()
 
 

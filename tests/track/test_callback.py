@@ -11,10 +11,10 @@ import lightning.pytorch as pl
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.loggers import CSVLogger, WandbLogger
 from lightning.pytorch.tuner.tuning import Tuner
 
-from etm_lightning import ETMCallback
+from etm_lightning import ETMCallback, ETMLogger
 from etm_lightning.layout import run_folders
 from etm_lightning.store.store import Store
 from tests.track.lines import QUIET, Line, below, ends, logger_in, points, rows, trainer
@@ -49,6 +49,21 @@ def test_an_explicit_one_beside_the_automatic_one_changes_nothing(tmp_path: Path
     assert len(ours(run)) == 2
     assert [p[2] for p in points(logger.folder, "train/loss")] == [3]
     assert ends(logger.folder) == ["finished"]
+
+
+def test_a_wandb_logger_beside_our_sink_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    theirs = WandbLogger(save_dir=tmp_path, mode="disabled")
+    for sink, times in ("tensorboard", 0), ("wandb", 1):
+        ours = ETMLogger("p", tmp_path, sinks=[sink], shipper=False)
+        run = trainer([theirs, ours])
+        run.fit(Line())
+        run.test(Line(), verbose=False)
+        assert caplog.text.count("W&B will show two runs") == times
+    theirs.experiment.finish()
+    trainer(ETMLogger("p", tmp_path, sinks=["wandb"], shipper=False)).fit(Line())
+    assert caplog.text.count("W&B will show two runs") == 1
 
 
 def saved(place: Path, logger: Any, **options: Any) -> dict[str, Any]:

@@ -23,6 +23,7 @@ def trained(folder: Path, at: int, *arguments: str) -> int:
     drop = ("MASTER_", "WORLD_SIZE", "LOCAL_RANK", "NODE_RANK", "PL_GLOBAL_SEED")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(drop)}
     command = [sys.executable, "-m", "tests.track.two_ranks", *arguments]
+    before = set(ROOT.iterdir())
     done = subprocess.run(
         command,
         env=kept | {"ETM_STORE": str(folder), "AT": str(at)},
@@ -31,7 +32,7 @@ def trained(folder: Path, at: int, *arguments: str) -> int:
         capture_output=True,
         check=False,
     )
-    assert not Path(ROOT, "etm_runs").exists()
+    assert set(ROOT.iterdir()) == before
     return done.returncode
 
 

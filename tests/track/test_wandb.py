@@ -224,6 +224,15 @@ def test_the_system_panel_shows_the_training(tmp_path: Path) -> None:
     assert rows(folder) == []
 
 
+def test_what_somebody_logs_over_seconds_is_drawn_over_them(tmp_path: Path) -> None:
+    values = {"queue/length": 3.0, "system/cpu_percent": 200.0}
+    folder = journal_delivered(tmp_path, Scalars(time=BORN + 7, step=7, axis="seconds", values=values))
+    [row] = rows(folder)
+    assert (row["queue/length"], row["seconds"]) == (3.0, 7)
+    assert {m.name: m.step_metric for m in of_kind(folder, "metric")}["queue/length"] == "seconds"
+    assert len(of_kind(folder, "stats")) == 1
+
+
 def media(folder: Path, type: str, suffix: str, content: bytes | dict[str, Any], **more: Any) -> Media:
     path = folder / "p" / "r1" / "media" / f"{type}.{suffix}"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -259,6 +268,11 @@ def test_media_are_shown_as_w_and_b_shows_them(tmp_path: Path) -> None:
         "val/html": "html-file",
         "sample": "table-file",
     }
+    staged = [
+        Path(entry.local_path) for record in of_kind(folder, "artifact") for entry in record.manifest.contents
+    ]
+    assert staged
+    assert all(path.is_file() and path.is_relative_to(folder.path) for path in staged)
     files = file_of(folder).parent / "files"
     assert (files / found["val/image"]["path"]).read_bytes() == (tmp_path / "picture.png").read_bytes()
     assert found["val/image"]["caption"] == "a cat"
@@ -298,7 +312,7 @@ def test_artifacts_have_their_aliases(tmp_path: Path) -> None:
         folder, "artifact"
     )
     [artifact] = [artifact for artifact in found if artifact.type == "model"]
-    assert (artifact.name, set(artifact.aliases)) == ("model-r1", {"best", "latest"})
+    assert (artifact.name, sorted(artifact.aliases)) == ("model-r1", ["best", "latest"])
     [entry] = artifact.manifest.contents
     assert (entry.path, entry.local_path) == ("best.ckpt", str(tmp_path / "best.ckpt"))
 
@@ -377,6 +391,19 @@ def test_nobody_is_asked_to_log_in(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert len(rows(folder)) == 1
 
 
+def test_the_shipper_does_not_wait_for_somebody_to_log_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "online")
+    with Run("p", save_dir=tmp_path, id="r1", sinks=["wandb"], finish_timeout=30) as run:
+        run.log({"train/loss": 0.5}, step=1)
+    run.end_at_exit(None)
+    [line] = run.finish()
+    assert "not logged in to W&B: `wandb login`, or WANDB_MODE=offline" in line
+    assert run._companion is not None
+    assert run._companion.pid is None, "it left, and did not wait to try again"
+
+
 def test_disabled_does_nothing_and_enabled_later_everything_arrives(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -412,7 +439,12 @@ def test_this_process_stays_as_it_is(tmp_path: Path) -> None:
     assert wandb.run is None
 
 
-def test_a_run_delivers_by_its_shipper_and_leaves_nothing_running(tmp_path: Path) -> None:
+def test_a_run_delivers_by_its_shipper_and_leaves_nothing_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
     run = Run("p", save_dir=tmp_path, id="r1", sinks=["wandb"], finish_timeout=30)
     with run:
         run.log({"train/loss": 0.5}, step=1)
@@ -423,6 +455,7 @@ def test_a_run_delivers_by_its_shipper_and_leaves_nothing_running(tmp_path: Path
     assert run.finish() == []
     assert [row["train/loss"] for row in rows(run.folder)] == [0.5]
     assert gone(shipper)
+    assert list(here.iterdir()) == []
 
 
 def test_a_kill_of_the_shipper_takes_w_and_b_s_service_with_it(tmp_path: Path) -> None:
@@ -469,15 +502,3 @@ def gone(pid: int) -> bool:
     while services(pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     return not services(pid)
-
-
-def test_a_stock_logger_beside_the_sink_is_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    from etm_lightning import ETMLogger
-    from tests.track.lines import Line, trainer
-
-    class WandbLogger(ETMLogger):
-        """Is called as Lightning's own is."""
-
-    both = [WandbLogger("p", tmp_path), ETMLogger("p", tmp_path, sinks=["wandb"], shipper=False)]
-    trainer(both, max_steps=1, limit_val_batches=0).fit(Line())
-    assert caplog.text.count("W&B gets this training twice") == 1

@@ -43,7 +43,7 @@ def open(target: Target) -> Sink:
     """Begin or go on with the W&B run of a run.
 
     Options: ``mode`` (online, offline, disabled), ``project``, ``entity``, ``job_type``, ``log_artifacts``
-    (true by default), ``console`` (upload what was printed, when the run ends).
+    (true by default), ``console`` (upload the files ``logs/*.log`` of the run, when it ends).
 
     Raises:
         ImportError: if W&B is not installed.
@@ -162,15 +162,23 @@ class WandbSink:
     # -- values ---------------------------------------------------------------------------------------------
 
     def _take_scalars(self, record: Scalars) -> None:
-        if record.axis == "seconds":
-            self._client.machine(record.time, wandb_names.machine(record.items(), self._origin.cpus))
-            return
-        self._ended = None
         values = record.items()
+        if record.axis == "seconds":
+            values = self._take_machine(record.time, values)
+            if not values:
+                return
+        self._ended = None
         columns = wandb_names.columns(record)
         for name in values:
             self._client.axis(name, next(iter(columns)))
         self._row(record.time, columns | values)
+
+    def _take_machine(self, time: float, values: Mapping[str, float]) -> dict[str, float]:
+        """Show samples of the machine in W&B's own panel; what is left is drawn over seconds."""
+        samples = {name: value for name, value in values.items() if name.startswith("system/")}
+        if samples:
+            self._client.machine(time, wandb_names.machine(samples, self._origin.cpus))
+        return {name: value for name, value in values.items() if name not in samples}
 
     def _take_media(self, record: Text | Media) -> None:
         self._ended = None
@@ -212,7 +220,7 @@ class WandbSink:
         path = self._target.folder.path / record.path
         try:
             made = wandb_media.artifact(record, path, self._client.run.id)
-            self._client.run.log_artifact(made, aliases=list(record.aliases) or None)
+            self._client.artifact(made, record.aliases)
         except Exception as error:  # a checkpoint that was rotated away is no reason to stop
             self._skip(f"artifact {record.name!r}", error)
 
@@ -270,14 +278,14 @@ class WandbSink:
             self._told.update(changed)
 
     def _print(self) -> None:
-        """Upload what the training printed since the last time."""
+        """Upload what came to the run's log files since the last time."""
         for path in sorted(self._target.folder.logs.glob("*.log")):
             if path.name.startswith("shipper-"):
                 continue
             with path.open("rb") as file:
                 size = file.seek(0, 2)
-                file.seek(max(self._printed.get(path.name, 0), size - _MOST_CONSOLE))
-                for line in file.read(_MOST_CONSOLE).decode(errors="replace").splitlines(keepends=True):
+                begin = file.seek(max(self._printed.get(path.name, 0), size - _MOST_CONSOLE))
+                for line in file.read(size - begin).decode(errors="replace").splitlines(keepends=True):
                     self._client.console(line)
             self._printed[path.name] = size
 
@@ -310,7 +318,8 @@ def _client(target: Target, mode: str, copy: int, origin: Origin, about: Mapping
             resume="allow" if mode == "online" else None,
         )
     except Exception as error:
-        if type(error).__name__ in ("AuthenticationError", "UsageError"):  # trying again does not help
+        unknown_key = "returned error 401" in str(error)
+        if unknown_key or type(error).__name__ in ("AuthenticationError", "UsageError"):  # do not try again
             raise RefusedError(f"W&B: {str(error).splitlines()[0]}") from error
         raise
     client.began(identity.created)

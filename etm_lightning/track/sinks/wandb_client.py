@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +60,25 @@ class Client:
         from wandb.sdk.data_types.utils import history_dict_to_json
 
         row = self.run._serialize_custom_charts({name: media})
-        found: dict[str, Json] = history_dict_to_json(self.run, row, step=number)
+        with self._staging():
+            found: dict[str, Json] = history_dict_to_json(self.run, row, step=number)
         return found
+
+    def artifact(self, made: Any, aliases: Sequence[str]) -> None:
+        """A version of an artifact."""
+        with self._staging():
+            self.run.log_artifact(made, aliases=list(aliases) or None)
+
+    @contextlib.contextmanager
+    def _staging(self) -> Iterator[None]:
+        """Copies that W&B keeps until it has uploaded them lie with the run, not in somebody's home."""
+        given = os.environ.get("WANDB_DATA_DIR")
+        os.environ["WANDB_DATA_DIR"] = given or str(self.folder)
+        try:
+            yield
+        finally:
+            if not given:
+                del os.environ["WANDB_DATA_DIR"]
 
     def axis(self, name: str, step_metric: str) -> None:
         """Draw a metric over another one."""
@@ -205,7 +222,6 @@ def connect(folder: Path, origin: Origin, **about: Any) -> Client:
     """
     import wandb
     from wandb.sdk import wandb_setup
-    from wandb.sdk.mailbox import MailboxClosedError
 
     if wandb_setup.singleton()._connection is None:
         # the training may have a service of its own, which ends with it
@@ -230,9 +246,12 @@ def connect(folder: Path, origin: Origin, **about: Any) -> Client:
     hooks = sys.excepthook, sys.exit
     try:
         run = wandb.init(dir=str(folder), reinit="create_new", settings=settings, **about)
-    except MailboxClosedError:  # W&B's service is gone, and nothing of this process gets on with it
-        with contextlib.suppress(Exception):
-            wandb.teardown(exit_code=1)
+    except (
+        Exception
+    ):  # W&B's service is gone, or holds on to the run's id from now on: begin with another one
+        if wandb.run is None:  # nobody else of this process needs it
+            with contextlib.suppress(Exception):
+                wandb.teardown(exit_code=1)
         raise
     finally:
         sys.excepthook, sys.exit = hooks  # they are this process's
