@@ -29,10 +29,13 @@ def delivery(sink: str, folder: Path, values: list[Row]) -> Callable[[], None]:
     from etm_lightning import Run
     from etm_lightning.track.delivery import Delivery
 
-    with Run("bench", save_dir=folder, shipper=False) as run:
-        for step, row in enumerate(values):
-            run.log(row, step=step, epoch=0)
+    run = Run("bench", save_dir=folder, shipper=False)
+    run.start()
     one = Delivery(run.folder, sink, {"sink": sink})
+    one.advance()
+    for step, row in enumerate(values):
+        run.log(row, step=step, epoch=0)
+    run.end()
 
     def work() -> None:
         while one.advance():
@@ -57,7 +60,26 @@ def summary_writer(folder: Path, values: list[Row]) -> Callable[[], None]:
     return work
 
 
-PEERS = {"tensorboard": summary_writer}
+def mlflow_client(folder: Path, values: list[Row]) -> Callable[[], None]:
+    """MLflow's peer: its own client with a database file, as many values a call as it takes."""
+    import mlflow
+    from mlflow.entities import Metric
+
+    client = mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    run = client.create_run(client.create_experiment("bench", (folder / "artifacts").as_uri())).info.run_id
+
+    def work() -> None:
+        now = int(time.time() * 1000)
+        metrics = [
+            Metric(name, value, now, step) for step, row in enumerate(values) for name, value in row.items()
+        ]
+        for begin in range(0, len(metrics), 1000):
+            client.log_batch(run, metrics=metrics[begin : begin + 1000])
+
+    return work
+
+
+PEERS = {"tensorboard": summary_writer, "mlflow": mlflow_client}
 """By sink, what is measured beside it."""
 
 
@@ -97,7 +119,7 @@ def main() -> None:
             for who, found in (("ours", ours), ("peer", peer)):
                 print(f"{sink:16}{width:14}  {who:6}{found['rate']:12,.0f}{found['cpu']:16.1f}")
             faster, cheaper = ours["rate"] / peer["rate"], peer["cpu"] / ours["cpu"]
-            print(f"{sink:16}{width:14}  {'ratio':6}{faster:12.1f}{cheaper:16.1f}")
+            print(f"{sink:16}{width:14}  {'ratio':6}{faster:12.2f}{cheaper:16.2f}")
 
 
 if __name__ == "__main__":

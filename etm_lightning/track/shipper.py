@@ -84,7 +84,9 @@ class Carrier(threading.Thread):
         self.delivery.close()
 
     def stop(self) -> None:
-        """Deliver what there is, then end."""
+        """Deliver what there is, at once though it failed a moment ago, then end."""
+        self.moved = time.monotonic()
+        self.delivery.hurry()
         self._stop_asked.set()
         self.delivery.hurry()
         self._wake.set()

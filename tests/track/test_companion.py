@@ -15,7 +15,9 @@ from etm_lightning.process import this_process
 from etm_lightning.records import Scalars
 from etm_lightning.track import companion as companions
 from etm_lightning.track.companion import Companion
-from etm_lightning.track.shipper import Shipper, Watch
+from etm_lightning.track.delivery import Delivery
+from etm_lightning.track.shipper import Carrier, Shipper, Watch
+from etm_lightning.track.sinks.sink import Sink, Target
 from tests.contracts import journals, memory
 from tests.track.lines import of_kind
 
@@ -135,3 +137,24 @@ def test_the_end_is_seen_and_that_it_was_not_the_end(tmp_path: Path) -> None:
     run.log({"a": 2.0}, step=2)
     assert not watch.ended()
     run.end()
+
+
+def test_a_sink_that_is_back_when_the_training_ends_gets_the_rest_at_once(tmp_path: Path) -> None:
+    tries: list[str] = []
+
+    def away_at_first(target: Target) -> Sink:
+        tries.append("")
+        if len(tries) == 1:
+            raise ConnectionError("away")
+        return memory.opened(target)
+
+    folder = journals.simple(tmp_path)
+    delivery = Delivery(folder, "memory", SINKS["memory"], make=away_at_first, clock=lambda: 0.0)
+    carrier = Carrier(delivery)
+    carrier.start()
+    until(lambda: delivery.waiting)  # for ever, by this clock
+    carrier.stop()
+    carrier.join(10)
+    assert not carrier.is_alive()
+    assert not delivery.error
+    assert delivery.delivered > 50

@@ -7,20 +7,16 @@ from typing import Any
 
 import lightning
 import mlflow
-import pandas
 import pytest
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
-from torch import Tensor
 
 from etm_lightning.layout import RunFolder
 from etm_lightning.text.modules import TextClassifier, TokenClassifier
-from etm_lightning.text.predict import predict_texts
 from etm_lightning.track.cursors import load, progress_file
 from etm_lightning.track.delivery import Delivery
 from tests.contracts import journals
 from tests.contracts.databases import lay
-from tests.track.lines import QUIET, Line, logger_in, trainer
+from tests.track.lines import QUIET
 
 pytestmark = [*QUIET, pytest.mark.filterwarnings("ignore::UserWarning:mlflow")]
 
@@ -59,43 +55,6 @@ def with_model(store: Path, path: Path, **params: Any) -> RunFolder:
 
 def paths(run_id: str, place: str) -> list[str]:
     return sorted(found.path for found in mlflow.MlflowClient().list_artifacts(run_id, place))
-
-
-class Answering(Line):
-    """A line that can be asked."""
-
-    def forward(self, x: Tensor) -> Any:
-        return self.line(x)
-
-
-def test_the_best_checkpoint_of_a_training_is_a_model(tmp_path: Path, uri: str) -> None:
-    logger = logger_in(tmp_path / "store", log_model="all")
-    kept = ModelCheckpoint(dirpath=tmp_path / "checkpoints", monitor="train/loss", mode="max", save_top_k=2)
-    trainer(logger, max_epochs=2, callbacks=[kept], enable_checkpointing=True).fit(Answering())
-    run_id = delivered(logger.folder)
-    best, other = Path(kept.best_model_path), Path(kept.kth_best_model_path)
-    loaded = mlflow.pyfunc.load_model(f"runs:/{run_id}/model")
-    numbers = torch.tensor([[0.5], [-2.0]])
-    expected = Answering.load_from_checkpoint(best)(numbers).numpy(force=True)
-    for given in (numbers.numpy(), numbers.tolist(), pandas.DataFrame({"x": [0.5, -2.0]})):
-        assert (loaded.predict(given) == expected).all()
-    assert other != best
-    assert paths(run_id, "checkpoints") == [f"checkpoints/{other.name.replace('=', '_x003D_')}"]
-    needs = Path(mlflow.MlflowClient().download_artifacts(run_id, "model/requirements.txt", str(tmp_path)))
-    assert f"torch=={torch.__version__.split('+')[0]}" in needs.read_text()
-
-
-def test_a_model_of_texts_answers_texts(tmp_path: Path, uri: str) -> None:
-    module = TextClassifier("tiny", labels=["no", "yes", "perhaps"])
-    texts = ["good", "a longer text, with more words in it", ""]
-    tokens = {"data": {"tokenizer": "tiny", "max_length": 16}}
-    settings = {"model": {"_target_": "etm_lightning.text.modules.TextClassifier"}, **tokens}
-    folder = with_model(tmp_path / "store", saved(module, tmp_path / "a.ckpt"), **settings)
-    loaded = mlflow.pyfunc.load_model(f"runs:/{delivered(folder)}/model")
-    expected = [found["label"] for found in predict_texts(module, texts, tokenizer="tiny", max_length=16)]
-    assert len(expected) == 3
-    assert loaded.predict(texts) == expected
-    assert loaded.predict(pandas.DataFrame({"text": texts})) == expected
 
 
 def test_a_model_of_words_gives_a_tag_for_each(tmp_path: Path, uri: str) -> None:

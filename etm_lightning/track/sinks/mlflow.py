@@ -257,7 +257,8 @@ class MLflowSink:
         if record.type != "model":
             path = f"files/{names.file_name(record.name)}"
         elif set(record.aliases) == {"latest"} or source.is_dir():  # not the best; of several files
-            path = f"checkpoints/{names.file_name(source.name)}"
+            file = str(record.info.get("original_filename") or source.name)
+            path = f"checkpoints/{names.file_name(file)}"
         else:
             path = "model"
         if path == "model":
