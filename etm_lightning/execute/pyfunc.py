@@ -38,8 +38,10 @@ class Model:
         values = _values(model_input)
         if isinstance(values, list) and all(isinstance(value, str) for value in values):
             return self._of_texts(values)
+        if not isinstance(values, torch.Tensor):
+            values = torch.tensor(values)  # a copy: arrays that come from tables may not be writable
         with torch.inference_mode():
-            found = self.module(torch.as_tensor(values, dtype=self._dtype()))
+            found = self.module(values.to(self._dtype()))
         return found.numpy(force=True)
 
     def _of_texts(self, texts: list[str]) -> list[Any]:
@@ -66,7 +68,7 @@ def _load_pyfunc(path: str) -> Model:
     name = settings.get("class")
     if not name:
         raise ValueError(
-            "`model_class` must name the LightningModule of the checkpoint but was not known when it was "
+            "`model_class` must name the LightningModule of the checkpoint but was not known when that was "
             "logged: give the sink mlflow the option model_class=my_package.MyModule"
         )
     return Model(

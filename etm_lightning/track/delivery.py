@@ -15,6 +15,7 @@ from etm_lightning.reading import Cursor
 from etm_lightning.records import Record
 from etm_lightning.tail import SupersededError, Tail
 from etm_lightning.track.cursors import Lease, Progress, load, progress_file, store
+from etm_lightning.track.redact import redact
 from etm_lightning.track.sinks.sink import Open, RefusedError, Sink, StartOverError, Target, opener
 
 log = logging.getLogger(__name__)
@@ -167,7 +168,7 @@ class Delivery:
         self.refused = isinstance(error, RefusedError | ImportError)
         wait = LONGEST_WAIT if self.refused else min(2.0 ** (self._failures - 1), LONGEST_WAIT)
         self._wait_until = self._clock() + wait
-        words = str(error) if self.refused else f"{type(error).__name__}: {error}"
+        words = redact(str(error) if self.refused else f"{type(error).__name__}: {error}")
         if words != self.error:
             log.warning(
                 "%s: %s", self.name, words, exc_info=not isinstance(error, RefusedError | ImportError)

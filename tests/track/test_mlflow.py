@@ -374,3 +374,24 @@ def test_an_address_whose_password_was_not_recorded_is_taken_from_the_environmen
     taken = Delivery(folder, WHERE, options)
     assert taken.advance() > 3
     taken.close()
+
+
+def test_what_cannot_be_reached_is_told_in_a_line_without_the_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://ada:lovelace1815@127.0.0.1:1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    folder = journals.simple(tmp_path, steps=1)
+    delivery = Delivery(folder, WHERE, {"sink": "mlflow"})
+    assert delivery.advance() == 0
+    delivery.close()
+    words = "ConnectionError: http://ada:<hidden>@127.0.0.1:1 cannot be reached: Connection refused"
+    assert delivery.error == load(progress_file(folder, WHERE)).error == words
+
+
+@pytest.mark.slow
+def test_the_address_of_a_server_is_not_written_down(remote: Server, tmp_path: Path) -> None:
+    remote.start()
+    folder = journals.simple(tmp_path, steps=1)
+    deliver(folder, remote.uri.replace("//", "//ada:lovelace1815@"))
+    assert "lovelace" not in progress_file(folder, WHERE).read_text()

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +26,10 @@ from etm_lightning.records import (
     Text,
 )
 from etm_lightning.track.configured import ABOUT
-from etm_lightning.track.redact import HIDDEN
 from etm_lightning.track.sinks import mlflow_names as names
-from etm_lightning.track.sinks.mlflow_model import write_model
+from etm_lightning.track.sinks.mlflow_files import Files
+from etm_lightning.track.sinks.mlflow_model import needed
+from etm_lightning.track.sinks.mlflow_options import Options, options_of
 from etm_lightning.track.sinks.mlflow_runs import (
     NOTE,
     PARENT,
@@ -39,10 +37,9 @@ from etm_lightning.track.sinks.mlflow_runs import (
     existing,
     experiment,
     find_or_create,
+    reaching,
 )
-from etm_lightning.track.sinks.sink import RefusedError, Target
-
-log = logging.getLogger(__name__)
+from etm_lightning.track.sinks.sink import Target
 
 STATUS = {
     "running": "RUNNING",
@@ -67,61 +64,6 @@ ENVIRONMENT = {
 _BIG = 2**63 - 1
 
 
-@dataclass(frozen=True)
-class Options:
-    """What the sink can be told.
-
-    Attributes:
-        tracking_uri: a server's address or ``sqlite:///<file>``; by default ``MLFLOW_TRACKING_URI``, else the
-            file ``.mlflow.db`` in the store.
-        experiment_name: by default ``MLFLOW_EXPERIMENT_NAME``, else the project.
-        run_name: by default the run's name, else its id.
-        artifact_location: where a new experiment has its artifacts; by default the server decides, and for a
-            database file a folder beside it.
-        tags: more tags by name.
-        log_artifacts: whether texts, tables, media and files go there too; models that ``log_model`` asked
-            for always do.
-        model_class: dotted name of the LightningModule, to load its checkpoints as a model; by default the
-            recorded ``model._target_``, else the class that was seen in the training.
-    """
-
-    tracking_uri: str = ""
-    experiment_name: str = ""
-    run_name: str = ""
-    artifact_location: str = ""
-    tags: Mapping[str, str] | None = None
-    log_artifacts: bool = True
-    model_class: str = ""
-
-
-def options_of(target: Target) -> Options:
-    """The options, with what was left out filled in.
-
-    Raises:
-        RefusedError: if there is one that we do not know.
-    """
-    known = [field.name for field in fields(Options)]
-    for name in target.options:
-        if name not in known:
-            raise RefusedError(f"`{name}` is not an option of the sink mlflow, which has {', '.join(known)}")
-    given = {name: value for name, value in target.options.items() if value not in (None, "")}
-    if HIDDEN in str(given.get("tracking_uri", "")):  # its password was not recorded
-        del given["tracking_uri"]
-        if not os.environ.get("MLFLOW_TRACKING_URI"):
-            raise RefusedError("the server's address holds a secret, set MLFLOW_TRACKING_URI to it")
-    store = target.folder.path.absolute().parents[1]
-    uri = str(
-        given.get("tracking_uri") or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{store}/.mlflow.db"
-    )
-    file = uri.removeprefix("sqlite:///")
-    if uri.startswith("sqlite:///") and not file.startswith("/"):  # relative: to where it was opened first
-        uri = str(target.state.get("tracking_uri") or f"sqlite:///{Path(file).absolute()}")
-    name = given.get("experiment_name") or os.environ.get("MLFLOW_EXPERIMENT_NAME") or target.identity.project
-    run_name = given.get("run_name") or target.identity.name or target.identity.id
-    filled = {"tracking_uri": uri, "experiment_name": str(name), "run_name": str(run_name)}
-    return Options(**{**given, **filled})
-
-
 def open(target: Target) -> MLflowSink:
     """Open the sink.
 
@@ -138,14 +80,19 @@ def open(target: Target) -> MLflowSink:
         raise ImportError("mlflow is not installed: pip install 'etm-lightning[mlflow]'") from error
     options = options_of(target)
     client = mlflow.MlflowClient(tracking_uri=options.tracking_uri)
-    if target.state.get("run_id"):
-        run = existing(client, str(target.state["run_id"]))
-    else:
-        place = options.artifact_location or artifacts_beside(options.tracking_uri, options.experiment_name)
-        found = experiment(client, options.experiment_name, place)
-        tags = {name: str(value) for name, value in (options.tags or {}).items()}
-        run = find_or_create(client, target, found, options.run_name, tags)
+    with reaching(options.tracking_uri):
+        run = _run(client, target, options)
     return MLflowSink(mlflow, client, run, target, options)
+
+
+def _run(client: Any, target: Target, options: Options) -> Any:
+    """The run to deliver to."""
+    if target.state.get("run_id"):
+        return existing(client, str(target.state["run_id"]))
+    place = options.artifact_location or artifacts_beside(options.tracking_uri, options.experiment_name)
+    found = experiment(client, options.experiment_name, place)
+    tags = {name: str(value) for name, value in (options.tags or {}).items()}
+    return find_or_create(client, target, found, options.run_name, tags)
 
 
 class Standing(msgspec.Struct):
@@ -153,16 +100,16 @@ class Standing(msgspec.Struct):
 
     Attributes:
         run_id: the run in MLflow.
-        tracking_uri: where it is.
+        tracking_uri: the database file that it is in; "" for a server, whose address may hold a password.
         renamed: names that MLflow does not take, and what they became.
         status: as told to MLflow last.
         ended: when the run ended, in Unix seconds; 0.0 while it runs.
         active: the time of the last record that shows it running.
-        packages: versions that the run was trained with.
+        packages: versions of what a model needs.
     """
 
     run_id: str
-    tracking_uri: str
+    tracking_uri: str = ""
     renamed: dict[str, str] = {}
     status: str = "running"
     ended: float = 0.0
@@ -176,11 +123,14 @@ class MLflowSink:
     def __init__(self, mlflow: Any, client: Any, run: Any, target: Target, options: Options) -> None:
         self._mlflow, self._client, self._folder, self._options = mlflow, client, target.folder, options
         self._run_id: str = run.info.run_id
-        fresh = Standing(self._run_id, options.tracking_uri)
+        uri = options.tracking_uri
+        fresh = Standing(self._run_id)
         self._standing = msgspec.convert({**msgspec.to_builtins(fresh), **target.state}, Standing)
         self._standing.run_id = self._run_id
+        self._standing.tracking_uri = uri if uri.startswith("sqlite:///") else ""
         self._params: dict[str, str] = dict(run.data.params)
         self._told: dict[str, str] = dict(run.data.tags)
+        self._files = Files(client, self._run_id)
         self._keys: dict[str, str] = {}
         self._longest = names.LONGEST_PARAM
         self._renamed = len(self._standing.renamed)
@@ -207,14 +157,8 @@ class MLflowSink:
             handle = self._handlers.get(type(record))
             if handle is not None:
                 handle(record)
-        self._send_params()
-        self._send_tags()
-        for metrics in names.chunks(self._metrics, names.MOST_METRICS, _size_of_metric):
-            self._client.log_batch(self._run_id, metrics=metrics, synchronous=True)
-        for upload in self._uploads.values():
-            upload()
-        self._send_names()
-        self._send_status()
+        with reaching(self._options.tracking_uri):
+            self._send_all()
 
     def flush(self) -> Mapping[str, Json]:
         found: dict[str, Json] = msgspec.to_builtins(self._standing)
@@ -253,7 +197,7 @@ class MLflowSink:
         self._seen(record.time)
         info = record.info
         command, git = info.get("command") or [], info.get("git") or {}
-        self._standing.packages = {name: str(version) for name, version in info.get("packages", {}).items()}
+        self._standing.packages = needed(info.get("packages") or {})
         self._tags |= {
             "mlflow.user": str(info.get("user", "")),
             "mlflow.source.type": "LOCAL",
@@ -302,21 +246,25 @@ class MLflowSink:
         source = self._folder.path / record.file
         path = f"media/{names.file_name(record.name)}{_at(record.step)}{source.suffix}"
         if record.type == "table":
-            self._uploads[path] = lambda: self._upload_table(source, path)
+            self._uploads[path] = lambda: self._files.table(source, path)
         else:
-            self._uploads[path] = lambda: self._upload(source, path)
+            self._uploads[path] = lambda: self._files.put(source, path)
 
     def _artifact(self, record: Artifact) -> None:
-        name, source = names.file_name(record.name), self._folder.path / record.path
+        source = self._folder.path / record.path
         if record.aliases:
             self._tags[names.escape(f"etm.artifact.{record.name}")] = ",".join(record.aliases)
-        if record.type == "model" and set(record.aliases) != {"latest"}:
-            self._uploads["model"] = lambda: self._upload_model(source)
-        elif record.type == "model":
-            file = names.file_name(str(record.info.get("original_filename") or record.name))
-            self._uploads[f"checkpoints/{file}"] = lambda: self._upload(source, f"checkpoints/{file}")
-        elif self._options.log_artifacts:
-            self._uploads[f"files/{name}"] = lambda: self._upload(source, f"files/{name}")
+        if record.type != "model":
+            path = f"files/{names.file_name(record.name)}"
+        elif set(record.aliases) == {"latest"} or source.is_dir():  # not the best; of several files
+            file = str(record.info.get("original_filename") or source.name)
+            path = f"checkpoints/{names.file_name(file)}"
+        else:
+            path = "model"
+        if path == "model":
+            self._uploads[path] = lambda: self._send_model(source)
+        elif record.type == "model" or self._options.log_artifacts:
+            self._uploads[path] = lambda: self._files.put(source, path)
 
     def _checkpoint(self, record: Checkpoint) -> None:
         self._seen(record.time)
@@ -343,6 +291,16 @@ class MLflowSink:
         return self._tags.get(tag, self._told.get(tag, ""))
 
     # -- sending --------------------------------------------------------------------------------------------
+
+    def _send_all(self) -> None:
+        self._send_params()
+        self._send_tags()
+        for metrics in names.chunks(self._metrics, names.MOST_METRICS, _size_of_metric):
+            self._client.log_batch(self._run_id, metrics=metrics, synchronous=True)
+        for upload in self._uploads.values():
+            upload()
+        self._send_names()
+        self._send_status()
 
     def _send_params(self) -> None:
         """Params, which MLflow never changes: what a later attempt changed goes into tags."""
@@ -378,6 +336,17 @@ class MLflowSink:
         for some in pairs:
             self._client.log_batch(self._run_id, synchronous=True, **{what: [kind(*pair) for pair in some]})
 
+    def _send_model(self, checkpoint: Path) -> None:
+        """A checkpoint as ``model/``, which the next better one replaces."""
+        given = self._params
+        known = self._options.model_class or given.get("model.class") or given.get("model._target_", "")
+        settings = {
+            "class": known,
+            "tokenizer": given.get("data.tokenizer", ""),
+            "max_length": given.get("data.max_length", ""),
+        }
+        self._files.model(checkpoint, settings, self._standing.packages, self._mlflow.__version__)
+
     def _send_names(self) -> None:
         """Which names MLflow does not take, as an artifact."""
         renamed = self._standing.renamed
@@ -411,49 +380,6 @@ class MLflowSink:
         if self._told.get(PARENT):
             self._client.set_terminated(self._told[PARENT], "FINISHED", time)
         self._standing.status = end.status
-
-    # -- artifacts ------------------------------------------------------------------------------------------
-
-    def _upload(self, source: Path, path: str) -> None:
-        """A file, under the name that is the last part of `path`."""
-        if not source.is_file():
-            log.warning("%s is not there any more, so MLflow does not get it", source)
-            return
-        folder, _, name = path.rpartition("/")
-        with tempfile.TemporaryDirectory() as place:
-            named = Path(place) / name
-            named.symlink_to(source.absolute())
-            self._client.log_artifact(self._run_id, str(named), folder)
-
-    def _upload_table(self, source: Path, path: str) -> None:
-        """A table as MLflow and pandas read it: ``pandas.read_json(…, orient="split")``."""
-        if not source.is_file():
-            log.warning("%s is not there any more, so MLflow does not get it", source)
-            return
-        table = msgspec.json.decode(source.read_bytes())
-        self._client.log_dict(self._run_id, {"columns": table["columns"], "data": table["rows"]}, path)
-
-    def _upload_model(self, checkpoint: Path) -> None:
-        """A checkpoint as ``model/``, which the next better one replaces."""
-        if not checkpoint.is_file():
-            log.warning("%s is not there any more, so MLflow does not get it", checkpoint)
-            return
-        given = self._params
-        settings = {
-            "class": self._options.model_class or given.get("model._target_") or given.get("model.class", ""),
-            "tokenizer": given.get("data.tokenizer", ""),
-            "max_length": given.get("data.max_length", ""),
-        }
-        with tempfile.TemporaryDirectory() as place:
-            write_model(
-                Path(place) / "model",
-                checkpoint,
-                run_id=self._run_id,
-                settings=settings,
-                packages=self._standing.packages,
-                mlflow_version=self._mlflow.__version__,
-            )
-            self._client.log_artifacts(self._run_id, str(Path(place) / "model"), "model")
 
 
 def _at(step: int | None) -> str:

@@ -11,7 +11,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 LOADER = "etm_lightning.execute.pyfunc"
-_NEEDED = {"etm-lightning": "etm-lightning[text]"}
+_NEEDED = {
+    "etm-lightning": "etm-lightning[text]",
+    **{name: name for name in ("lightning", "numpy", "tokenizers", "torch", "torchmetrics", "transformers")},
+}
+
+
+def needed(packages: Mapping[str, str]) -> dict[str, str]:
+    """Of all packages that a run could import, with their versions, those that loading a model needs.
+
+    >>> needed({"torch": "2.6.0", "wandb": "0.20"})
+    {'torch': '2.6.0'}
+    """
+    return {name: str(version) for name, version in packages.items() if name in _NEEDED}
 
 
 def write_model(
@@ -30,14 +42,14 @@ def write_model(
         checkpoint: Lightning's file, which is linked to.
         run_id: of the MLflow run.
         settings: what the loader wants to know, such as ``class``, the dotted name of the module.
-        packages: versions that it was trained with, by name.
+        packages: versions of what it needs, by name.
         mlflow_version: of the client.
     """
     data = place / "data"
     data.mkdir(parents=True)
     os.symlink(checkpoint.absolute(), data / "checkpoint.ckpt")
     (data / "settings.json").write_text(json.dumps(dict(settings), indent=1))
-    needs = [f"{_NEEDED.get(name, name)}=={version}" for name, version in packages.items()]
+    needs = [f"{_NEEDED[name]}=={version}" for name, version in packages.items()]
     (place / "requirements.txt").write_text("".join(f"{line}\n" for line in needs))
     flavor = {"loader_module": LOADER, "data": "data", "python_version": platform.python_version()}
     described = {

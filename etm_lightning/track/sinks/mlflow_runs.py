@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from etm_lightning.layout import Identity
+from etm_lightning.track.redact import redact
 from etm_lightning.track.sinks.mlflow_names import LONGEST_TAG, cut
 from etm_lightning.track.sinks.sink import RefusedError, StartOverError, Target
 
 RUN, GENERATION, GROUP, KIND = "etm.run", "etm.generation", "etm.group", "etm.kind"
 PARENT, NOTE = "mlflow.parentRunId", "mlflow.note.content"
+_UNREACHED = re.compile(r"Max retries exceeded|Failed to establish|failed with exception")
+_REASON = re.compile(r"(?:\[Errno -?\d+\]|ConnectionResetError\(\d+,|Remote end) ?'?([^'\")]+)|(timed out)")
 GONE, TAKEN = "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS"
+
+
+@contextmanager
+def reaching(uri: str) -> Iterator[None]:
+    """Tell in one line that a server cannot be reached, instead of in the client's five.
+
+    Raises:
+        ConnectionError: if that is so.
+    """
+    try:
+        yield
+    except Exception as error:
+        text = str(error)
+        if not _UNREACHED.search(text):
+            raise
+        reason = _REASON.search(text)
+        why = (reason[1] or reason[2]).strip() if reason else text.splitlines()[0]
+        raise ConnectionError(redact(f"{uri} cannot be reached: {why}")) from error
 
 
 def existing(client: Any, run_id: str) -> Any:
