@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, get_args
@@ -18,7 +18,17 @@ from etm_lightning.headline import Headline, as_json, follow_headline
 from etm_lightning.journal import Journal
 from etm_lightning.layout import Identity, RunFolder, new_run_id, new_store, project_folder
 from etm_lightning.process import Process, this_process
-from etm_lightning.records import Alert, Checkpoint, Ended, Params, Saved, Scalars, Started, Text, split
+from etm_lightning.records import (
+    Alert,
+    Checkpoint,
+    Ended,
+    Params,
+    Saved,
+    Scalars,
+    Started,
+    Text,
+    split,
+)
 from etm_lightning.track.code import Code, code
 from etm_lightning.track.companion import Companion, wanted
 from etm_lightning.track.configured import ABOUT, configured
@@ -189,8 +199,13 @@ class Run(Exhibits):
 
     @property
     def lost(self) -> int:
-        """How many records the disk refused."""
+        """How many records could not be kept, in memory or on disk."""
         return self._outbox.lost
+
+    @property
+    def degraded(self) -> bool:
+        """Whether records wait in memory, because the disk is slow or fails."""
+        return self._outbox.degraded
 
     def become(self, **fields: Any) -> None:
         """Change the identity of a run that has not started.
@@ -318,35 +333,32 @@ class Run(Exhibits):
         Raises:
             TypeError: with `strict`, for a value that is not one number; the others are recorded.
         """
-        numbers: dict[str, float] = {}
-        wrong: list[str] = []
+        wrong = ""
+        if type(values) is not dict:
+            values, wrong = _numbers(values)
         for name, value in values.items():
-            if type(name) is not str:
-                name = str(name)
+            if type(value) is not float or type(name) is not str:
+                values, wrong = _numbers(values)
+                break
+        if type(step) is not int or (epoch is not None and type(epoch) is not int):
             try:
-                numbers[name] = value if type(value) is float else number(value)
-            except TypeError as error:
-                wrong.append(f"`values[{name!r}]` {error}")
-        try:
-            step, epoch = int(step), None if epoch is None else int(epoch)
-        except (TypeError, ValueError, OverflowError):
-            wrong.append(f"`step`, `epoch` must be whole numbers but got {plain(step)!r}, {plain(epoch)!r}")
-            numbers = {}
-        if numbers:
-            finite, nonfinite = (numbers, {}) if math.isfinite(sum(numbers.values())) else split(numbers)
-            self._record(
-                Scalars(
-                    time=self._clock(),
-                    step=step,
-                    axis=axis,
-                    epoch=epoch,
-                    stage=stage,
-                    values=finite,
-                    nonfinite=nonfinite,
-                )
-            )
+                step, epoch = int(step), None if epoch is None else int(epoch)
+            except (TypeError, ValueError, OverflowError):
+                where = f"{plain(step)!r}, {plain(epoch)!r}"
+                wrong, values = f"`step`, `epoch` must be whole numbers but got {where}", {}
+        if values:
+            row = Scalars(time=self._clock(), step=step, axis=axis, epoch=epoch, stage=stage, values=values)
+            spool = self._outbox.spool
+            if spool is None or self.muted or self._end is not None or self._outbox.failed:
+                self._record(_split(row))
+            else:  # nothing stands between it and the journal
+                try:
+                    spool.write(row)
+                    self._headline.take(row)
+                except (TypeError, ValueError, OverflowError):  # NaN, an infinity, or what cannot be written
+                    self._record(_split(row))
         if wrong:
-            self._reject("; ".join(wrong))
+            self._reject(wrong)
 
     def log_params(self, params: Mapping[str, Any], *, about: str = "config") -> None:
         """Record settings; any object is taken, and shown as well as JSON can.
@@ -425,7 +437,7 @@ class Run(Exhibits):
                 path=relative(self.folder, Path(path)),
                 monitor=monitor,
                 mode=mode,
-                score=score if score is not None and math.isfinite(score) else None,
+                score=score if score is not None and isfinite(score) else None,
                 best=best,
             )
         )
@@ -484,6 +496,9 @@ class Run(Exhibits):
     def sync(self) -> None:
         """Wait for media that are being made; ask the disk to keep through a power cut what was recorded."""
         self._flush()
+        left = self._outbox.settle()
+        if left:
+            log.warning("run %s: the disk does not take %d records, they are in memory only", self.id, left)
         self._keep()
 
     def _keep(self) -> None:
@@ -533,7 +548,7 @@ class Run(Exhibits):
     def _record(self, item: Item) -> None:
         if self.muted or (self.rank and not isinstance(item, _SHARD)):
             return
-        if self._outbox.troubled:
+        if self._outbox.failed:
             self._tell()
         if self._end is not None:  # reopened
             self._end = None
@@ -576,6 +591,24 @@ class Run(Exhibits):
         if self.rejected == 1:
             self.alert("a value could not be logged", plain(text))
             log.warning("run %s: a value could not be logged: %s", self.id, text)
+
+
+def _numbers(values: Mapping[str, Any]) -> tuple[dict[str, float], str]:
+    """The values that are numbers, by names that are texts, and what is wrong with the others."""
+    numbers: dict[str, float] = {}
+    wrong: list[str] = []
+    for name, value in values.items():
+        try:
+            numbers[str(name)] = value if type(value) is float else number(value)
+        except TypeError as error:
+            wrong.append(f"`values[{name!r}]` {error}")
+    return numbers, "; ".join(wrong)
+
+
+def _split(row: Scalars) -> Scalars:
+    """`row` with a copy of its values, those apart that JSON has no number for."""
+    finite, nonfinite = split(row.values)
+    return msgspec.structs.replace(row, values=finite, nonfinite=nonfinite)
 
 
 def _checked_id(id: str) -> str:
