@@ -183,6 +183,7 @@ def test_a_loss_that_was_no_fault_of_the_disk_is_told_before_the_next_record(tmp
 def test_a_failed_write_that_took_a_part_gives_no_record_twice(tmp_path: Path) -> None:
     class Short(Disk):
         def write(self, fd: int, data: bytes) -> int:  # type: ignore[override]
+            self.now += self.delay
             return os.write(fd, data[: len(data) * 2 // 3] if self.full and len(data) > 500 else data)
 
     disk = Short()
