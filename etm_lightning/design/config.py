@@ -70,6 +70,60 @@ class Paths:
 
 
 @dataclass
+class Search:
+    """How a multirun searches; without any of these it is the grid of what was typed.
+
+    Attributes:
+        sampler: grid, random, tpe, gp, cmaes, qmc or nsgaii; ``{name: tpe, n_startup_trials: 5}`` with options
+            of Optuna's sampler; ``{_target_: …}`` for any other. null is grid, or tpe if there is an interval.
+        pruner: none, median, asha, hyperband, patience or wilcoxon, or likewise.
+        n_trials: how many trials; null for the whole grid, or 20 with another sampler.
+        n_jobs: trials at a time; null for as many as the GPUs hold, or 1 without.
+        timeout: seconds after which no trial begins any more.
+        trial_timeout: seconds after which a trial is ended.
+        max_retries: how often a trial whose process died goes on from its last checkpoint.
+        trials_per_gpu: trials that share a GPU.
+        gpus_per_trial: GPUs of one trial.
+        monitor: the value that pruning follows; by default the config's `monitor`.
+        direction: ``minimize`` or ``maximize``; by default as the config's `mode` says, else minimize.
+        seed: of the sampler.
+        enqueue: settings to try first, a list of ``{name: value}``.
+        resume: go on with an unfinished study of the same command; false begins a new one.
+    """
+
+    sampler: Any = None
+    pruner: Any = "none"
+    n_trials: int | None = None
+    n_jobs: int | None = None
+    timeout: float | None = None
+    trial_timeout: float | None = None
+    max_retries: int = 1
+    trials_per_gpu: int = 1
+    gpus_per_trial: int = 1
+    monitor: str = ""
+    direction: str = ""
+    seed: int | None = 0
+    enqueue: list[Any] = field(default_factory=list)
+    resume: bool = True
+
+
+@dataclass
+class SweeperConfig(Search):
+    """The node ``hydra.sweeper`` of ``hydra/sweeper=etm``; `params` is swept besides what is typed."""
+
+    _target_: str = "hydra_plugins.etm_lightning.EtmSweeper"
+    _recursive_: bool = False
+    params: dict[str, Any] | None = None
+
+
+@dataclass
+class LauncherConfig:
+    """The node ``hydra.launcher`` of ``hydra/launcher=etm_local``."""
+
+    _target_: str = "hydra_plugins.etm_lightning.EtmLocal"
+
+
+@dataclass
 class Config:
     """A whole experiment.
 
@@ -99,6 +153,7 @@ class Config:
         callbacks: callbacks by name.
         logger: further loggers by name; ours is always there.
         trainer: arguments of the Trainer.
+        search: how a multirun searches.
     """
 
     project: str = "default"
@@ -126,6 +181,7 @@ class Config:
     callbacks: Any = None
     logger: Any = None
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    search: Search = field(default_factory=Search)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

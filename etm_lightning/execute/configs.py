@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,11 @@ from etm_lightning.layout import RunFolder, new_run_id, new_store, project_folde
 from etm_lightning.params import incidental
 from etm_lightning.track.plain import plain
 from etm_lightning.track.provenance import setting
-from etm_lightning.track.redact import redact
+from etm_lightning.track.redact import HIDDEN, redact
 
 _LONGEST = 60
+_UNNAMED = ("trainer", "debug", "search", "")
+_STAND_IN = re.compile(r"\$\{(oc\.decode:\$\{)?oc\.env:ETM_SECRET_\d+\}+")  # of a trial's frozen config
 PACKAGE = Path(__file__).parents[1]
 
 
@@ -103,7 +106,7 @@ def _title(cfg: DictConfig) -> str:
         key, _, value = setting(str(override)).lstrip("+~").partition("=")
         if key == "experiment":
             words.insert(0, value)
-        elif key == "seed" or not (key in ("trainer", "debug") or incidental(key)):
+        elif key == "seed" or not (key.partition("search.")[0] in _UNNAMED or incidental(key)):
             last = key.rpartition(".")[2]
             words.append(value.rpartition(".")[2] if last == "_target_" else f"{last}={Path(value).name}")
     while len(",".join(words)) > _LONGEST:
@@ -125,14 +128,15 @@ def write_down(cfg: DictConfig) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     overrides = [setting(str(typed)) for typed in known.hydra.overrides.task]
     for name, part in (("config", cfg), ("hydra", known), ("overrides", OmegaConf.create(overrides))):
-        (folder / f"{name}.yaml").write_text(_without_secrets(part))
+        (folder / f"{name}.yaml").write_text(without_secrets(part))
     swept = Path(known.hydra.sweep.dir or "", "multirun.yaml")
     if known.hydra.mode == RunMode.MULTIRUN and known.hydra.job.num == 0 and swept.exists():
-        swept.write_text(_without_secrets(OmegaConf.load(swept)))  # Hydra's sweeper asks nobody
+        swept.write_text(without_secrets(OmegaConf.load(swept)))  # Hydra's sweeper asks nobody
 
 
-def _without_secrets(config: Any) -> str:
-    return OmegaConf.to_yaml(OmegaConf.create(plain(OmegaConf.to_container(config))))
+def without_secrets(config: Any) -> str:
+    """A config as YAML, as it was written, with every secret hidden."""
+    return _STAND_IN.sub(HIDDEN, OmegaConf.to_yaml(OmegaConf.create(plain(OmegaConf.to_container(config)))))
 
 
 def _attempt(run_dir: str) -> int:

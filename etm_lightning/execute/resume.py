@@ -27,7 +27,7 @@ def settings(cfg: DictConfig) -> dict[str, Any]:
             OmegaConf.to_container(cfg[key], resolve=True) if OmegaConf.is_config(cfg[key]) else cfg[key]
         )
         for key in cfg
-        if key not in ("hydra", "paths")
+        if key not in ("hydra", "paths", "search")
     }
 
 

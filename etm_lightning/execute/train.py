@@ -21,6 +21,7 @@ from etm_lightning.execute.resume import last_checkpoint, named, requeued, setti
 from etm_lightning.layout import RunFolder, new_run_id, new_store, project_folder
 from etm_lightning.store.run import StoredRun
 from etm_lightning.track.logger import ETMLogger
+from etm_lightning.track.trial import trial_folder
 
 
 @dataclass(frozen=True)
@@ -133,13 +134,17 @@ def run_folder(cfg: DictConfig) -> RunFolder:
 
 
 def multirun() -> bool:
-    """Whether this is one job of a multirun."""
+    """Whether this is one job of a multirun: a trial of a study, or a job of Hydra's own sweeper."""
+    return trial_folder() is not None or _in_sweep()
+
+
+def _in_sweep() -> bool:
     return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
 
 
 def logger_for(cfg: DictConfig, folder: RunFolder) -> ETMLogger:
     """The logger of the run in `folder`, which writes when the training starts."""
-    group = cfg.group or (Path(HydraConfig.get().sweep.dir).name if multirun() else "")
+    group = cfg.group or (Path(HydraConfig.get().sweep.dir).name if _in_sweep() else "")
     logger = ETMLogger(
         cfg.project,
         folder.path.parents[1],
@@ -218,10 +223,10 @@ def refuse_relaunch(cfg: DictConfig) -> None:
         InputError: naming what to do instead.
     """
     strategy = str(cfg.trainer.strategy)
-    if multirun() and strategy.startswith(("ddp", "fsdp", "deepspeed")) and "spawn" not in strategy:
+    if _in_sweep() and strategy.startswith(("ddp", "fsdp", "deepspeed")) and "spawn" not in strategy:
         raise InputError(
-            f"`trainer.strategy={strategy}` cannot run in a multirun: Lightning would start the whole sweep "
-            "again on every rank. Run each by itself without -m, or use trainer.strategy=ddp_spawn."
+            f"`trainer.strategy={strategy}` cannot run with Hydra's own sweeper: Lightning would start the "
+            "whole sweep again on every rank. Use hydra/sweeper=etm, or trainer.strategy=ddp_spawn."
         )
 
 

@@ -7,6 +7,8 @@ import logging
 import os
 from typing import Any
 
+from etm_lightning.track.trial import trial_folder
+
 log = logging.getLogger(__name__)
 
 
@@ -30,7 +32,8 @@ def _callbacks(module: str) -> list[Any]:
     if os.environ.get("ETM_AUTO") == "0":
         return []
     try:
-        return [importlib.import_module(module).ETMCallback()]
+        ours = importlib.import_module(module)
+        return [ours.ETMCallback(), *([ours.Prune()] if trial_folder() else [])]
     except Exception as error:
         log.warning("etm_lightning cannot follow this Trainer: %s: %s", type(error).__name__, error)
         return []

@@ -21,7 +21,7 @@ def farewell(run: Run) -> None:
     ended = run.outcome
     if run.muted or run.rank or not run.started or ended is None:
         return
-    if ended.status == "finished":
+    if ended.status in ("finished", "pruned"):
         _lines.pop(run.id, None)
         return
     line = last_line(run)

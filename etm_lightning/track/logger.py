@@ -32,6 +32,7 @@ from etm_lightning.track.plain import plain
 from etm_lightning.track.run import Run
 from etm_lightning.track.sinks.sink import specifications
 from etm_lightning.track.slurm import requeue_path
+from etm_lightning.track.trial import study
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +119,7 @@ class ETMLogger(Placed):
             "save_dir": None if save_dir is None else os.fspath(save_dir),
             "id": version,
             "name": name or "",
-            "group": group or "",
+            "group": group or study(),
             "tags": (tags,) if isinstance(tags, str) else tuple(tags or ()),
             "notes": notes or "",
             "question": question or "",
@@ -144,6 +145,7 @@ class ETMLogger(Placed):
         self._mark = ""
         self._loaded = self._trained = self._described = False
         self._requeue: Literal["", "asked", "saved"] = ""
+        self._pruned = ""
         introduce()
 
     # -- what Lightning asks --------------------------------------------------------------------------------
@@ -267,7 +269,7 @@ class ETMLogger(Placed):
             return
         self._record_models()
         if status == "success":
-            self.run.end_with(outcome_of(None))
+            self.run.end_with(Outcome("pruned", self._pruned, 0) if self._pruned else outcome_of(None))
         else:
             error = sys.exc_info()[1]
             self.run.end_with(outcome_of(error) if error else Outcome("failed", f"finalize({status!r})"))
@@ -429,6 +431,10 @@ class ETMLogger(Placed):
         if tested not in ("", self.run.id):
             self.run.become(evaluates=tested)
         self.run.start()
+
+    def prune(self, reason: str) -> None:
+        """The training is asked to stop early, because it cannot win: it ends as `pruned`."""
+        self._pruned = reason
 
     def lead(self) -> tuple[str, int]:
         """What ranks above 0 need to write with `all_ranks`, now that rank 0 has begun."""

@@ -6,6 +6,7 @@ from lightning.pytorch import Callback
 
 from etm_lightning.track.callback import Lifecycle
 from etm_lightning.track.monitor import Measuring
+from etm_lightning.track.prune import Pruning
 
 
 class ETMCallback(Lifecycle, Callback):  # type: ignore[misc,unused-ignore]
@@ -14,3 +15,7 @@ class ETMCallback(Lifecycle, Callback):  # type: ignore[misc,unused-ignore]
 
 class Monitor(Measuring, Callback):  # type: ignore[misc,unused-ignore]
     """Measures while the Trainer trains; see `etm_lightning.track.monitor.Measuring`."""
+
+
+class Prune(Pruning, Callback):  # type: ignore[misc,unused-ignore]
+    """Ends a trial that the search gave up; Lightning adds it to every Trainer of a trial by itself."""

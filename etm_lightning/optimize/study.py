@@ -1,0 +1,247 @@
+"""Which point comes next: a plain grid, or a study of Optuna's, which only this module and `samplers` import."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from etm_lightning.design.space import Choice, Interval, Parameter, Point, Range, Space, Value
+from etm_lightning.optimize import samplers
+
+
+class Brain(Protocol):
+    """What decides on trials; numbers count from 0 in the order in which they were asked for."""
+
+    def open(self) -> dict[int, Point]:
+        """What was asked for and not told the end of, by number."""
+
+    def ask(self) -> tuple[int, Point] | None:
+        """The next trial; None if nothing is left to try."""
+
+    def report(self, number: int, step: int, value: float) -> bool:
+        """Take an intermediate value of a trial; whether it is better ended."""
+
+    def tell(self, number: int, state: str, value: float | None) -> None:
+        """A trial is over."""
+
+
+class Grid:
+    """Every point of a space in turn; needs no Optuna.
+
+    Args:
+        space: what to try.
+        asked: the points that were asked for before, by number.
+    """
+
+    def __init__(self, space: Space, asked: Mapping[int, Point], over: Iterable[int]) -> None:
+        self._asked, self._over = dict(asked), set(over)
+        self._left = left(space, asked.values())
+
+    def open(self) -> dict[int, Point]:
+        return {number: point for number, point in self._asked.items() if number not in self._over}
+
+    def ask(self) -> tuple[int, Point] | None:
+        point = next(self._left, None)
+        if point is None:
+            return None
+        number = max(self._asked, default=-1) + 1
+        self._asked[number] = point
+        return number, point
+
+    def report(self, number: int, step: int, value: float) -> bool:
+        return False
+
+    def tell(self, number: int, state: str, value: float | None) -> None:
+        self._over.add(number)
+
+
+def left(space: Space, asked: Iterable[Point]) -> Iterator[Point]:
+    """The points of the grid that were not asked for yet; one that is there twice is tried twice."""
+    done = [tuple(map(str, point.values())) for point in asked]
+    for point in space.grid():
+        key = tuple(map(str, point.values()))
+        if key in done:
+            done.remove(key)
+        else:
+            yield point
+
+
+class Study:
+    """A study of Optuna's in a journal file, which `optuna-dashboard` opens.
+
+    Args:
+        file: the journal file.
+        space: what to try.
+        sampler: as in `search.sampler`.
+        pruner: as in `search.pruner`.
+        direction: ``minimize`` or ``maximize``.
+        seed: of the sampler.
+        enqueue: points to try first.
+
+    Raises:
+        ImportError: without Optuna.
+        ValueError: if the sampler, the pruner or a point to try first is none.
+    """
+
+    def __init__(
+        self,
+        file: Path,
+        space: Space,
+        *,
+        sampler: Any = "tpe",
+        pruner: Any = "none",
+        direction: str = "minimize",
+        seed: int | None = 0,
+        enqueue: Iterable[Mapping[str, Any]] = (),
+    ) -> None:
+        optuna = _optuna()
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        # only the controller of the study writes: a lock that is there was left by one that was killed
+        file.with_name(f"{file.name}.lock").unlink(missing_ok=True)
+        backend = optuna.storages.journal.JournalFileBackend(str(file))
+        storage = optuna.storages.JournalStorage(backend)
+        pruning = samplers.pruner(pruner)
+        options = {"study_name": "study", "storage": storage, "pruner": pruning}
+        self._states = optuna.trial.TrialState
+        self._trial = optuna.trial.Trial
+        first = optuna.create_study(**options, direction=direction, load_if_exists=True)
+        known = len(first.get_trials(deepcopy=False))
+        # a trial that is taken up again must not move the sampler
+        self._again = optuna.load_study(**options, sampler=optuna.samplers.RandomSampler(seed))
+        self._study = optuna.load_study(**options, sampler=samplers.sampler(sampler, seed, known))
+        self._space, self._grid = space, samplers.name_of(sampler, samplers.SAMPLERS, "sampler") == "grid"
+        self._distributions = {parameter.name: _distribution(optuna, parameter) for parameter in space.parameters}
+        self._trials: dict[int, Any] = {}
+        if not known:
+            for point in enqueue:
+                self._study.enqueue_trial(self._checked(point))
+
+    def open(self) -> dict[int, Point]:
+        running = self._study.get_trials(deepcopy=False, states=(self._states.RUNNING,))
+        found = {}
+        for frozen in running:
+            trial = self._trials.setdefault(frozen.number, self._trial(self._again, frozen._trial_id))
+            found[frozen.number] = self._point(
+                {name: _suggest(trial, name, kind) for name, kind in self._distributions.items()}
+            )
+        return found
+
+    def ask(self) -> tuple[int, Point] | None:
+        if self._grid and not self._study.get_trials(deepcopy=False, states=(self._states.WAITING,)):
+            asked = [self._point(trial.params) for trial in self._study.get_trials(deepcopy=False)]
+            point = next(left(self._space, asked), None)
+            if point is None:
+                return None
+            self._study.enqueue_trial(point)
+        trial = self._study.ask(self._distributions)
+        self._trials[trial.number] = trial
+        return trial.number, self._point(trial.params)
+
+    def report(self, number: int, step: int, value: float) -> bool:
+        trial = self._trials[number]
+        if step in trial._cached_frozen_trial.intermediate_values:
+            return False
+        trial.report(value, step)
+        return bool(trial.should_prune())
+
+    def tell(self, number: int, state: str, value: float | None) -> None:
+        states = self._states
+        if state == "infeasible" and number in self._trials:
+            self._trials[number].set_constraint("memory", 1.0)
+        if state == "finished" and value is not None and math.isfinite(value):
+            self._study.tell(number, value, skip_if_finished=True)
+        else:
+            end = states.PRUNED if state in ("pruned", "infeasible") else states.FAIL
+            self._study.tell(number, state=end, skip_if_finished=True)
+        self._trials.pop(number, None)
+
+    def _point(self, params: Mapping[str, Any]) -> Point:
+        """The point in the words of the space."""
+        known = {parameter.name: parameter for parameter in self._space.parameters}
+        return {name: _value(known[name], params[name]) for name in known if name in params}
+
+    def _checked(self, point: Mapping[str, Any]) -> dict[str, Any]:
+        """A point that was given by hand, as Optuna has it."""
+        known = {parameter.name: parameter for parameter in self._space.parameters}
+        short = {name.lstrip("+"): name for name in known}
+        found: dict[str, Any] = {}
+        for name, value in point.items():
+            parameter = known.get(name) or known.get(short.get(name, ""))
+            if parameter is None:
+                raise ValueError(
+                    f"`search.enqueue` sets {name!r}, which does not vary; what varies: {', '.join(known)}"
+                )
+            found[parameter.name] = _given(parameter, value)
+        return found
+
+
+def _optuna() -> Any:
+    try:
+        import optuna
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"a search with another sampler than grid, or with a pruner, needs {error.name}: "
+            "pip install 'etm-lightning[search]'"
+        ) from error
+    return optuna
+
+
+def _distribution(optuna: Any, parameter: Parameter) -> Any:
+    kinds = optuna.distributions
+    if isinstance(parameter, Interval):
+        kind = kinds.IntDistribution if parameter.integer else kinds.FloatDistribution
+        return kind(parameter.low, parameter.high, log=parameter.log)
+    if isinstance(parameter, Range) and len(parameter.numbers) > 1:
+        kind = kinds.IntDistribution if parameter.integer else kinds.FloatDistribution
+        return kind(min(parameter.numbers), max(parameter.numbers), step=parameter.step)
+    return kinds.CategoricalDistribution(list(dict.fromkeys(parameter.values or ())))
+
+
+def _suggest(trial: Any, name: str, kind: Any) -> Any:
+    """The value of a trial; where a killed controller had not come to it, a random one."""
+    if hasattr(kind, "choices"):
+        return trial.suggest_categorical(name, kind.choices)
+    suggest = trial.suggest_int if type(kind).__name__ == "IntDistribution" else trial.suggest_float
+    step = {} if kind.step is None or kind.log else {"step": kind.step}
+    return suggest(name, kind.low, kind.high, log=kind.log, **step)
+
+
+def _value(parameter: Parameter, value: Any) -> Value:
+    if isinstance(parameter, Range):
+        return min(parameter.numbers, key=lambda number: abs(number - float(value)))
+    return value if isinstance(value, str) else int(value) if _whole(parameter) else float(value)
+
+
+def _whole(parameter: Parameter) -> bool:
+    return isinstance(parameter, Interval) and parameter.integer
+
+
+def _given(parameter: Parameter, value: Any) -> Any:
+    if isinstance(parameter, Choice):
+        fits = {text: text for text in parameter.values} | {_plain(text): text for text in parameter.values}
+        if str(value) not in fits and _plain(str(value)) not in fits:
+            raise ValueError(f"`search.enqueue`: {parameter.name} is {parameter}, but {value!r} was given")
+        return fits.get(str(value)) or fits[_plain(str(value))]
+    low, high = (min(parameter.numbers), max(parameter.numbers)) if isinstance(parameter, Range) else (
+        parameter.low,
+        parameter.high,
+    )
+    if not isinstance(value, int | float) or not low <= value <= high:
+        raise ValueError(f"`search.enqueue`: {parameter.name} is {parameter}, but {value!r} was given")
+    return _value(parameter, value)
+
+
+def _plain(text: str) -> str:
+    """Numbers of one value are one text: 1e-5 and 1e-05."""
+    try:
+        return repr(float(text))
+    except ValueError:
+        return text
+
+
+def first(points: Iterable[Point], n: int) -> list[Point]:
+    """The first `n` points."""
+    return list(itertools.islice(points, n))
