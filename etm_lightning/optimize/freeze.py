@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
@@ -18,6 +21,7 @@ from etm_lightning.track.provenance import setting
 from etm_lightning.track.redact import redact, secret
 
 FILE = "trial"
+_DIRNAME = re.compile(r"\$\{hydra[.:]job\.override_dirname\}")
 _KEPT = ("output_subdir", "verbose", "hydra_logging", "job_logging", "callbacks")
 """What of the node `hydra` a trial needs as it is; its sweeper, launcher and help it does not."""
 
@@ -47,6 +51,8 @@ class Freezer:
 
     def __init__(self, context: HydraContext, config: DictConfig) -> None:
         self._loader, self._config = context.config_loader, config
+        self._known: dict[tuple[str, ...], DictConfig] = {}
+        self._sets: dict[str, bool] = {}
 
     def check(self, overrides: Sequence[str]) -> None:
         """Compose a config and forget it.
@@ -54,7 +60,7 @@ class Freezer:
         Raises:
             hydra.errors.HydraException: if it does not compose.
         """
-        self._loader.load_sweep_config(self._config, list(overrides))
+        self._compose(overrides)
 
     def groups(self, names: Iterable[str]) -> list[str]:
         """Those of the names that choose a file of a group, rather than set a value."""
@@ -80,7 +86,7 @@ class Freezer:
         Raises:
             hydra.errors.HydraException: if it does not compose.
         """
-        cfg = self._loader.load_sweep_config(self._config, list(overrides))
+        cfg = self._compose(overrides)
         with read_write(cfg), open_dict(cfg):
             cfg.hydra.job.id, cfg.hydra.job.num = str(number), number
             cfg.hydra.sweep.dir = self._config.hydra.sweep.dir
@@ -94,6 +100,39 @@ class Freezer:
         place.mkdir(parents=True, exist_ok=True)
         (place / f"{FILE}.yaml").write_text(text)
         return Frozen(command(place), where, env)
+
+    def _compose(self, overrides: Sequence[str]) -> DictConfig:
+        """A config as Hydra composes it; one that differs from a known one in plain values only is made of that.
+
+        Raises:
+            hydra.errors.HydraException: if it does not compose.
+            omegaconf.errors.OmegaConfBaseException: if a value does not fit.
+        """
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
+        loose = [one for one in parsed if self._loose(one)]
+        tight = (*(one.get_key_element() for one in loose), *(str(one.input_line) for one in parsed if one not in loose))
+        if tight not in self._known:
+            cfg = self._loader.load_sweep_config(self._config, list(overrides))
+            if _DIRNAME.search(OmegaConf.to_yaml(cfg)):  # a word of Hydra's that comes from the values
+                return cfg
+            self._known[tight] = copy.deepcopy(cfg)
+            return cfg
+        cfg = copy.deepcopy(self._known[tight])
+        for one in loose:
+            OmegaConf.update(cfg, one.key_or_group, one.value())
+        with read_write(cfg.hydra):
+            cfg.hydra.overrides.task = list(overrides)
+        OmegaConf.copy_cache(from_config=self._config, to_config=cfg)
+        return cfg
+
+    def _loose(self, override: Override) -> bool:
+        """Whether an override sets one value, and so can be exchanged in a composed config."""
+        if override.is_delete() or override.is_hydra_override() or isinstance(override.value(), dict):
+            return False
+        name = override.get_key_element()
+        if name not in self._sets:
+            self._sets[name] = not self.groups([name])
+        return self._sets[name]
 
 
 def command(place: Path) -> tuple[str, ...]:
@@ -114,12 +153,8 @@ def _output(cfg: DictConfig) -> Path:
 
 
 def _task(cfg: DictConfig) -> dict[str, Any]:
-    node = copy.copy(cfg)
-    with read_write(node), open_dict(node):
-        del node["hydra"]
-    container = OmegaConf.to_container(node, resolve=False, enum_to_str=True)
-    assert isinstance(container, dict)
-    return {str(key): value for key, value in container.items()}
+    container: Any = OmegaConf.to_container(cfg, resolve=False, enum_to_str=True)
+    return {key: value for key, value in container.items() if key != "hydra"}
 
 
 def _hydra(cfg: DictConfig, output: Path, place: Path) -> dict[str, Any]:

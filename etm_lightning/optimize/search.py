@@ -208,7 +208,8 @@ def _move(config: DictConfig, folder: StudyFolder) -> None:
 def _signature(config: DictConfig, tried: Space, plan: Plan) -> str:
     """Equal for commands that search the same."""
     sources = [str(source.path) for source in config.hydra.runtime.config_sources]
-    hydra = sorted(one for one in config.hydra.overrides.hydra if not one.startswith(("hydra.sweep.dir=", "hydra.mode=")))
+    # what is said to the sweeper is in the settings
+    hydra = [one for one in config.hydra.overrides.hydra if not one.startswith(("hydra.swe", "hydra.mode="))]
     known = {
         "script": os.path.abspath(sys.argv[0]),
         "config": [config.hydra.job.config_name, *sources, *hydra],
