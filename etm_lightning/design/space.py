@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,7 +125,8 @@ class Space:
                     f"give it as {parameter.name}=choice(…) or range(…), or choose search.sampler=tpe"
                 )
         names = [parameter.name for parameter in self.parameters]
-        for values in itertools.product(*(parameter.values or () for parameter in self.parameters)):
+        values: Sequence[Value]
+        for values in itertools.product(*map(_points, self.parameters)):
             yield dict(zip(names, values, strict=True))
 
     def describe(self) -> dict[str, str]:
@@ -135,6 +136,10 @@ class Space:
         {'lr': 'number from 1e-05 to 0.01, log scale', 'm': 'one of a, b'}
         """
         return {parameter.name: str(parameter) for parameter in self.parameters}
+
+
+def _points(parameter: Parameter) -> Sequence[Value]:
+    return parameter.numbers if isinstance(parameter, Range) else parameter.values or ()
 
 
 def space(overrides: Iterable[Any]) -> Space:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -86,7 +87,10 @@ def _make(choice: Any, module: str, kind: str, given: Mapping[str, Any], setting
     options.pop("name", None)
     try:
         place, _, name = target.rpartition(".")
-        return getattr(importlib.import_module(place), name)(**{**given, **options})
+        make = getattr(importlib.import_module(place), name)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*is experimental")  # as Optuna calls some for years
+            return make(**{**given, **options})
     except (ImportError, AttributeError, TypeError, ValueError) as error:
         missing = f" pip install {error.name}" if isinstance(error, ModuleNotFoundError) else ""
         raise ValueError(f"`search.{setting}`: {target} cannot be made: {error}.{missing}") from error
