@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-if TYPE_CHECKING:
-    from etm_lightning.store.store import Store
+from etm_lightning.optimize import commands
+from etm_lightning.share.options import Json, Place, open_store
 
 LISTED = 50
 
@@ -43,11 +43,8 @@ app = typer.Typer(
     help="Experiment tracking and management. `RUN` may be a part of an id, or `latest`.",
 )
 
-Json = Annotated[bool, typer.Option("--json", help="JSON on stdout, for programs.")]
-Place = Annotated[
-    str | None,
-    typer.Option("--store", metavar="PATH", help="The store; else ETM_STORE or the nearest etm_runs."),
-]
+app.add_typer(commands.app, name="study")
+
 Target = Annotated[str, typer.Argument(help="A run, group or project; by default the newest run's group.")]
 
 
@@ -74,7 +71,7 @@ def ls(
     from etm_lightning.share import described, tables
 
     _known(status)
-    found = _open(store).runs(
+    found = open_store(store).runs(
         project=project,
         group=group,
         status=status,
@@ -108,7 +105,7 @@ def show(
     """Show all about a run."""
     from etm_lightning.share import described, tables
 
-    found = _open(store).run(run)
+    found = open_store(store).run(run)
     if as_json:
         typer.echo(described.text(described.whole(found)))
     else:
@@ -131,7 +128,7 @@ def leaderboard(
 
     if mode not in ("", "min", "max"):
         raise typer.BadParameter("must be min or max", param_hint="--mode")
-    chosen = field(_open(store), target)
+    chosen = field(open_store(store), target)
     known = sorted({name for run in chosen.runs for name in run.metrics})
     if metric and metric not in known:
         cure = nearest(metric, known) or f"; they have {', '.join(known[:20]) or 'none'}"
@@ -155,7 +152,7 @@ def tag(
     """Tag a run."""
     from etm_lightning.store import edits
 
-    found = _open(store).run(run)
+    found = open_store(store).run(run)
     (edits.untag if remove else edits.tag)(found.folder, *tags)
     _edited([found], as_json)
 
@@ -170,7 +167,7 @@ def note(
     """Write the notes of a run."""
     from etm_lightning.store import edits
 
-    found = _open(store).run(run)
+    found = open_store(store).run(run)
     edits.note(found.folder, text)
     _edited([found], as_json)
 
@@ -185,7 +182,7 @@ def rm(
     """Put runs in the trash; nothing is deleted."""
     from etm_lightning.store import edits
 
-    opened = _open(store)
+    opened = open_store(store)
     found = [opened.run(run) for run in runs]
     for run in found:
         (edits.restore if restore else edits.trash)(run.folder)
@@ -216,7 +213,7 @@ def report(
     from etm_lightning.share.report import write_report
     from etm_lightning.store.selection import select
 
-    chosen = select(_open(store), target)
+    chosen = select(open_store(store), target)
     path = output or Path(f"report-{described.file_name(chosen.title)}.html")
     written = write_report(chosen.runs, path, title=chosen.title)
     typer.echo(described.text({"report": str(written)}) if as_json else str(written))
@@ -241,7 +238,7 @@ def export(
         raise typer.BadParameter("Parquet is not for stdout: name a file", param_hint="--output")
     if output is not None:
         files.format_of(output, format)
-    runs = select(_open(store), target).runs
+    runs = select(open_store(store), target).runs
     if output is None:
         files.write(runs, sys.stdout, format or ("jsonl" if as_json else "csv"))
         return
@@ -269,7 +266,7 @@ def sync(
     from etm_lightning.share import sync as delivering
     from etm_lightning.store.selection import select
 
-    opened = _open(store)
+    opened = open_store(store)
     runs = (
         opened.runs()
         if every
@@ -308,7 +305,7 @@ def resume(
         from etm_lightning.execute.again import again
     except ModuleNotFoundError as error:
         raise ImportError(f"`etm resume` needs {error.name}: pip install 'etm-lightning[text]'") from error
-    found = again(_open(store).run(run), overrides or (), cwd)
+    found = again(open_store(store).run(run), overrides or (), cwd)
     if as_json:
         typer.echo(described.text({"command": list(found.command), "cwd": str(found.cwd)}))
     else:
@@ -347,11 +344,3 @@ def init(
         raise ImportError(f"`etm init` needs {error.name}: pip install 'etm-lightning[text]'") from error
     written = [str(path) for path in copy_to(folder, force)]
     typer.echo(described.text({"files": written}) if as_json else "\n".join(written))
-
-
-def _open(path: str | None) -> Store:
-    from etm_lightning.store.store import Store
-
-    store = Store(path)
-    typer.echo(f"store: {store.path}", err=True)
-    return store

@@ -192,7 +192,11 @@ def _interval(name: str, value: Any, typed: str) -> Interval:
         raise ValueError(f"`{typed}` must go from a number to a higher one: {name}=interval(1e-5,1e-2)")
     if log and low <= 0:
         raise ValueError(f"`{typed}` must begin above 0 on a log scale but begins at {low}")
-    integer = "int" in value.tags or ("float" not in value.tags and isinstance(low, int) and isinstance(high, int))
+    integer = "int" in value.tags or (
+        "float" not in value.tags and isinstance(low, int) and isinstance(high, int)
+    )
     if integer and not (float(low).is_integer() and float(high).is_integer()):
         raise ValueError(f"`{typed}` must have whole ends to be whole numbers")
-    return Interval(name, int(low) if integer else float(low), int(high) if integer else float(high), log, integer)
+    return Interval(
+        name, int(low) if integer else float(low), int(high) if integer else float(high), log, integer
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import sys
@@ -67,14 +68,14 @@ def again(run: StoredRun, extra: Sequence[str] = (), cwd: Path | None = None) ->
     if recorded is None:
         raise ValueError(_by_hand(run, arguments, place, checkpoint))
     script = _script(run, arguments, place)
-    overrides = recorded[1]
+    overrides, study = recorded[1], _study(arguments)
     mine = [f"ckpt_path={_quoted(checkpoint)}" if checkpoint else f"resume={_quoted(run.id)}"]
-    if _in_multirun(run):  # in a multirun nothing touches the test split but the winner's test
+    if study or _in_multirun(run):  # in a multirun nothing touches the test split but the winner's test
         mine.append("test=false")
     given = {_key(override) for override in (*mine, *extra)} | {"ckpt_path", "resume", "paths.store"}
     kept = [override for override in overrides if _key(override) not in given]
     mine = [override for override in mine if _key(override) not in {_key(one) for one in extra}]
-    words = [*_options(arguments), *kept, *mine, *extra]
+    words = [*_options(study or arguments), *kept, *mine, *extra]
     hidden = [word for word in words if HIDDEN in word]
     if hidden:
         keys = ", ".join(_key(word) for word in hidden)
@@ -115,6 +116,14 @@ def _in_multirun(run: StoredRun) -> bool:
     file = run.folder.hydra / "1" / "hydra.yaml"
     known: Any = _read(file) if file.is_file() else {}
     return "MULTIRUN" in str(known.get("hydra", {}).get("mode"))
+
+
+def _study(arguments: list[str]) -> list[str]:
+    """The command of the study whose trial these arguments ran; none if they ran no trial."""
+    options = _options(arguments)
+    place = Path(options[1]) if len(options) > 1 and options[0] in ("--config-path", "-cp") else None
+    file = place.parents[1] / "study.json" if place is not None and place.parent.name == "trials" else None
+    return list(json.loads(file.read_bytes())["command"]) if file is not None and file.is_file() else []
 
 
 def _read(file: Path) -> Any:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from etm_lightning.process import Process, born, boot_id, host, lives
+from etm_lightning.process import Process, boot_id, born, host, lives
 
 PATIENCE = 10.0
 """Seconds between asking a process to go and making it."""
@@ -42,7 +42,9 @@ def slots(n_jobs: int | None, gpus: Sequence[str], per_trial: int = 1, per_gpu: 
     if not gpus:
         return [Slot()] * (n_jobs or 1)
     if per_trial > len(gpus):
-        raise ValueError(f"`search.gpus_per_trial` must be at most {len(gpus)}, the GPUs here, but got {per_trial}")
+        raise ValueError(
+            f"`search.gpus_per_trial` must be at most {len(gpus)}, the GPUs here, but got {per_trial}"
+        )
     sets = [gpus[i : i + per_trial] for i in range(0, len(gpus) - per_trial + 1, per_trial)]
     most = n_jobs or len(sets) * per_gpu
     return [Slot(",".join(sets[i % len(sets)])) for i in range(most)]

@@ -116,6 +116,7 @@ class Controller:
             Stopped: if it was asked to stop; the same command goes on with it.
         """
         me = this_process()
+        self.folder.stop_file.unlink(missing_ok=True)
         self.events.write(Began(time.time(), self.limits.total, me.host, me.boot, me.pid, me.born))
         with self._signals():
             self._take_up()
@@ -206,7 +207,9 @@ class Controller:
             if not self.events.history.trials:
                 raise
             self.events.write(Asked(time.time(), number, point, ""))
-            self._tell(self.events.history.trials[number], "failed", None, f"its config does not compose: {error}")
+            self._tell(
+                self.events.history.trials[number], "failed", None, f"its config does not compose: {error}"
+            )
             return
         self.events.write(Asked(time.time(), number, point, str(frozen.output)))
         self._ready = (number, frozen)

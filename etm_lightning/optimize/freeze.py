@@ -102,7 +102,7 @@ class Freezer:
         return Frozen(command(place), where, env)
 
     def _compose(self, overrides: Sequence[str]) -> DictConfig:
-        """A config as Hydra composes it; one that differs from a known one in plain values only is made of that.
+        """A config as Hydra composes it; what differs from a known one in plain values only is made of that.
 
         Raises:
             hydra.errors.HydraException: if it does not compose.
@@ -110,7 +110,10 @@ class Freezer:
         """
         parsed = OverridesParser.create().parse_overrides(list(overrides))
         loose = [one for one in parsed if self._loose(one)]
-        tight = (*(one.get_key_element() for one in loose), *(str(one.input_line) for one in parsed if one not in loose))
+        tight = (
+            *(one.get_key_element() for one in loose),
+            *(str(one.input_line) for one in parsed if one not in loose),
+        )
         if tight not in self._known:
             cfg = self._loader.load_sweep_config(self._config, list(overrides))
             if _DIRNAME.search(OmegaConf.to_yaml(cfg)):  # a word of Hydra's that comes from the values
@@ -138,7 +141,9 @@ class Freezer:
 def command(place: Path) -> tuple[str, ...]:
     """The command line that runs the config in `place`."""
     spec = getattr(sys.modules["__main__"], "__spec__", None)
-    script = ("-m", spec.name) if spec is not None and spec.name != "__main__" else (os.path.abspath(sys.argv[0]),)
+    script = (
+        ("-m", spec.name) if spec is not None and spec.name != "__main__" else (os.path.abspath(sys.argv[0]),)
+    )
     return (sys.executable, *script, "--config-path", str(place), "--config-name", FILE)
 
 
@@ -200,7 +205,9 @@ def _without_secrets(container: dict[str, Any], cfg: DictConfig, env: dict[str, 
     typed = container["hydra"]["overrides"]["task"]
     container["hydra"]["overrides"]["task"] = []
     found: dict[str, Any] = walk(container, "", False)
-    found["hydra"]["overrides"]["task"] = [_literal(one) if setting(one) == one else hide(one) for one in typed]
+    found["hydra"]["overrides"]["task"] = [
+        _literal(one) if setting(one) == one else hide(one) for one in typed
+    ]
     return found
 
 

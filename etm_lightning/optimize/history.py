@@ -157,7 +157,9 @@ class History:
 
     def best(self, direction: str) -> Trial | None:
         """The finished trial with the best value; the first of equal ones."""
-        found = [trial for trial in self.trials.values() if trial.state == "finished" and trial.value is not None]
+        found = [
+            trial for trial in self.trials.values() if trial.state == "finished" and trial.value is not None
+        ]
         sign = -1.0 if direction == "maximize" else 1.0
         return min(found, key=lambda trial: (sign * (trial.value or 0.0), trial.number), default=None)
 
@@ -238,7 +240,7 @@ class StudyFolder:
 
 
 class Events:
-    """The events of a study, as its controller writes them: each is on the disk before the next thing happens."""
+    """The events of a study, as its controller writes them: each is on the disk before what follows it."""
 
     def __init__(self, folder: StudyFolder) -> None:
         self.history = folder.history()
@@ -301,6 +303,27 @@ def studies(store: Path, project: str | None = None) -> list[StudyFolder]:
     """The studies of a store, newest first."""
     from etm_lightning.layout import project_folder
 
-    parents = [project_folder(store, project)] if project else [path for path in store.iterdir() if path.is_dir()]
+    parents = (
+        [project_folder(store, project)] if project else [path for path in store.iterdir() if path.is_dir()]
+    )
     found = [path.parent for parent in parents for path in (parent / STUDIES).glob("*/study.json")]
     return [StudyFolder(path) for path in sorted(found, key=lambda path: path.name, reverse=True)]
+
+
+def find(store: Path, id: str) -> StudyFolder:
+    """The study whose id holds `id`, or the newest one: ``latest``.
+
+    Raises:
+        LookupError: if there is none, or more than one.
+    """
+    known = studies(store)
+    found = (
+        known[:1]
+        if id == "latest"
+        else [one for one in known if one.id == id] or [one for one in known if id in one.id]
+    )
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(one.id for one in (found or known)[:5])
+    what = f"is in the ids of {len(found)}: {names}" if found else f"is none; there are {names or 'none'}"
+    raise LookupError(f"`study` must name one study of {str(store)!r} but {id!r} {what}")

@@ -31,14 +31,21 @@ def before(
 
 def after(folder: StudyFolder, history: History, monitor: str, direction: str) -> list[str]:
     """What came out, in lines."""
-    counts = [f"{n} {state}" for state in ("finished", "pruned", "infeasible", "failed") if (n := history.count(state))]
+    counts = [
+        f"{n} {state}"
+        for state in ("finished", "pruned", "infeasible", "failed")
+        if (n := history.count(state))
+    ]
     ends = [trial.ended for trial in history.trials.values() if trial.ended]
     begins = [trial.started for trial in history.trials.values() if trial.started]
     took = f" · {span(max(ends) - min(begins))}" if ends and begins else ""
-    lines = [f"study {folder.id} · {', '.join(counts) or 'nothing tried'}{took} · {near(folder.path / 'results.csv')}"]
+    table = near(folder.path / "results.csv")
+    lines = [f"study {folder.id} · {', '.join(counts) or 'nothing tried'}{took} · {table}"]
     best = history.best(direction)
     if best is not None:
-        lines.append(f"best trial {best.number} · {words(best)} · {monitor or 'objective'} {number(best.value)}")
+        lines.append(
+            f"best trial {best.number} · {words(best)} · {monitor or 'objective'} {number(best.value)}"
+        )
         lines.append(f"again: {again(folder)}")
     return lines
 
@@ -67,7 +74,7 @@ def write(folder: StudyFolder) -> None:
 
 def table(history: History, about: About) -> str:
     """One row per trial."""
-    names = [name for name in about.space]
+    names = list(about.space)
     head = ["trial", *(name.lstrip("+") for name in names), about.monitor or "objective"]
     file = io.StringIO()
     rows = csv.writer(file, lineterminator="\n")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from etm_lightning.evaluate.leaderboard import Leaderboard, leaderboard
 from etm_lightning.execute.app import quiet
-from etm_lightning.execute.progress import near, say
+from etm_lightning.execute.progress import hush, near, say
 from etm_lightning.execute.train import test
 from etm_lightning.share import tables
 from etm_lightning.share.report import write_report
@@ -26,6 +26,7 @@ def finish(store: Store, project: str, group: str, folder: Path, *, tested: bool
     """
     board = leaderboard(store.runs(project=project, group=group))
     if tested and board.winner is not None and not _was_tested(board.winner.best):
+        hush()
         values = test(board.winner.best)
         if values:
             words = " · ".join(

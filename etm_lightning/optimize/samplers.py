@@ -68,7 +68,9 @@ def sampler(choice: Any, seed: int | None, known: int) -> Any:
         name = "random"
     # the sequence of quasi-random numbers is one, and the study remembers how far it is
     drawn = {} if not name else {"seed": seed if seed is None or name == "qmc" else seed + known}
-    return _make(choice, "optuna.samplers", SAMPLERS.get(name, ""), {**_GIVEN.get(name, {}), **drawn}, "sampler")
+    return _make(
+        choice, "optuna.samplers", SAMPLERS.get(name, ""), {**_GIVEN.get(name, {}), **drawn}, "sampler"
+    )
 
 
 def pruner(choice: Any) -> Any:

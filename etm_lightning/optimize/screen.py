@@ -93,7 +93,9 @@ class Screen:
         parts.append(f"{trial.seconds:.1f} s")
         best = history.best(self._direction)
         if best is not None and self._total > 1:
-            parts.append(f"best {number(best.value)}" + (f" (trial {best.number})" if best is not trial else ""))
+            parts.append(
+                f"best {number(best.value)}" + (f" (trial {best.number})" if best is not trial else "")
+            )
         self.say(" · ".join(part for part in parts if part))
         if trial.state in ("failed", "infeasible"):
             log = self._folder.trial(trial.number) / f"{max(trial.attempts, 1)}.log"
@@ -131,7 +133,10 @@ class Screen:
             table.add_column(name, no_wrap=True)
         for trial in running[:_SHOWN]:
             table.add_row(str(trial.number), Text(clean(words(trial))), span(trial.seconds))
-        parts = [f"{over}/{self._total}", *(f"{n} {s}" for s in ("pruned", "failed") if (n := history.count(s)))]
+        parts = [
+            f"{over}/{self._total}",
+            *(f"{n} {s}" for s in ("pruned", "failed") if (n := history.count(s))),
+        ]
         if best is not None:
             parts.append(f"best {self._name} {number(best.value)}: {words(best)}")
         if self._lasted and running:

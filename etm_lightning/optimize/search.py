@@ -150,7 +150,9 @@ def _plan(config: DictConfig, tried: Space, settings: Search) -> Plan:
     size = tried.size if sampler == "grid" else None
     total = min(settings.n_trials or size or N_TRIALS, size or sys.maxsize)
     mode = str(config.get("mode") or "") if "mode" in config else ""
-    direction = {"min": "minimize", "max": "maximize"}.get(settings.direction or mode, settings.direction or "minimize")
+    direction = {"min": "minimize", "max": "maximize"}.get(
+        settings.direction or mode, settings.direction or "minimize"
+    )
     if direction not in ("minimize", "maximize"):
         raise ValueError(f"`search.direction` must be minimize or maximize but got {direction!r}")
     monitor = settings.monitor or str(config.get("monitor") or "" if "monitor" in config else "")
@@ -167,7 +169,7 @@ def _refuse_launcher(config: DictConfig) -> None:
 
 
 def _folder(config: DictConfig, tried: Space, plan: Plan, freezer: Freezer) -> tuple[StudyFolder, Any]:
-    """The folder of the study: that of an unfinished one of the same command, else a new one; and its lock."""
+    """The folder of the study, that of an unfinished one of the same command or a new one, and its lock."""
     folder = StudyFolder(Path(config.hydra.sweep.dir).absolute())
     signature = _signature(config, tried, plan)
     if folder.about_file.exists():
@@ -179,7 +181,9 @@ def _folder(config: DictConfig, tried: Space, plan: Plan, freezer: Freezer) -> t
     folder.path.mkdir(parents=True, exist_ok=True)
     lock = folder.take()
     if lock is None:
-        raise InputError(f"`hydra.sweep.dir`: study {folder.id} runs already; see it with etm study show {folder.id}")
+        raise InputError(
+            f"`hydra.sweep.dir`: study {folder.id} runs already; see it with etm study show {folder.id}"
+        )
     if not folder.about_file.exists():
         groups = freezer.groups(name for name, _ in tried.template)
         folder.describe(_about(config, tried, plan, signature, groups))
@@ -248,14 +252,20 @@ def _refuse_other(about: About, signature: str, tried: Space, plan: Plan) -> Non
     if about.signature == signature:
         return
     before = {**about.space, **dict(_parts(about.fixed)), **_named(about.settings)}
-    now = {**tried.describe(), **dict(_parts(setting(one) for one in tried.fixed)), **_named(plain(_kept(plan)))}
+    now = {
+        **tried.describe(),
+        **dict(_parts(setting(one) for one in tried.fixed)),
+        **_named(plain(_kept(plan))),
+    }
     lines = [
         f"  {name}: was {before.get(name, 'not there')}, is {now.get(name, 'not there')}"
         for name in sorted({*before, *now})
         if before.get(name) != now.get(name)
     ]
     what = "\n".join(lines) or "  the script or its config files are others"
-    raise InputError(f"`hydra.sweep.dir` holds a study of something else:\n{what}\nGive another folder, or none.")
+    raise InputError(
+        f"`hydra.sweep.dir` holds a study of something else:\n{what}\nGive another folder, or none."
+    )
 
 
 def _parts(fixed: Any) -> list[tuple[str, str]]:
@@ -285,12 +295,16 @@ def _run(
         screen=screen,
         number_needed=not plan.plain_grid,
     )
-    screen.begin(outcome.before(folder, events.history, tried, plan.sampler or "own sampler", plan.pruner, plan.total))
+    screen.begin(
+        outcome.before(folder, events.history, tried, plan.sampler or "own sampler", plan.pruner, plan.total)
+    )
     try:
         controller.run()
     except Stopped as stopped:
         screen.close()
-        screen.warn(f"study {folder.id} is not over; go on: the same command, or etm study resume {folder.id}")
+        screen.warn(
+            f"study {folder.id} is not over; go on: the same command, or etm study resume {folder.id}"
+        )
         if stopped.signal == 15:
             sys.exit(143)
         raise KeyboardInterrupt from None

@@ -1,4 +1,4 @@
-"""Which point comes next: a plain grid, or a study of Optuna's, which only this module and `samplers` import."""
+"""Which point comes next: a plain grid, or a study of Optuna's, imported here and in `samplers` only."""
 
 from __future__ import annotations
 
@@ -113,7 +113,9 @@ class Study:
         self._again = optuna.load_study(**options, sampler=optuna.samplers.RandomSampler(seed))
         self._study = optuna.load_study(**options, sampler=samplers.sampler(sampler, seed, known))
         self._space, self._grid = space, samplers.name_of(sampler, samplers.SAMPLERS, "sampler") == "grid"
-        self._distributions = {parameter.name: _distribution(optuna, parameter) for parameter in space.parameters}
+        self._distributions = {
+            parameter.name: _distribution(optuna, parameter) for parameter in space.parameters
+        }
         self._trials: dict[int, Any] = {}
         if not known:
             for point in enqueue:
@@ -225,9 +227,13 @@ def _given(parameter: Parameter, value: Any) -> Any:
         if str(value) not in fits and _plain(str(value)) not in fits:
             raise ValueError(f"`search.enqueue`: {parameter.name} is {parameter}, but {value!r} was given")
         return fits.get(str(value)) or fits[_plain(str(value))]
-    low, high = (min(parameter.numbers), max(parameter.numbers)) if isinstance(parameter, Range) else (
-        parameter.low,
-        parameter.high,
+    low, high = (
+        (min(parameter.numbers), max(parameter.numbers))
+        if isinstance(parameter, Range)
+        else (
+            parameter.low,
+            parameter.high,
+        )
     )
     if not isinstance(value, int | float) or not low <= value <= high:
         raise ValueError(f"`search.enqueue`: {parameter.name} is {parameter}, but {value!r} was given")

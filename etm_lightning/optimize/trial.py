@@ -42,8 +42,5 @@ def outcome(returned: Any) -> dict[str, Any]:
             return {"values": {str(name): float(value) for name, value in returned.items()}}
         return {"value": float(returned)}
     except (TypeError, ValueError):
-        return {
-            "error": "TypeError",
-            "text": f"the task must return a number, or numbers by name, but returned {type(returned).__name__}",
-            "memory": False,
-        }
+        text = f"the task must return a number, or numbers by name, but returned {type(returned).__name__}"
+        return {"error": "TypeError", "text": text, "memory": False}

@@ -71,13 +71,13 @@ def result(place: Path) -> dict[str, Any] | None:
 
 
 def objective(result: dict[str, Any], monitor: str) -> float | None:
-    """The number of a result: the one that was returned, or of several the one called `monitor` or ``objective``.
+    """The number that was returned, or of several the one called `monitor` or ``objective``.
 
     Raises:
         ValueError: if several were returned and none has such a name.
 
-    >>> objective({"values": {"loss": 0.5, "f1": 0.9}}, "f1"), objective({"value": 0.5}, ""), objective({}, "")
-    (0.9, 0.5, None)
+    >>> objective({"values": {"loss": 0.5, "f1": 0.9}}, "f1"), objective({}, "")
+    (0.9, None)
     """
     values: dict[str, float] | None = result.get("values")
     if values is None:
@@ -87,4 +87,6 @@ def objective(result: dict[str, Any], monitor: str) -> float | None:
             return values[name]
     if len(values) == 1:
         return next(iter(values.values()))
-    raise ValueError(f"`search.monitor` must name one of the returned values but they are {', '.join(values)}")
+    raise ValueError(
+        f"`search.monitor` must name one of the returned values but they are {', '.join(values)}"
+    )

@@ -32,7 +32,7 @@ class EtmSweeper(Sweeper):
 
     Args:
         params: what to sweep, by name, besides what the command line says.
-        search: fields of `etm_lightning.design.config.Search`, for scripts whose config has no `search` of ours.
+        search: fields of `design.config.Search`, for scripts whose config has no `search` of ours.
     """
 
     def __init__(self, params: dict[str, str] | None = None, **search: Any) -> None:
@@ -40,9 +40,7 @@ class EtmSweeper(Sweeper):
         self._config: DictConfig | None = None
         self._context: HydraContext | None = None
 
-    def setup(
-        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
-    ) -> None:
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self._config, self._context = config, hydra_context
 
     def sweep(self, arguments: list[str]) -> Any:

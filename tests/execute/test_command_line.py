@@ -132,8 +132,9 @@ def test_ddp_is_one_run_with_the_test_values_of_a_single_process(typed: Type, tm
     assert len(values[0]) > 3
 
 
-def test_ddp_in_a_multirun_is_refused_with_the_cure(typed: Type) -> None:
-    done = typed("-m", *MINE, "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "lr=0.1,0.2")
+def test_ddp_in_hydras_own_sweeper_is_refused_with_the_cure(typed: Type) -> None:
+    ddp = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")
+    done = typed("-m", *MINE, *ddp, "lr=0.1,0.2", "hydra/sweeper=basic")
     assert done.returncode == 1
     assert "ddp_spawn" in done.stderr
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -105,10 +106,15 @@ def test_a_job_that_slurm_requeues_goes_on_with_its_run(typed: Type, tmp_path: P
 
 def test_etm_resume_goes_on_with_a_job_of_a_killed_multirun(tmp_path: Path) -> None:
     process = started(tmp_path, "-m", *SLOWLY, "seed=1,2", "hydra.verbose=false")
-    wait_for(process, "epoch 2")
-    time.sleep(0.1)
+    deadline = time.monotonic() + 100
+    while not (found := list(tmp_path.glob("etm_runs/default/*/checkpoints/last.ckpt"))):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
     process.kill()
-    process.wait()
+    process.communicate()
+    journal = next(found[0].parents[1].glob("journal/1-train-*"))
+    header = json.loads(journal.open().readline())
+    os.kill(header["pid"], signal.SIGKILL)
     (killed,) = runs(tmp_path)
     assert killed.status == "crashed"
     assert killed.group

@@ -48,7 +48,15 @@ def test_a_grid_is_hydras_each_point_a_process_of_its_own(search: Search, tmp_pa
     assert [row["size"] for row in study.rows] == ["narrow", "wide"] * 2
     assert "best trial 2" in study.done.stdout
     shown = subprocess.run(
-        [sys.executable, str(TASK), "--config-dir", str(study.folder.path), "+experiment=best", "--cfg", "job"],
+        [
+            sys.executable,
+            str(TASK),
+            "--config-dir",
+            str(study.folder.path),
+            "+experiment=best",
+            "--cfg",
+            "job",
+        ],
         cwd=tmp_path,
         env=environment(tmp_path),
         capture_output=True,
@@ -73,7 +81,11 @@ def test_whatever_happens_to_a_trial_the_study_ends_complete_and_says_which(sear
         "hangs": "failed",
         "several": "finished",
     }
-    assert (rows["dies"]["attempts"], rows["dies once"]["attempts"], rows["fails"]["attempts"]) == ("2", "2", "1")
+    assert (rows["dies"]["attempts"], rows["dies once"]["attempts"], rows["fails"]["attempts"]) == (
+        "2",
+        "2",
+        "1",
+    )
     reasons = {"dies": "code 9", "fails": "planted failure", "odd": "nan", "hangs": "trial_timeout"}
     for kind, words in reasons.items():
         assert words in rows[kind]["reason"]
@@ -211,5 +223,7 @@ def test_a_search_with_optuna_goes_on_after_sigkill_too(search: Search, tmp_path
 
 def test_a_study_folder_is_read_though_its_last_line_is_torn(tmp_path: Path) -> None:
     folder = StudyFolder(tmp_path)
-    folder.events_file.write_text('{"e":"asked","time":1.0,"number":0,"params":{},"output":"o"}\n{"e":"told","ti')
+    folder.events_file.write_text(
+        '{"e":"asked","time":1.0,"number":0,"params":{},"output":"o"}\n{"e":"told","ti'
+    )
     assert folder.history().trials[0].state == "waiting"

@@ -31,7 +31,10 @@ def test_a_grid_is_the_one_that_hydras_own_sweeper_makes(typed: tuple[str, ...])
     mine = [ours.overrides(point) for point in ours.grid()]
     parsed = [[str(one._value) for one in OverridesParser.create().parse_overrides(line)] for line in mine]
     assert parsed == [
-        [str(one._value) for one in OverridesParser.create().parse_overrides([a.replace("~b=None", "~b") for a in line])]
+        [
+            str(one._value)
+            for one in OverridesParser.create().parse_overrides([a.replace("~b=None", "~b") for a in line])
+        ]
         for line in theirs
     ]
     assert ours.size == len(theirs)

@@ -33,7 +33,9 @@ def run(study: Study, n: int) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", [name for name in samplers.SAMPLERS if name != "grid"])
-def test_every_sampler_draws_from_the_space_and_does_not_draw_the_same_again(tmp_path: Path, name: str) -> None:
+def test_every_sampler_draws_from_the_space_and_does_not_draw_the_same_again(
+    tmp_path: Path, name: str
+) -> None:
     file = tmp_path / "study.log"
     drawn = run(Study(file, SPACE, sampler=name), 3) + run(Study(file, SPACE, sampler=name), 3)
     assert all(1e-5 <= point["lr"] <= 1e-1 and point["width"] in range(1, 65) for point in drawn)
@@ -67,7 +69,9 @@ PRUNERS: dict[str, Callable[[], Any]] = {
 @pytest.mark.parametrize("name", samplers.PRUNERS)
 def test_every_pruner_says_what_optunas_says(tmp_path: Path, name: str) -> None:
     ours = Study(tmp_path / "study.log", SPACE, sampler="random", pruner=name)
-    theirs = optuna.create_study(study_name="study", sampler=optuna.samplers.RandomSampler(0), pruner=PRUNERS[name]())
+    theirs = optuna.create_study(
+        study_name="study", sampler=optuna.samplers.RandomSampler(0), pruner=PRUNERS[name]()
+    )
     said = []
     for number in range(12):
         asked, trial = ours.ask(), theirs.ask()
@@ -86,7 +90,7 @@ def test_every_pruner_says_what_optunas_says(tmp_path: Path, name: str) -> None:
 
 
 def test_a_grid_may_be_pruned_and_is_gone_on_with_where_it_stopped(tmp_path: Path) -> None:
-    points = []
+    points: list[dict[str, Any]] = []
     for _ in range(3):
         study = Study(tmp_path / "study.log", MIXED, sampler="grid", pruner="median")
         while (asked := study.ask()) is not None and len(points) % 7 != 6:
@@ -126,7 +130,7 @@ def test_a_trial_that_did_not_fit_is_infeasible_and_not_forgotten(tmp_path: Path
 )
 def test_a_sampler_takes_options_and_any_class_will_do(choice: dict[str, Any], kind: str) -> None:
     assert type(samplers.sampler(choice, 0, 0)).__name__ == kind
-    with pytest.raises(ValueError, match="`search.sampler`"):
+    with pytest.raises(ValueError, match=r"`search\.sampler`"):
         samplers.sampler({**choice, "colour": 1}, 0, 0)
 
 

@@ -49,12 +49,20 @@ def test_two_ranks_that_cannot_win_are_pruned_together(tmp_path: Path) -> None:
     assert run.group == folder.id
     with (folder.path / "results.csv").open() as file:
         (row,) = csv.DictReader(file)
-    assert (row["state"], row["run"], float(row["val/loss"])) == ("pruned", run.id, pytest.approx(min(values)))
-    assert "trial 0 (1 of 1) · lr=0.1" not in stdout, "a single point varies nothing"
+    assert (row["state"], row["run"]) == ("pruned", run.id)
+    assert float(row["val/loss"]) == pytest.approx(min(values))
+    assert "1 pruned" in stdout
 
 
 def test_a_trial_whose_process_dies_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
-    process = sweep(tmp_path, "max_epochs=6", "+model.pause=0.15", "trainer.log_every_n_steps=1", "lr=0.1,0.2", "search.n_trials=1")
+    process = sweep(
+        tmp_path,
+        "max_epochs=6",
+        "+model.pause=0.15",
+        "trainer.log_every_n_steps=1",
+        "lr=0.1,0.2",
+        "search.n_trials=1",
+    )
     deadline = time.monotonic() + 100
     while not any((tmp_path / "etm_runs" / "default").glob("*/checkpoints/last.ckpt")):
         assert time.monotonic() < deadline
