@@ -20,8 +20,8 @@ log = logging.getLogger("a client of its own")
 class Memory:
     """Appends each scalar as a JSON line; a generation has a file of its own.
 
-    Options: ``fail`` is a file whose presence makes `write` raise, ``hang`` one that makes it wait, ``refuse``
-    one that makes it impossible to open; ``tell`` names a variable of the environment to chat about.
+    Options: ``fail`` is a file whose presence makes `write` raise, ``hang`` one that makes it wait,
+    ``refuse`` one that makes it impossible to open; ``tell`` names a variable to chat about.
     """
 
     def __init__(self, target: Target) -> None:
