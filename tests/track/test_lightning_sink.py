@@ -15,8 +15,8 @@ from etm_lightning.track.cursors import load, progress_file
 from etm_lightning.track.delivery import Delivery
 from tests.contracts import journals
 from tests.contracts.databases import lay
-from tests.contracts.workers import interpreter
 from tests.track.secrets_in_text import WORD, draw
+from tests.warm import python
 
 WHERE = "guest"
 LOGGERS = "lightning.pytorch.loggers"
@@ -34,7 +34,7 @@ def mlflow_logger(uri: str, place: Path) -> dict[str, Any]:
 def delivery_of(
     folder: RunFolder, logger: Any, clock: Callable[[], float] = time.monotonic, **options: Any
 ) -> Delivery:
-    given = {"sink": "lightning", "logger": logger, "python": interpreter(), **options}
+    given = {"sink": "lightning", "logger": logger, "python": python(), **options}
     return Delivery(folder, WHERE, given, clock=clock)
 
 
