@@ -3,7 +3,8 @@
 A server has imported them and forks for each process. `python()` is a command that takes what python takes;
 it hands its arguments, folder, environment and open files to the server, passes signals on, and ends as the
 process does. What it runs is the process's whole life, with its own id and exit. Of an interpreter's start,
-only the imports are missing: what is about those uses `sys.executable`.
+only the imports are missing: what is about those uses `sys.executable`. So does everything where this cannot
+be had, which is everywhere but on Linux.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PLACE = "ETM_TESTS_PYTHON"
-KILL = signal.SIGRTMIN
+KILL = getattr(signal, "SIGRTMIN", signal.SIGKILL)
 """Sent to `python()` it kills the process and then itself; after SIGKILL it would be gone before that."""
 
 SERVER = """
@@ -148,6 +149,8 @@ os._exit(code)
 
 def python() -> str:
     """A command that does what `sys.executable` does, at once."""
+    if sys.platform != "linux":
+        return sys.executable
     if PLACE not in os.environ:
         folder = tempfile.mkdtemp(prefix="etm")
         address = f"{folder}/socket"
