@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,10 +100,17 @@ def wait_until(true: Callable[[], bool], seconds: float = 15.0) -> None:
         time.sleep(0.02)
 
 
-def start(store: Path, *, steps: int = 10**6, pause: float = 0.002, **options: str) -> Training:
+def start(
+    store: Path,
+    *,
+    steps: int = 10**6,
+    pause: float = 0.002,
+    sinks: Mapping[str, Mapping[str, str]] | None = None,
+    **options: str,
+) -> Training:
     """Start a training that logs until it is killed, or has done `steps`; `options` are the sink's."""
     store.mkdir(exist_ok=True)
-    sinks = {"memory": {"sink": memory.SPEC, **options}}
+    sinks = sinks or {"memory": {"sink": memory.SPEC, **options}}
     with (store / "stderr").open("a") as output:
         process = subprocess.Popen(
             [sys.executable, "-c", SCRIPT, str(store), str(steps), str(pause), repr(sinks)],
