@@ -34,6 +34,14 @@ def seal(body: bytes, n: int) -> bytes:
     return b'{"c":"%08x",' % crc32(rest, _BRACE) + rest + b"\n"
 
 
+class NotWrittenError(OSError):
+    """The disk did not take `line`, or not all of it: who writes it again keeps its number."""
+
+    def __init__(self, line: bytes, cause: OSError) -> None:
+        super().__init__(*cause.args)
+        self.line = line
+
+
 class Journal:
     """Appends records to the files of one writer in a run's ``journal/`` folder.
 
@@ -115,7 +123,10 @@ class Journal:
             except OSError:
                 whole = False
             if not whole:
-                self._write_anew(line)
+                try:
+                    self._write_anew(line)
+                except OSError as error:
+                    raise NotWrittenError(line, error) from error
             self._total += len(line)
             if self._keep_bytes:
                 self._unsynced.append(line)

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from etm_lightning.journal import Journal
+from etm_lightning.journal import Journal, NotWrittenError
 from etm_lightning.records import Alert, Gap, Known, encode
 
 log = logging.getLogger(__name__)
@@ -89,6 +89,10 @@ class Spool:
             begin = self._timer()
             try:
                 self._journal.append(item)
+            except NotWrittenError as error:  # maybe all of it lies there but its newline, and is read
+                self._lines = [error.line]
+                self._degrade("the disk refuses to write", str(error))
+                return
             except OSError as error:
                 self._degrade("the disk refuses to write", str(error))
                 self._enqueue(encode(item))
