@@ -92,6 +92,7 @@ class Journal:
         self._unsynced: deque[bytes] = deque()
         self._syncing: deque[bytes] = deque()
         self._rewrite_due = False
+        self._named = True  # the folder has been synced since the segment was made
         # a counter written in C: a signal handler that logs inside `append` never gets a number twice
         self._numbers = itertools.count()
         self._lock = threading.RLock()
@@ -183,6 +184,9 @@ class Journal:
             raise
         finally:
             self._disk.close(fd)
+        if not self._named:
+            self._disk.sync_folder(self.folder)
+            self._named = True
         with self._lock:
             self._synced = upto
             if not self._rewrite_due:
@@ -255,24 +259,30 @@ class Journal:
         try:
             if self._write(fd, line) != len(line):
                 raise OSError(f"no room for the header of {path}")
-        except OSError:
+            if self._fd < 0:
+                self._fd = fd
+            else:
+                self._go_over(fd)
+        except OSError:  # readers would take its name for the end of the segment before
             self._disk.close(fd)
             self._disk.remove(path)
             raise
-        if self._fd < 0:
-            self._fd = fd
-        else:
-            try:  # the last chance to: `sync` only knows the new one
-                self._disk.sync(self._fd)
-            except OSError:
-                self._rewrite_due = bool(self._syncing or self._unsynced)
-            self._disk.put_under(fd, self._fd)
         self._starts_at = self._total
         self._total += len(line)
         self._forgotten += len(line)  # a header is not kept
         self._set_limit()
+        self._named = False
         with contextlib.suppress(OSError):  # out of descriptors: the segment is good all the same
             self._disk.sync_folder(self.folder)
+            self._named = True
+
+    def _go_over(self, fd: int) -> None:
+        """Let the descriptor in use mean the file of `fd`."""
+        try:  # the last chance to: `sync` only knows the new one
+            self._disk.sync(self._fd)
+        except OSError:
+            self._rewrite_due = bool(self._syncing or self._unsynced)
+        self._disk.put_under(fd, self._fd)
 
     def _header(self, segment: int) -> Header:
         who = self._process

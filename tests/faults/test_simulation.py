@@ -1,0 +1,101 @@
+"""Thousands of histories on a machine in memory, each decided by its seed; and each call to a disk failing once."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from etm_lightning.journal import Journal
+from etm_lightning.reading import follow, writers
+from etm_lightning.records import Scalars
+from etm_lightning.track.spool import Spool
+from tests.faults import simulation
+from tests.faults.simulated_disk import SimulatedDisk
+from tests.faults.simulation import World
+
+SMALL = 400
+"""Bytes of a segment, so that a few records need several."""
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_every_promise_holds_in_a_random_history(seed: int) -> None:
+    simulation.run(seed)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("first", range(1000, 11_000, 1000))
+def test_every_promise_holds_in_thousands_of_histories(first: int) -> None:
+    for seed in range(first, first + 1000):
+        simulation.run(seed)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("seed", range(20_000, 20_050))
+def test_every_promise_holds_in_a_long_history(seed: int) -> None:
+    simulation.run(seed, events=2000)
+
+
+def live(world: World) -> None:
+    """The same few calls each time; a process that was killed makes none."""
+    for _ in range(3):
+        for _ in range(4):
+            world.log()
+        world.checkpoint()
+        world.sync()
+        world.clock.pass_(0.3)
+
+
+def world(store: Path, way: str, call: int) -> World:
+    """A history in which something happens in call number `call` to the disk."""
+    one = World(call, store)
+    one.begin(segment_bytes=SMALL)
+    if way == "killed":
+        one.disk.die_at = one.disk.calls + call
+    else:
+        one.disk.fail_at, one.disk.fail_with = one.disk.calls + call, getattr(errno, way)
+        one.disk.fails_on = way == "EROFS"
+    live(one)
+    return one
+
+
+def calls_of_a_history(store: Path) -> int:
+    one = World(0, store)
+    one.begin(segment_bytes=SMALL)
+    before = one.disk.calls
+    live(one)
+    return one.disk.calls - before
+
+
+@pytest.mark.parametrize("way", ["killed", "EIO", "ENOSPC", "EINTR", "EROFS"])
+@pytest.mark.parametrize("after", ["", "power cut"])
+def test_whatever_happens_in_any_call_to_the_disk_the_promises_hold(
+    way: str, after: str, tmp_path: Path
+) -> None:
+    count = calls_of_a_history(tmp_path / "clean")
+    assert count > 40
+    for call in range(1, count + 1):
+        one = world(tmp_path / str(call), way, call)
+        if after:
+            one.cut_power()
+        one.peace()
+
+
+def write_short(missing: int) -> Callable[[SimulatedDisk], None]:
+    """The next write takes all but the last `missing` bytes, and then the disk is full."""
+
+    def prepare(disk: SimulatedDisk) -> None:
+        write = disk.write
+
+        def once(fd: int, data: bytes) -> int:
+            disk.write = write  # type: ignore[method-assign]  # this disk is the test's
+            disk.room = len(data) - missing
+            return write(fd, data)
+
+        disk.write = once  # type: ignore[method-assign]
+
+    return prepare
