@@ -59,7 +59,7 @@ class LocalDisk:
     @staticmethod
     def put_under(fd: int, onto: int) -> None:
         os.dup2(fd, onto, inheritable=False)
-        with contextlib.suppress(OSError):  # what a network file system says here, `sync` of the other says too
+        with contextlib.suppress(OSError):  # what it has to say, `sync` of the other says too
             os.close(fd)
 
     @staticmethod

@@ -1,9 +1,9 @@
 """A disk in memory that fails on demand and knows what a power cut leaves.
 
 What is written lies in the page cache, where readers see it and where it survives the death of a process.
-Only a sync brings it to the platter. A power cut keeps the platter, and of the pages that were not synced an
-arbitrary part: whole, torn, or not at all. A sync that fails marks pages as clean that never arrived, as Linux
-does, and may take them out of the cache, so that a second sync succeeds and is not to be believed.
+Only a sync brings it to the platter. A power cut keeps the platter, and of the pages that were not synced
+some: whole, torn, or not at all. A sync that fails marks pages as clean that never arrived, as Linux does,
+and may take them out of the cache, so that a second sync succeeds and is not to be believed.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class Content:
 
     def pages(self) -> list[tuple[int, int]]:
         """The dirty stretches, cut at the pages."""
-        found = []
-        for start, stop in self.dirty:
-            for page in range(start // PAGE, (stop - 1) // PAGE + 1):
-                found.append((max(start, page * PAGE), min(stop, (page + 1) * PAGE)))
-        return found
+        return [
+            (max(start, page * PAGE), min(stop, (page + 1) * PAGE))
+            for start, stop in self.dirty
+            for page in range(start // PAGE, (stop - 1) // PAGE + 1)
+        ]
 
     def save(self, start: int, stop: int) -> None:
         """Bring a stretch to the platter; a hole before it is zeros."""

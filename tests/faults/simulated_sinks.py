@@ -45,6 +45,11 @@ class Server:
     def points(self) -> list[Point]:
         return list(self.kept[max(self.kept)])
 
+    def forget(self) -> None:
+        """The deliverer's memory is lost."""
+        for points in self.kept.values():
+            self.forgotten.update(points)
+
     def reach(self) -> None:
         if self.trouble == "refuses":
             raise ConnectionRefusedError("connection refused")
@@ -96,6 +101,11 @@ class Register:
 
     def points(self) -> list[Point]:
         return self.kept[max(self.kept)]
+
+    def forget(self) -> None:
+        """The deliverer's memory is lost."""
+        for points in self.kept.values():
+            self.forgotten.update(points)
 
 
 class Page:

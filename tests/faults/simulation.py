@@ -12,89 +12,20 @@ import random
 import sys
 import tempfile
 from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from etm_lightning.journal import Journal
 from etm_lightning.layout import Identity, RunFolder
-from etm_lightning.reading import Cursor, Damage, follow, writers
+from etm_lightning.reading import Damage, follow, writers
 from etm_lightning.records import Alert, Checkpoint, Gap, Header, Known, Params, Record, Scalars, Started
-from etm_lightning.tail import SupersededError, Tail
 from etm_lightning.track.cursors import Lease, progress_file
 from etm_lightning.track.delivery import Delivery, lag
 from etm_lightning.track.spool import Spool
 from tests.faults.simulated_disk import Killed, SimulatedDisk
-from tests.faults.simulated_sinks import Point, Register, Server, points_of
+from tests.faults.simulated_lives import Clock, Life, Reader
+from tests.faults.simulated_sinks import Register, Server, points_of
 
 SINKS = ("server", "register")
-
-
-class Clock:
-    """Unix seconds that jump, and seconds that only rise."""
-
-    def __init__(self) -> None:
-        self.unix, self.rising = 1.7e9, 0.0
-
-    def pass_(self, seconds: float) -> None:
-        self.unix += seconds
-        self.rising += seconds
-
-    def now(self) -> float:
-        return self.unix
-
-    def monotonic(self) -> float:
-        return self.rising
-
-
-@dataclass
-class Life:
-    """One process that wrote for the run, and what the oracle knows of it.
-
-    Attributes:
-        accepted: what it was given and kept, in order.
-        unsure: what it was given when it was killed.
-        safe: what a reader found when a sync had succeeded.
-        sheltered: how many records it had been given when records first waited in memory.
-        failed_syncs: how many syncs failed on a file that had something to lose.
-        exposed: a sync failed, and none has succeeded since: what was not safe may be gone.
-        cut: the power was cut after it had written.
-        killed_within: it was killed in a call to the disk.
-    """
-
-    attempt: int
-    journal: Journal
-    spool: Spool
-    accepted: list[Known] = field(default_factory=list)
-    unsure: list[Known] = field(default_factory=list)
-    safe: set[str] = field(default_factory=set)
-    sheltered: int | None = None
-    failed_syncs: int = 0
-    exposed: bool = False
-    cut: bool = False
-    killed_within: bool = False
-
-
-class Reader:
-    """Reads on at random moments, now and then as a new process that only knows its cursors."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.cursors: dict[str, Cursor] = {}
-        self.tail = Tail(folder)
-        self.got: list[Record] = []
-
-    def read(self, chance: random.Random) -> None:
-        if chance.random() < 0.3:
-            self.tail = Tail(self.folder, self.cursors)
-        try:
-            for writer, cursor, record in self.tail.poll():
-                self.cursors[writer] = cursor
-                self.got.append(record)
-                if chance.random() < 0.05:
-                    self.tail = Tail(self.folder, self.cursors)
-                    return
-        except SupersededError:
-            self.cursors, self.got, self.tail = {}, [], Tail(self.folder)
 
 
 class World:
@@ -109,7 +40,10 @@ class World:
         self.lives: list[Life] = []
         self.life: Life | None = None
         self.reader = Reader(self.folder.journal)
-        self.sinks = {"server": Server(self.chance, self.clock.pass_), "register": Register(self.chance)}
+        self.sinks: dict[str, Server | Register] = {
+            "server": Server(self.chance, self.clock.pass_),
+            "register": Register(self.chance),
+        }
         self.deliveries: dict[str, Delivery] = {}
         self.places: dict[str, list[bytes]] = {name: [] for name in self.sinks}
         self.marks: list[tuple[int, str]] = []
@@ -154,17 +88,14 @@ class World:
             disk=self.disk,
         )
         capacity = self.chance.choice([3_000, 64 << 20])
-        spool = Spool(
-            journal, self.clock.now, timer=self.clock.monotonic, capacity=capacity, threaded=False
-        )
+        spool = Spool(journal, self.clock.now, timer=self.clock.monotonic, capacity=capacity, threaded=False)
         life = Life(attempt, journal, spool)
         first = Started(time=self.clock.now(), attempt=attempt, parent=parent, checkpoint=checkpoint)
         try:
             journal.append(first)
-        except OSError:  # a run that cannot be written down waits in memory; the person tries again
-            return
-        except Killed:
+        except (OSError, Killed):  # a run that cannot be written down is none; the person tries again
             life.unsure.append(first)
+            life.killed_within = True
             self.lives.append(life)
             self.gone()
             return
@@ -321,32 +252,39 @@ class World:
         self.reader = Reader(self.folder.journal)
         for name, known in self.places.items():
             if known and self.chance.random() < 0.4:
-                self.sinks[name].forgotten.update(self.sinks[name].points())
+                self.sinks[name].forget()
                 progress_file(self.folder, name).write_bytes(self.chance.choice([b"", *known[-3:]]))
 
     # -- what must hold -------------------------------------------------------------------------------------
 
     def peace(self) -> None:
-        self.disk.mend()
-        self.disk.die_at = self.disk.fail_at = 0
-        if self.life is None:
-            self.begin()
-        life = self.life
-        assert life is not None
-        for _ in range(17):  # P8: five seconds
-            self.clock.pass_(0.3)
-            self.log()
-        assert not life.spool.degraded, "the disk has been well for five seconds"
-        self.sync()
-        assert repr(life.accepted[-1]) in life.safe
-        self.sinks["server"].trouble = ""
-        self.disk.show(self.folder.journal)
-        for life in self.lives:
-            self.check_journal(life)
+        """Nothing fails any more; see whether every promise was kept."""
+        self.settle()
+        self.check_journals()
         counted = self.counted()
         self.check_reader(counted)
         for name in SINKS:
             self.check_delivery(name, counted)
+
+    def settle(self) -> None:
+        """P8: five seconds after the last fault all is on the disk when a call returns."""
+        self.disk.mend()
+        self.disk.die_at = 0
+        self.sinks["server"].trouble = ""
+        if self.life is None:
+            self.begin()
+        life = self.life
+        assert life is not None
+        for _ in range(17):
+            self.clock.pass_(0.3)
+            self.log()
+        assert not life.spool.degraded, "the disk has been well for five seconds"
+        self.sync()
+        assert repr(life.accepted[-1]) in life.safe, "the last record is not safe"
+
+    def check_journals(self) -> None:
+        for life in self.lives:
+            self.check_journal(life)
 
     def found(self, life: Life) -> list[Record]:
         """What readers find of what a life was given."""
@@ -365,7 +303,7 @@ class World:
         if life.cut or life.exposed:
             return
         kept = [item for item in accepted if item in there]
-        assert [item for item in found if item not in unsure] == kept or life.failed_syncs, "the order changed"
+        assert [item for item in found if item not in unsure] == kept or life.failed_syncs, "order"
         missing = [n for n, item in enumerate(accepted) if item not in there]
         assert len(missing) <= life.spool.lost + life.spool.waiting, f"{len(missing)} records are lost"
         assert not missing or life.sheltered is not None, "a record is lost though the disk was well"
@@ -405,14 +343,16 @@ class World:
         """Order and no duplicates: reading on gave what reading at once gives."""
         for _ in range(1000):
             self.reader.read(self.chance)
-            if not lag_of(self.reader):
+            if not self.reader.rest():
                 break
         wanted = Counter(repr(item) for item in counted if isinstance(item, Scalars))
         got = Counter(repr(item) for item in self.reader.got if isinstance(item, Scalars))
         lost = {repr(item) for item in self.lost()}
         assert not set(wanted) - set(got), "reading on passed something over"
         assert set(got) - set(wanted) <= lost, "reading on gave what does not count"
-        assert all(got[item] == 1 for item in wanted) or self.written_twice(), "reading on gave something twice"
+        assert all(got[item] == 1 for item in wanted) or self.written_twice(), (
+            "reading on gave something twice"
+        )
 
     def written_twice(self) -> bool:
         """Whether a sync failed: what was read may have been lost then, and written and read again."""
@@ -459,14 +399,6 @@ def before(items: list[Record], until: tuple[str, float]) -> list[Record]:
             return items[: place + 1]
     late = next((i for i, item in enumerate(items) if item.time > started), len(items))
     return items[:late]
-
-
-def lag_of(reader: Reader) -> bool:
-    """Whether there is anything left to read."""
-    try:
-        return any(True for _ in Tail(reader.folder, reader.cursors).poll())
-    except SupersededError:
-        return True
 
 
 def run(seed: int, events: int = 80) -> World:

@@ -1,26 +1,22 @@
-"""Thousands of histories on a machine in memory, each decided by its seed; and each call to a disk failing once."""
+"""Thousands of histories on a machine in memory, each decided by its seed; and every call that may fail."""
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from etm_lightning.journal import Journal
-from etm_lightning.reading import follow, writers
-from etm_lightning.records import Scalars
-from etm_lightning.track.spool import Spool
+from etm_lightning.journal import seal
+from etm_lightning.records import Scalars, encode
 from tests.faults import simulation
-from tests.faults.simulated_disk import SimulatedDisk
 from tests.faults.simulation import World
 
 SMALL = 400
 """Bytes of a segment, so that a few records need several."""
 
 
-@pytest.mark.parametrize("seed", range(200))
+@pytest.mark.parametrize("seed", range(150))
 def test_every_promise_holds_in_a_random_history(seed: int) -> None:
     simulation.run(seed)
 
@@ -71,7 +67,7 @@ def calls_of_a_history(store: Path) -> int:
     return one.disk.calls - before
 
 
-@pytest.mark.parametrize("way", ["killed", "EIO", "ENOSPC", "EINTR", "EROFS"])
+@pytest.mark.parametrize("way", ["killed", "EIO", "ENOSPC", "EROFS"])
 @pytest.mark.parametrize("after", ["", "power cut"])
 def test_whatever_happens_in_any_call_to_the_disk_the_promises_hold(
     way: str, after: str, tmp_path: Path
@@ -82,20 +78,17 @@ def test_whatever_happens_in_any_call_to_the_disk_the_promises_hold(
         one = world(tmp_path / str(call), way, call)
         if after:
             one.cut_power()
-        one.peace()
+        one.settle()
+        one.check_journals()
 
 
-def write_short(missing: int) -> Callable[[SimulatedDisk], None]:
-    """The next write takes all but the last `missing` bytes, and then the disk is full."""
-
-    def prepare(disk: SimulatedDisk) -> None:
-        write = disk.write
-
-        def once(fd: int, data: bytes) -> int:
-            disk.write = write  # type: ignore[method-assign]  # this disk is the test's
-            disk.room = len(data) - missing
-            return write(fd, data)
-
-        disk.write = once  # type: ignore[method-assign]
-
-    return prepare
+def test_a_record_that_lacked_only_its_newline_is_there_once(tmp_path: Path) -> None:
+    one = World(0, tmp_path)
+    one.begin(segment_bytes=SMALL)
+    assert one.life
+    row = Scalars(time=1.0, step=1, values={"a": 0.5})
+    one.disk.room = len(seal(encode(row), 2)) - 1
+    one.put(row)
+    assert one.life.spool.degraded
+    one.settle()
+    one.check_journals()
