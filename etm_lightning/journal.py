@@ -11,9 +11,12 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from zlib import crc32
+
+import msgspec
 
 from etm_lightning.disk import LOCAL, Disk
 from etm_lightning.process import this_process
@@ -40,6 +43,21 @@ class NotWrittenError(OSError):
     def __init__(self, line: bytes, cause: OSError) -> None:
         super().__init__(*cause.args)
         self.line = line
+
+
+class _Row(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag_field="k", tag="scalars"):
+    """A `Scalars` of finite values with its number, as a line has it behind the checksum."""
+
+    n: int
+    t: float
+    s: int
+    a: str = "step"
+    e: int | None = None
+    g: str = ""
+    v: Mapping[str, float] = {}
+
+
+_encode_row = msgspec.json.Encoder().encode
 
 
 class Journal:
@@ -90,13 +108,12 @@ class Journal:
         self._total = self._synced = self._forgotten = 0  # bytes, over all segments
         self._starts_at, self._limit = 0, -1
         self._unsynced: deque[bytes] = deque()
-        self._syncing: deque[bytes] = deque()
+        self._syncing: dict[int, deque[bytes]] = {}  # by what is written when they are synced
         self._rewrite_due = False
         self._named = True  # the folder has been synced since the segment was made
         # a counter written in C: a signal handler that logs inside `append` never gets a number twice
         self._numbers = itertools.count()
         self._lock = threading.RLock()
-        self._sync_lock = threading.RLock()
         self._draw_name()
 
     def _draw_name(self) -> None:
@@ -119,18 +136,48 @@ class Journal:
             if self._total > self._limit:
                 self._make_room()
             line = seal(body, next(self._numbers))
+            size = len(line)
             try:
-                whole = self._write(self._fd, line) == len(line)
+                whole = self._write(self._fd, line) == size
             except OSError:
                 whole = False
             if not whole:
-                try:
-                    self._write_anew(line)
-                except OSError as error:
-                    raise NotWrittenError(line, error) from error
-            self._total += len(line)
+                self._write_line_anew(line)
+            self._total += size
             if self._keep_bytes:
                 self._unsynced.append(line)
+
+    def append_row(
+        self, time: float, step: int, axis: str, epoch: int | None, stage: str, values: Mapping[str, float]
+    ) -> None:
+        """`append` of a `Scalars` with these fields, in less time.
+
+        Raises:
+            TypeError, ValueError, OSError: as `append` does.
+        """
+        total = sum(values.values(), time)
+        if total - total != 0.0 and not all(map(isfinite, (time, *values.values()))):
+            raise ValueError("`values` must be finite, or lie apart as `nonfinite`")
+        with self._lock:
+            if self._total > self._limit:
+                self._make_room()
+            body = _encode_row(_Row(next(self._numbers), time, step, axis, epoch, stage, values))
+            line = b'{"c":"%08x",' % crc32(body) + body[1:] + b"\n"
+            size = len(line)
+            try:
+                whole = self._write(self._fd, line) == size
+            except OSError:
+                whole = False
+            if not whole:
+                self._write_line_anew(line)
+            self._total += size
+            if self._keep_bytes:
+                self._unsynced.append(line)
+
+    @property
+    def lock(self) -> threading.RLock:
+        """What an `append` holds: who must not wait for one takes it first."""
+        return self._lock
 
     def seal(self, bodies: Iterable[bytes]) -> list[bytes]:
         """The lines for records that `encode` made, numbered in this order, for `write`."""
@@ -162,23 +209,21 @@ class Journal:
         Raises:
             OSError: if the disk refuses. What it may have lost is written again to a new segment first.
         """
-        with self._sync_lock:
-            self._sync()
-
-    def _sync(self) -> None:
         with self._lock:
-            if self._fd < 0 or (self._synced == self._total and not self._rewrite_due):
+            if self._fd < 0 or (self._synced >= self._total and not self._rewrite_due):
                 return
             if self._rewrite_due:
                 self._rewrite()
             fd, upto = self._disk.duplicate(self._fd), self._total
-            self._syncing.extend(self._unsynced)
-            self._unsynced = deque()
-        try:
+            if upto not in self._syncing:  # else another sync has them, and nothing came since
+                self._syncing[upto], self._unsynced = self._unsynced, deque()
+            mine = self._syncing[upto]
+        try:  # nothing is held: a signal handler may sync while another thread does
             self._disk.sync(fd)
         except OSError:
             # a failed sync is not to be believed when it succeeds a second time on the same file
             with self._lock:
+                self._syncing.setdefault(upto, mine)
                 self._rewrite_due = True
                 self._rewrite()
             raise
@@ -188,9 +233,11 @@ class Journal:
             self._disk.sync_folder(self.folder)
             self._named = True
         with self._lock:
-            self._synced = upto
+            self._synced = max(self._synced, upto)
             if not self._rewrite_due:
-                self._syncing, self._forgotten = deque(), upto
+                self._forgotten = max(self._forgotten, upto)
+                for earlier in [place for place in self._syncing if place <= upto]:
+                    del self._syncing[earlier]
                 self._set_limit()
 
     def close(self) -> None:
@@ -212,12 +259,16 @@ class Journal:
             with contextlib.suppress(OSError):  # no room for a new one: the open one may still take it
                 self._new_segment()
         while self._keep_bytes and self._total - self._forgotten > self._keep_bytes * 7 // 8:
-            oldest = self._syncing or self._unsynced
-            if not oldest:
+            oldest = next((lines for lines in self._kept() if lines), None)
+            if oldest is None:
                 self._forgotten = self._total
                 break
             self._forgotten += len(oldest.popleft())
         self._set_limit()
+
+    def _kept(self) -> list[deque[bytes]]:
+        """The lines that no sync has brought to the disk yet, as far as they are kept."""
+        return [*(self._syncing[place] for place in sorted(self._syncing)), self._unsynced]
 
     def _set_limit(self) -> None:
         self._limit = self._starts_at + self._segment_bytes
@@ -231,10 +282,16 @@ class Journal:
         if written != len(data):
             raise OSError(f"only {written} of {len(data)} bytes of a record fit into {self.folder}")
 
+    def _write_line_anew(self, line: bytes) -> None:
+        try:
+            self._write_anew(line)
+        except OSError as error:
+            raise NotWrittenError(line, error) from error
+
     def _rewrite(self) -> None:
         """Write what the disk may have lost to a new segment; readers know the lines by their numbers."""
         self._new_segment()
-        for line in [*self._syncing, *self._unsynced]:
+        for line in itertools.chain.from_iterable(self._kept()):
             written = self._write(self._fd, line)
             if written != len(line):
                 raise OSError(f"only {written} of {len(line)} bytes of a record fit into {self.folder}")
@@ -281,7 +338,7 @@ class Journal:
         try:  # the last chance to: `sync` only knows the new one
             self._disk.sync(self._fd)
         except OSError:
-            self._rewrite_due = bool(self._syncing or self._unsynced)
+            self._rewrite_due = any(self._kept())
         self._disk.put_under(fd, self._fd)
 
     def _header(self, segment: int) -> Header:

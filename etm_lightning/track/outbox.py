@@ -164,15 +164,15 @@ class Outbox:
             self.failed.append(error)
 
     def _deliver(self, patience: float = 0.005) -> bool:
-        """Write what was made; False if somebody has held the gate for `patience` seconds.
+        """Write what was made; False if somebody has been writing for `patience` seconds.
 
-        A signal handler that waits for the thread may have interrupted a `write`, which holds the gate. So
-        the thread takes nothing up before it has the gate, and gives up rather than wait for it.
+        A signal handler that waits for the thread may have interrupted a `write`. So the thread takes
+        nothing up before it can write, and gives up rather than wait for that.
         """
         spool = self.spool
         if spool is None or not self._made:
             return True
-        if not spool.gate.acquire(timeout=patience):
+        if not spool.acquire(patience):
             return False
         try:
             while self._made:
@@ -183,7 +183,7 @@ class Outbox:
             self.failed.append(error)
             return not self._made
         finally:
-            spool.gate.release()
+            spool.release()
         return True
 
     def _deliver_all(self) -> None:

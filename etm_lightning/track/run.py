@@ -333,30 +333,50 @@ class Run(Exhibits):
         Raises:
             TypeError: with `strict`, for a value that is not one number; the others are recorded.
         """
-        wrong = ""
-        if type(values) is not dict:
-            values, wrong = _numbers(values)
-        for name, value in values.items():
-            if type(value) is not float or type(name) is not str:
-                values, wrong = _numbers(values)
+        for value in values.values():
+            if value.__class__ is not float:
                 break
-        if type(step) is not int or (epoch is not None and type(epoch) is not int):
-            try:
-                step, epoch = int(step), None if epoch is None else int(epoch)
-            except (TypeError, ValueError, OverflowError):
-                where = f"{plain(step)!r}, {plain(epoch)!r}"
-                wrong, values = f"`step`, `epoch` must be whole numbers but got {where}", {}
-        if values:
-            row = Scalars(time=self._clock(), step=step, axis=axis, epoch=epoch, stage=stage, values=values)
+        else:
             spool = self._outbox.spool
-            if spool is None or self.muted or self._end is not None or self._outbox.failed:
-                self._record(_split(row))
-            else:  # nothing stands between it and the journal
+            # does nothing stand between them and the journal?
+            if (
+                spool is not None
+                and self._end is None
+                and not self.muted
+                and not self._outbox.failed
+                and type(step) is int
+                and (epoch is None or type(epoch) is int)
+                and values
+            ):
                 try:
-                    spool.write(row)
-                    self._headline.take(row)
-                except (TypeError, ValueError, OverflowError):  # NaN, an infinity, or what cannot be written
-                    self._record(_split(row))
+                    spool.write_row(self._clock(), step, axis, epoch, stage, values)
+                    self._headline.take_row(stage, axis, values)
+                    return
+                except (TypeError, ValueError, OverflowError):  # NaN, an infinity, a strange mapping or name
+                    pass
+        self._log(values, step, epoch, stage, axis)
+
+    def _log(self, values: Mapping[str, Any], step: Any, epoch: Any, stage: str, axis: str) -> None:
+        """`log` for whatever may come."""
+        numbers, wrong = _numbers(values)
+        try:
+            step, epoch = int(step), None if epoch is None else int(epoch)
+        except (TypeError, ValueError, OverflowError):
+            where = f"{plain(step)!r}, {plain(epoch)!r}"
+            wrong, numbers = f"`step`, `epoch` must be whole numbers but got {where}", {}
+        if numbers:
+            finite, nonfinite = split(numbers)
+            self._record(
+                Scalars(
+                    time=self._clock(),
+                    step=step,
+                    axis=axis,
+                    epoch=epoch,
+                    stage=stage,
+                    values=finite,
+                    nonfinite=nonfinite,
+                )
+            )
         if wrong:
             self._reject(wrong)
 
@@ -603,12 +623,6 @@ def _numbers(values: Mapping[str, Any]) -> tuple[dict[str, float], str]:
         except TypeError as error:
             wrong.append(f"`values[{name!r}]` {error}")
     return numbers, "; ".join(wrong)
-
-
-def _split(row: Scalars) -> Scalars:
-    """`row` with a copy of its values, those apart that JSON has no number for."""
-    finite, nonfinite = split(row.values)
-    return msgspec.structs.replace(row, values=finite, nonfinite=nonfinite)
 
 
 def _checked_id(id: str) -> str:

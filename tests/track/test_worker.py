@@ -326,8 +326,8 @@ def test_media_that_wait_for_the_start_have_a_bound(tmp_path: Path, monkeypatch:
 
 def test_a_signal_handler_inside_an_append_may_log_media_and_wait_for_them(tmp_path: Path) -> None:
     run = started(tmp_path)
-    spool: Any = run._outbox.spool
-    with spool.gate:  # as inside an append that a signal interrupts
+    journal: Any = run._outbox._journal
+    with journal.lock:  # as inside an append that a signal interrupts
         run.log_image("a", torch.zeros(2, 2), step=0)
         time.sleep(0.2)  # the thread has made the first and cannot write it down
         run.log_image("a", torch.zeros(2, 2), step=1)
