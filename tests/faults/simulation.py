@@ -109,7 +109,10 @@ class World:
         if life is None:
             return False
         try:
-            life.spool.write(record)
+            if isinstance(record, Scalars) and self.chance.random() < 0.5:
+                life.spool.write_row(record.time, record.step, "step", None, record.stage, record.values)
+            else:
+                life.spool.write(record)
         except Killed:
             life.unsure.append(record)
             life.killed_within = True
