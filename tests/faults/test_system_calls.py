@@ -28,7 +28,7 @@ def check_nothing_lost(training: Training) -> None:
         found = recorded(training)
         assert len(found) - accepted in (0, 1)
         assert found == curve(len(found))
-        assert training.run.params()["lr"] == 0.1
+        assert training.run.params["lr"] == 0.1
 
 
 def places_to_die(start: Start, store: Path) -> list[tuple[str, int]]:
