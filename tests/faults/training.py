@@ -24,9 +24,8 @@ import os, sys, time
 from etm_lightning import Run
 store, steps, pause, sinks = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), eval(sys.argv[4])
 accepted = os.open(store + "/accepted", os.O_WRONLY | os.O_CREAT)
-with Run(
-    "faults", save_dir=store, id="r1", sinks=sinks, shipper=bool(sinks), finish_timeout=2.0, params={"lr": 0.1}
-) as run:
+options = {"sinks": sinks, "shipper": bool(sinks), "finish_timeout": 2.0, "params": {"lr": 0.1}}
+with Run("faults", save_dir=store, id="r1", **options) as run:
     for step in range(steps):
         began = time.perf_counter()
         run.log({"train/loss": 1.0 / (step + 1)}, step=step)
