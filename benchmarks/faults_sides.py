@@ -1,8 +1,8 @@
 """Ours and its peers under the same faults: how each is opened, logged to and read back.
 
 `python benchmarks/faults_sides.py write SIDE FOLDER SECONDS PAUSE [FULL_AT FREE_AT]` logs one value per call
-and notes each call that returned, how long it took and whether it raised; `… read SIDE FOLDER` prints how many
-points are readable.
+and notes each call that returned, how long it took and whether it raised; `… read SIDE FOLDER` prints how
+many points are readable.
 """
 
 from __future__ import annotations
