@@ -239,6 +239,54 @@ FAULTS: dict[str, Callable[[str, Path, bool], Outcome | None]] = {
 }
 
 
+def slow_disk(seconds: float) -> str:
+    """Ours alone: every write takes half a second for a time."""
+    from etm_lightning.layout import RunFolder
+    from etm_lightning.store.run import StoredRun
+
+    with tempfile.TemporaryDirectory(prefix="etm-faults-") as name:
+        begin = time.time() + 8.0
+        end = begin + seconds
+        one = Process("ours", Path(name) / "run", seconds + 15.0, FAULTS_SLOW=f"{begin},{end}")
+        _end(one, seconds + 60.0)
+        held = sorted((row[0] for row in one.rows()[1:]), reverse=True)  # the first call starts the run
+        waited = [value for value in held if value > 0.4]
+        run = StoredRun(RunFolder(Path(name) / "run" / "faults" / "r1"))
+        well = next(alert.time for alert in run.alerts if "well again" in alert.title) - end
+        rest = held[len(waited) :]
+        usual = f"the others p99.9 {_seconds(rest[len(rest) // 1000])}, at most {_seconds(rest[0])}"
+        kept = f"{one.outcome().kept} / {len(one.rows())}"
+        return f"{kept}, {len(waited)} calls waited, {usual}; written through {_seconds(well)} after"
+
+
+def opening(points: int = 1_000_000) -> str:
+    """Ours alone: a run of a million points whose process is gone is opened."""
+    code = f"""
+import os, sys
+from etm_lightning import Run
+run = Run("faults", save_dir=sys.argv[1], id="r1", shipper=False)
+names = [f"train/metric_{{i}}" for i in range(10)]
+for step in range({points // 10}):
+    run.log(dict.fromkeys(names, 1.0 / (step + 1)), step=step)
+os._exit(9)
+"""
+    read = """
+import sys, time
+from pathlib import Path
+from etm_lightning.layout import RunFolder
+from etm_lightning.store.run import StoredRun
+begin = time.perf_counter()
+run = StoredRun(RunFolder(Path(sys.argv[1]) / "faults" / "r1"))
+status, opened = run.status, time.perf_counter() - begin
+count = len(list(run.series("train/metric_3")))
+print(f"{status} after {opened:.2f} s, a curve of {count:,} points after {time.perf_counter() - begin:.2f} s")
+"""
+    with tempfile.TemporaryDirectory(prefix="etm-faults-") as name:
+        subprocess.run([sys.executable, "-c", code, name], check=False)
+        done = subprocess.run([sys.executable, "-c", read, name], capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+
 def versions() -> Iterator[str]:
     names = ("etm-lightning", "lightning", "tensorboard", "wandb", "mlflow")
     yield f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
@@ -262,6 +310,10 @@ def main() -> None:
                 print(f"  {side:14} {outcome or '-'}", flush=True)
             finally:
                 shutil.rmtree(place, ignore_errors=True)
+    if "ours" in given.sides.split(","):
+        seconds = 4.0 if given.quick else 10.0
+        print(f"every write takes 0.5 s for {seconds:.0f} s\n  {'ours':14} {slow_disk(seconds)}", flush=True)
+        print(f"a crashed run of 1,000,000 points is opened\n  {'ours':14} {opening()}")
 
 
 if __name__ == "__main__":

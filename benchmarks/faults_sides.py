@@ -176,6 +176,8 @@ def _mlflow(folder: Path) -> Iterator[int]:
 
 def write(side: str, folder: Path, seconds: float, pause: float, full_at: float, free_at: float) -> None:
     """Log for so long; between `full_at` and `free_at` the disk of `folder` is full."""
+    if between := os.environ.get("FAULTS_SLOW"):
+        stand_still(*map(float, between.split(",")))
     notes = os.open(os.environ["FAULTS_NOTES"], os.O_WRONLY | os.O_CREAT)
     log, close = SIDES[side](folder)
     begin, step, ballast = time.monotonic(), 0, folder / "ballast"
@@ -200,6 +202,18 @@ def write(side: str, folder: Path, seconds: float, pause: float, full_at: float,
         close()
     except Exception as error:
         print("at the end:", type(error).__name__, file=sys.stderr)
+
+
+def stand_still(begin: float, end: float) -> None:
+    """From now on each write of our journal between these two Unix times takes half a second more."""
+    from etm_lightning.disk import LocalDisk
+
+    def slow(fd: int, data: bytes) -> int:
+        if begin < time.time() < end:
+            time.sleep(0.5)
+        return os.write(fd, data)
+
+    LocalDisk.write = staticmethod(slow)
 
 
 def fill(path: Path) -> None:
