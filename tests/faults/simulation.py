@@ -29,9 +29,16 @@ SINKS = ("server", "register")
 
 
 class World:
-    """A machine with a store, a run in it, two sinks elsewhere, and a person who goes on with the run."""
+    """A machine with a store, a run in it, two sinks elsewhere, and a person who goes on with the run.
 
-    def __init__(self, seed: int, store: Path) -> None:
+    Args:
+        seed: decides what happens.
+        store: a real folder, into which the files are laid for readers.
+        keep_bytes: that of the journals.
+    """
+
+    def __init__(self, seed: int, store: Path, *, keep_bytes: int = 1 << 20) -> None:
+        self.keep_bytes = keep_bytes
         self.chance = random.Random(seed)
         self.clock = Clock()
         self.disk = SimulatedDisk(self.chance, self.clock.pass_)
@@ -84,7 +91,7 @@ class World:
             attempt=attempt,
             clock=self.clock.now,
             segment_bytes=segment_bytes or self.chance.choice([400, 2000, 1 << 20]),
-            keep_bytes=1 << 20,
+            keep_bytes=self.keep_bytes,
             disk=self.disk,
         )
         capacity = self.chance.choice([3_000, 64 << 20])

@@ -92,3 +92,14 @@ def test_a_record_that_lacked_only_its_newline_is_there_once(tmp_path: Path) -> 
     assert one.life.spool.degraded
     one.settle()
     one.check_journals()
+
+
+def test_a_journal_that_keeps_nothing_for_a_failed_sync_is_found_out(tmp_path: Path) -> None:
+    """The histories are hard enough to tell."""
+
+    def live_on() -> None:
+        for seed in range(100):
+            World(seed, tmp_path / str(seed), keep_bytes=0).live(80)
+
+    with pytest.raises(AssertionError, match="records are lost"):
+        live_on()
