@@ -1,0 +1,102 @@
+"""A training that logs in a way that is handed to it, and all that a user sees of it."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from torch.utils.data import DataLoader, TensorDataset
+from torchmetrics.classification import BinaryAccuracy
+
+from etm_lightning import fast_log
+from tests.track.lines import Line, loader, logger_in, rows, trainer
+
+Way = Callable[..., None]
+
+
+def slow_log(module: Any, values: Mapping[str, Any], **options: Any) -> None:
+    """Lightning's own way, the reference."""
+    module.log_dict(values, **options)
+
+
+WAYS: dict[str, Way] = {"slow": slow_log, "fast": fast_log}
+
+
+def ragged(batches: int = 3) -> DataLoader[Any]:
+    """The last batch is smaller than the others."""
+    x = torch.linspace(-1, 1, 2 * batches + 1).reshape(-1, 1)
+    return DataLoader(TensorDataset(x, 3 * x + 1), batch_size=2)
+
+
+class Given(Line):
+    """Logs what a step has in the way `give`, with `options`; the last validation batch is smaller."""
+
+    def __init__(self, give: Way, options: Mapping[str, Any] | None = None, **more: Any) -> None:
+        super().__init__(**more)
+        self.give, self.options = give, dict(options or {})
+
+    def values(self, batch: Any) -> dict[str, Any]:
+        loss = self.loss(batch)
+        return {"loss": loss, "norm": self.line.weight.norm().double(), "share": 0.1, "count": len(batch)}
+
+    def training_step(self, batch: Any, batch_idx: int) -> Any:
+        values = {f"train/{name}": value for name, value in self.values(batch).items()}
+        self.give(self, values, **self.options)
+        return values["train/loss"]
+
+    def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Any:
+        values = {f"val/{name}": value for name, value in self.values(batch).items()}
+        self.give(self, values, **self.options)
+
+    def test_step(self, batch: Any, batch_idx: int) -> Any:
+        values = {f"test/{name}": value for name, value in self.values(batch).items()}
+        self.give(self, values, **self.options)
+
+    def val_dataloader(self) -> Any:
+        return ragged()
+
+    def test_dataloader(self) -> Any:
+        return ragged(2)
+
+
+class Seen(NamedTuple):
+    """What a training leaves; the lists of points are sorted."""
+
+    points: list[tuple[Any, ...]]
+    values: list[float]
+    callback: dict[str, float]
+    logged: dict[str, float]
+    bar: dict[str, float]
+    more: Any
+
+
+def seen(folder: Any, run: pl.Trainer, more: Any = None) -> Seen:
+    found = sorted(
+        (row.stage, row.axis, row.step, -1 if row.epoch is None else row.epoch, name, value)
+        for row in rows(folder)
+        for name, value in row.values.items()
+    )
+    return Seen(
+        [point[:-1] for point in found],
+        [point[-1] for point in found],
+        {name: float(value) for name, value in sorted(run.callback_metrics.items())},
+        {name: float(value) for name, value in sorted(run.logged_metrics.items())},
+        {name: float(value) for name, value in sorted(run.progress_bar_metrics.items())},
+        more,
+    )
+
+
+def trained(place: Path, module: Line, **options: Any) -> Seen:
+    """A training, then what is seen of it."""
+    logger = logger_in(place)
+    run = trainer(logger, **{"max_epochs": 2, **options})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Lightning's advice about `self.log`, which is the reference
+        run.fit(module)
+    return seen(logger.folder, run)
