@@ -198,7 +198,7 @@ class FastPath:
         try:
             self._lag.wait()
         except Exception as error:  # a device that failed gives nothing back
-            text = f"{self._lag.drop()} rows of `fast_log` stayed on the device: {error}"
+            text = f"rows of `fast_log` that stayed on the device: {self._lag.drop()} ({error})"
             log.warning(text)
             for logger in trainer.loggers:
                 if isinstance(logger, ETMLogger):

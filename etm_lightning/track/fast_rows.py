@@ -99,11 +99,13 @@ class Lag:
 
     def _send(self) -> None:
         if self._waiting:
-            rows, self._waiting = self._waiting, []
-            self._under_way.append((rows, self._start([row.vector for row in rows])))
+            copy = self._start([row.vector for row in self._waiting])
+            self._under_way.append((self._waiting, copy))
+            self._waiting = []
 
     def _receive(self) -> None:
-        rows, copy = self._under_way.popleft()
+        rows, copy = self._under_way[0]
         numbers = iter(copy.numbers())
+        self._under_way.popleft()
         for row in rows:
             self._write(row._replace(values=row.values | dict(zip(row.far, numbers, strict=False))))

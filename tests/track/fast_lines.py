@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from torch.utils.data import DataLoader, TensorDataset
-from torchmetrics.classification import BinaryAccuracy
 
 from etm_lightning import fast_log
-from tests.track.lines import Line, loader, logger_in, rows, trainer
+from etm_lightning.track.on_lightning import FastLog
+from etm_lightning.track.on_torch import Device
+from tests.track.lines import Line, logger_in, rows, trainer
 
 Way = Callable[..., None]
 
@@ -34,6 +34,52 @@ def ragged(batches: int = 3) -> DataLoader[Any]:
     return DataLoader(TensorDataset(x, 3 * x + 1), batch_size=2)
 
 
+class Late:
+    """A copy that arrives when it has been asked for `calls` times; whoever wants it before has to wait."""
+
+    def __init__(self, vectors: Sequence[torch.Tensor], calls: int, waits: list[int]) -> None:
+        assert not any(vector.requires_grad for vector in vectors)
+        self._numbers = [number for vector in vectors for number in vector.tolist()]
+        self._calls, self._waits = calls, waits
+
+    def done(self) -> bool:
+        self._calls -= 1
+        return self._calls < 0
+
+    def numbers(self) -> list[float]:
+        if self._calls >= 0:
+            self._waits.append(self._calls)
+        return self._numbers
+
+
+class Distant(Device):
+    """A device whose tensors are this process's own, but which answers late."""
+
+    def __init__(self, calls: int = 2) -> None:
+        super().__init__(torch.device("cpu"))
+        self.apart, self.calls = True, calls
+        self.copies: list[int] = []
+        self.waits: list[int] = []
+
+    def keeps(self, value: torch.Tensor) -> bool:
+        return value.dtype != torch.int64  # some values are always on the host
+
+    def start(self, vectors: Sequence[torch.Tensor]) -> Any:
+        self.copies.append(len(vectors))
+        return Late(vectors, self.calls, self.waits)
+
+
+class FarLog(FastLog):
+    """Has the values on a distant device."""
+
+    def __init__(self, device: Device) -> None:
+        super().__init__()
+        self.far = device
+
+    def begin(self, trainer: Any, device: Any = None) -> None:
+        super().begin(trainer, self.far)
+
+
 class Given(Line):
     """Logs what a step has in the way `give`, with `options`; the last validation batch is smaller."""
 
@@ -43,7 +89,12 @@ class Given(Line):
 
     def values(self, batch: Any) -> dict[str, Any]:
         loss = self.loss(batch)
-        return {"loss": loss, "norm": self.line.weight.norm().double(), "share": 0.1, "count": len(batch)}
+        return {
+            "loss": loss,
+            "norm": self.line.weight.norm().double(),
+            "share": 0.1,
+            "count": torch.tensor(len(batch)),
+        }
 
     def training_step(self, batch: Any, batch_idx: int) -> Any:
         values = {f"train/{name}": value for name, value in self.values(batch).items()}
@@ -92,11 +143,19 @@ def seen(folder: Any, run: pl.Trainer, more: Any = None) -> Seen:
     )
 
 
+@contextmanager
+def unadvised() -> Iterator[None]:
+    """Without Lightning's advice about `self.log`, which is the reference here."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*self.log")
+        warnings.filterwarnings("ignore", message=".*infer the `batch_size`")
+        yield
+
+
 def trained(place: Path, module: Line, **options: Any) -> Seen:
     """A training, then what is seen of it."""
     logger = logger_in(place)
     run = trainer(logger, **{"max_epochs": 2, **options})
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Lightning's advice about `self.log`, which is the reference
+    with unadvised():
         run.fit(module)
     return seen(logger.folder, run)

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, LearningRateFinder, ModelCheckpoint, Timer
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 from torchmetrics import MeanMetric
 from torchmetrics.classification import BinaryAccuracy
 
-from tests.track.fast_lines import WAYS, Given, Seen, Way, ragged, seen, trained
+from tests.track.fast_lines import WAYS, Distant, FarLog, Given, Seen, Way, ragged, seen, trained, unadvised
 from tests.track.lines import QUIET, logger_in, trainer
 
 pytestmark = QUIET
@@ -49,12 +49,23 @@ TRAININGS = {
 }
 
 
+class Twice(Given):
+    """Logs all values twice: with the defaults, and by steps and epochs."""
+
+    def __init__(self, give: Way) -> None:
+        def twice(module: Any, values: dict[str, Any], **options: Any) -> None:
+            give(module, values)
+            give(module, {f"{name}*": value for name, value in values.items()}, on_step=True, on_epoch=True)
+
+        super().__init__(twice)
+
+
 @pytest.mark.parametrize("options", TRAININGS.values(), ids=TRAININGS)
-@pytest.mark.parametrize("both_levels", [False, True], ids=["defaults", "steps and epochs"])
-def test_a_training_leaves_the_same(tmp_path: Path, options: dict[str, Any], both_levels: bool) -> None:
-    levels = {"on_step": True, "on_epoch": True} if both_levels else {}
-    found = both(tmp_path, lambda give: Given(give, levels), **options)
-    assert any(name == "train/loss_step" if both_levels else "train/loss" for *_, name in found.points)
+def test_a_training_leaves_the_same_wherever_its_values_are(tmp_path: Path, options: dict[str, Any]) -> None:
+    near = both(tmp_path, Twice, **options)
+    assert {"train/loss", "train/loss*_step"} <= {point[-1] for point in near.points}
+    far = trained(tmp_path / "far", Twice(WAYS["fast"]), callbacks=[FarLog(Distant())], **options)
+    same(near, far)
 
 
 @pytest.mark.parametrize("reduce_fx", ["mean", "sum", "min", "max", torch.max, sum])
@@ -100,7 +111,8 @@ def test_an_evaluation_alone_returns_and_records_the_same(tmp_path: Path, entry:
     for name, give in WAYS.items():
         logger = logger_in(tmp_path / name)
         run = trainer(logger)
-        returned = getattr(run, entry)(Two(give, {"on_step": True, "on_epoch": True}), verbose=False)
+        with unadvised():
+            returned = getattr(run, entry)(Two(give, {"on_step": True, "on_epoch": True}), verbose=False)
         results.append(seen(logger.folder, run, returned))
     same(*results)
     slow, fast = (result.more for result in results)
@@ -187,7 +199,9 @@ class Measured(Given):
 
 def test_metrics_of_torchmetrics_are_computed_and_reset_by_lightning(tmp_path: Path) -> None:
     found = both(tmp_path, Measured, max_epochs=3)
-    means = [value for point, value in zip(found.points, found.values, strict=True) if point[-1] == "train/mean"]
+    means = [
+        value for point, value in zip(found.points, found.values, strict=True) if point[-1] == "train/mean"
+    ]
     assert len(set(means)) == 3
 
 
@@ -195,7 +209,9 @@ def test_csv_logger_gets_the_same_cells(tmp_path: Path) -> None:
     cells = []
     for name, give in WAYS.items():
         logger = CSVLogger(tmp_path / name)
-        trainer(logger, max_epochs=2, log_every_n_steps=2).fit(Given(give, {"on_step": True, "on_epoch": True}))
+        trainer(logger, max_epochs=2, log_every_n_steps=2).fit(
+            Given(give, {"on_step": True, "on_epoch": True})
+        )
         lines = Path(logger.experiment.metrics_file_path).read_text().splitlines()
         names = lines[0].split(",")
         table = [dict(zip(names, line.split(","), strict=True)) for line in lines[1:]]
