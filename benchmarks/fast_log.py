@@ -11,6 +11,7 @@ logs less the median step of one that does not. Needs the extra [bench].
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import statistics
@@ -74,7 +75,7 @@ def train(way: str, kind: str, steps: int, metrics: int, every: int) -> float:
             enable_checkpointing=False,
         ).fit(model, data)
     times = model.times[WARM_UP:]
-    return statistics.median(after - before for before, after in zip(times, times[1:], strict=False))
+    return statistics.median(after - before for before, after in itertools.pairwise(times))
 
 
 def measured(way: str, kind: str, metrics: int, given: argparse.Namespace) -> float:
@@ -113,7 +114,9 @@ def main() -> None:
                 found.append((nothing, fast - nothing, slow - nothing))
             nothing, fast, slow = (1e6 * statistics.median(column) for column in zip(*found, strict=True))
             ratio = statistics.median(pair[2] / pair[1] for pair in found)
-            print(f"{metrics:>7}  {kind:<14}{nothing:>9.0f}{fast:>13.0f}{slow:>13.0f}{ratio:>7.0f}", flush=True)
+            print(
+                f"{metrics:>7}  {kind:<14}{nothing:>9.0f}{fast:>13.0f}{slow:>13.0f}{ratio:>7.0f}", flush=True
+            )
 
 
 if __name__ == "__main__":

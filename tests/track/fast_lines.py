@@ -80,11 +80,20 @@ class FarLog(FastLog):
         super().begin(trainer, self.far)
 
 
+def keep_plain(module: Line) -> None:
+    """Keep what `Line` itself takes as the only settings; functions would not fit into a checkpoint."""
+    kept: Any = (module._hparams, module._hparams_initial)
+    for settings in kept:
+        for name in set(settings) - {"lr", "batches"}:
+            del settings[name]
+
+
 class Given(Line):
     """Logs what a step has in the way `give`, with `options`; the last validation batch is smaller."""
 
     def __init__(self, give: Way, options: Mapping[str, Any] | None = None, **more: Any) -> None:
         super().__init__(**more)
+        keep_plain(self)
         self.give, self.options = give, dict(options or {})
 
     def values(self, batch: Any) -> dict[str, Any]:

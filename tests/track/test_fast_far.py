@@ -23,7 +23,8 @@ def row(step: int, value: float) -> Row:
 
 
 def test_rows_of_one_step_are_one_copy_and_come_in_order() -> None:
-    device, written = Distant(calls=3), []
+    device = Distant(calls=3)
+    written: list[Row] = []
     lag = Lag(device.start, written.append)
     for step in range(20):
         lag.put(row(step, step))
@@ -37,7 +38,8 @@ def test_rows_of_one_step_are_one_copy_and_come_in_order() -> None:
 
 
 def test_copies_that_never_arrive_are_waited_for_rather_than_kept() -> None:
-    device, written = Distant(calls=10**9), []
+    device = Distant(calls=10**9)
+    written: list[Row] = []
     lag = Lag(device.start, written.append)
     for step in range(500):
         lag.put(row(step, step))
@@ -132,7 +134,7 @@ def test_a_far_progress_bar_follows_the_rows(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("far", [False, True], ids=["near", "far"])
 def test_every_kind_of_number_is_taken_exactly(tmp_path: Path, far: bool) -> None:
-    given = {
+    given: dict[str, Any] = {
         "half": torch.tensor(0.1, dtype=torch.float16),
         "brain": torch.tensor(0.1, dtype=torch.bfloat16),
         "double": torch.tensor(1 / 3, dtype=torch.float64),
