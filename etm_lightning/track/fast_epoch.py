@@ -65,7 +65,7 @@ def show_steps(connector: Any, plan: Plan, device: Any) -> None:
     tensors = [*device.tensors(numbers)[0]] if numbers else []
     if vector is not None:
         tensors += vector.unbind()
-    for name, tensor in zip((*plan.near, *plan.far), tensors, strict=True):
+    for name, tensor in zip(plan.names, tensors, strict=True):
         full = plan.step_name(name)
         if plan.meaning.logger:
             connector._logged_metrics[full] = tensor

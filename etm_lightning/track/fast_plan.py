@@ -72,6 +72,10 @@ class Plan:
         self.near_sums: list[float] = []
         self.far_sums: Any = None
 
+    @property
+    def names(self) -> list[str]:
+        return [*self.near, *self.far]
+
     def step_name(self, name: str) -> str:
         return f"{name}{'_step' if self.meaning.forked else ''}{self.key.suffix}"
 
@@ -124,14 +128,10 @@ def check_same(plans: Mapping[Any, Plan], new: Plan) -> None:
     Raises:
         ValueError: as Lightning does.
     """
-    names = {*new.near, *new.far}
+    names = set(new.names)
     for plan in plans.values():
-        if (
-            plan.key == new.key
-            and plan.meaning != new.meaning
-            and names.intersection((*plan.near, *plan.far))
-        ):
-            name = sorted(names.intersection((*plan.near, *plan.far)))[0]
+        if plan.key == new.key and plan.meaning != new.meaning and names.intersection(plan.names):
+            name = sorted(names.intersection(plan.names))[0]
             raise ValueError(
                 f"`values[{name!r}]` is logged twice in `{new.key.fx}` with different arguments;"
                 " use one name for each way"

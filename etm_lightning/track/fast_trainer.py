@@ -7,10 +7,11 @@ import warnings
 from typing import Any
 
 from etm_lightning.track.fast import FastPath
+from etm_lightning.track.fast_calls import Calls
 
 
-def path_of(module: Any) -> FastPath | None:
-    """The path of the Trainer that trains a module; None if nothing is to be logged.
+def calls_of(module: Any) -> Calls | None:
+    """The calls in the Trainer that trains a module; None if nothing is to be logged.
 
     Raises:
         TypeError: if it is no LightningModule.
@@ -22,12 +23,12 @@ def path_of(module: Any) -> FastPath | None:
         return None
     for callback in trainer.callbacks:
         if isinstance(callback, FastPath):
-            return callback
+            return callback.calls
     return _installed(trainer)
 
 
-def _installed(trainer: Any) -> FastPath | None:
-    """A path for this Trainer, before its other callbacks."""
+def _installed(trainer: Any) -> Calls | None:
+    """The calls in this Trainer, before its other callbacks."""
     if trainer.barebones:
         warnings.warn("`fast_log` logs nothing with Trainer(barebones=True)", stacklevel=4)
         return None
@@ -38,7 +39,7 @@ def _installed(trainer: Any) -> FastPath | None:
     others = trainer.callbacks
     first = int(bool(others) and ".tuner." in type(others[0]).__module__)  # a tuner looks for itself there
     trainer.callbacks = [*others[:first], path, *others[first:]]
-    return path
+    return path.calls
 
 
 def _without_trainer(module: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from etm_lightning.track.fast_trainer import path_of
+from etm_lightning.track.fast_trainer import calls_of
 from etm_lightning.track.fast_values import shape_error
 
 
@@ -52,10 +52,10 @@ def fast_log(
             fast_log(self, {"train/loss": loss, "train/accuracy": accuracy})
             return loss
     """
-    path = path_of(module)
-    if path is not None:
+    calls = calls_of(module)
+    if calls is not None:
         options = (on_step, on_epoch, prog_bar, reduce_fx, sync_dist, logger)
-        path.take(module, values, options, batch_size)
+        calls.take(module, values, options, batch_size)
 
 
 def stacked(tensors: Sequence[Tensor], names: Sequence[str]) -> Tensor:
@@ -171,4 +171,5 @@ class Device:
         """A tensor for each number, in the precision that Lightning keeps them, and the number in it."""
         wide = torch.float64 if torch.get_default_dtype() == torch.float64 else torch.float32
         found = torch.tensor(numbers, dtype=wide)
-        return found.to(self.device).unbind(), found.tolist()
+        there = found.to(self.device, non_blocking=self.device.type == "cuda")
+        return there.unbind(), found.tolist()

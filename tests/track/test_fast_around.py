@@ -234,7 +234,7 @@ def test_names_that_change_are_forgotten_with_the_epoch(tmp_path: Path) -> None:
     run = trainer(logger_in(tmp_path), max_epochs=3, limit_val_batches=0)
     run.fit(Changing(batches=50))
     [path] = paths(run)
-    assert path._plans == {}
+    assert path.calls.plans == {}
 
 
 def test_nothing_of_it_is_copied_or_saved_with_a_trainer(tmp_path: Path) -> None:
@@ -242,8 +242,7 @@ def test_nothing_of_it_is_copied_or_saved_with_a_trainer(tmp_path: Path) -> None
     run.fit(Given(fast_log))
     [path] = paths(run)
     for twin in (copy.deepcopy(path), pickle.loads(pickle.dumps(path))):
-        assert twin._plans == {}
-        assert twin._device is None
+        assert twin.calls is None
     run.save_checkpoint(tmp_path / "last.ckpt")
     saved = torch.load(tmp_path / "last.ckpt", weights_only=True)
     assert not any("FastLog" in key for key in saved["callbacks"])
