@@ -12,7 +12,7 @@ import etm_lightning
 
 PACKAGE = Path(etm_lightning.__file__).parent
 FACTS = (
-    *("records", "process", "journal", "reading", "layout", "attempts", "params", "columns"),
+    *("records", "process", "disk", "journal", "reading", "layout", "attempts", "params", "columns"),
     *("naming", "tail", "headline"),
 )
 TIERS = (
