@@ -222,6 +222,17 @@ class ETMLogger(Placed):
             self._next_step = int(step) + 1
 
     @_guarded
+    def log_row(self, values: Mapping[str, Any], stage: str, axis: str, step: int, epoch: int | None) -> None:
+        """Record numbers whose place is known, as `fast_log` gives them."""
+        if self.run.muted:
+            return
+        if "epoch" in values:
+            values = dict(values)
+            epoch = values.pop("epoch")
+        self.run.log(values, step=step, epoch=epoch, stage=stage, axis=axis)
+        self._next_step = step + 1
+
+    @_guarded
     def log_hyperparams(self, params: Any = None, *args: Any, **kwargs: Any) -> None:
         """Record settings; Lightning gives them anew at every entry point, which is written once."""
         del args, kwargs
