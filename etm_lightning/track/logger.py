@@ -251,6 +251,12 @@ class ETMLogger(Placed):
             self._wants_graph = False
             self.run.log_graph("model/graph", model, inputs)
 
+    @_guarded
+    def alert(self, title: str, text: str = "", **options: Any) -> None:
+        """Record something a person should know; see `Run.alert`."""
+        if self.run.shows:
+            self.run.alert(title, text, **options)
+
     def save(self) -> None:
         """Everything is on disk already; the last row of an epoch settles the checkpoints of its end."""
         if self._epoch == "closing":

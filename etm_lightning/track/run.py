@@ -435,10 +435,20 @@ class Run(Exhibits):
         while self._deferred:
             self._record(self._deferred.pop(0))
 
-    def alert(self, title: str, text: str = "", *, level: str = "warning") -> None:
-        """Record something a person should know."""
+    def alert(
+        self, title: str, text: str = "", *, level: str = "warning", name: str = "", step: int | None = None
+    ) -> None:
+        """Record something a person should know.
+
+        Args:
+            title: a few words.
+            text: more about it.
+            level: ``info``, ``warning`` or ``error``.
+            name: of what tells it, the same each time.
+            step: optimizer batches so far.
+        """
         title, text = redact(sound(title)), redact(sound(text))
-        self._record(Alert(time=self._clock(), title=title, text=text, level=level))
+        self._record(Alert(time=self._clock(), title=title, text=text, level=level, name=name, step=step))
 
     # -- the end --------------------------------------------------------------------------------------------
 
