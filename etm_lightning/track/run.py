@@ -19,6 +19,7 @@ from etm_lightning.journal import Journal
 from etm_lightning.layout import Identity, RunFolder, new_run_id, new_store, project_folder
 from etm_lightning.process import Process, this_process
 from etm_lightning.records import Alert, Checkpoint, Ended, Params, Saved, Scalars, Started, Text, split
+from etm_lightning.track.alerts import VARIABLE, WEBHOOK, limits, webhook_address
 from etm_lightning.track.code import Code, code
 from etm_lightning.track.companion import Companion, wanted
 from etm_lightning.track.configured import ABOUT, configured
@@ -64,6 +65,10 @@ class Run(Exhibits):
         shipper: whether a companion process delivers to the sinks and samples the hardware.
         finish_timeout: seconds to wait for the sinks when the process ends; by default 5, or 60 where what is
             left behind would be killed.
+        alerts: limits of what the companion alerts to, by name (`etm_lightning.track.alerts.Limits`); False
+            for none, by default as the variable ``ETM_ALERTS`` says.
+        webhook: address that takes alerts as Slack does; by default the variable ``ETM_WEBHOOK``. It is a
+            secret and is not recorded.
         save_code: record the diff of tracked files from their commit as text ``code.diff``, without secrets.
         strict: raise on what cannot be logged, instead of counting it.
         clock: Unix seconds.
@@ -76,7 +81,7 @@ class Run(Exhibits):
         saved: path and step of the newest checkpoint that this process knows of; None if there is none.
 
     Raises:
-        ValueError: if the id or the project cannot name a folder.
+        ValueError: if the id or the project cannot name a folder, or `alerts` or `webhook` cannot be used.
         OSError: at the start, if the store cannot be written.
 
     >>> import tempfile
@@ -103,6 +108,8 @@ class Run(Exhibits):
         sinks: list[str | dict[str, Any]] | dict[str, Any] | None = None,
         shipper: bool = True,
         finish_timeout: float | None = None,
+        alerts: bool | Mapping[str, float] | None = None,
+        webhook: str | None = None,
         save_code: bool = False,
         strict: bool = False,
         clock: Callable[[], float] = time.time,
@@ -121,6 +128,10 @@ class Run(Exhibits):
             evaluates=evaluates,
         )
         self.sinks = specifications(sinks)
+        self._environment = {VARIABLE: limits(alerts).text()}
+        if webhook or os.environ.get(WEBHOOK):
+            self._environment[WEBHOOK] = webhook_address(webhook)
+            self.sinks.setdefault("webhook", {"sink": "webhook"})
         self.save_code = save_code
         self.strict = strict
         self.rejected = 0
@@ -270,7 +281,9 @@ class Run(Exhibits):
             for item in self._outbox.waiting:
                 self._follow(item)
         if self._shipper and not self.rank:
-            self._companion = Companion(self.folder, self.attempt, list(self.sinks), self._finish_timeout)
+            self._companion = Companion(
+                self.folder, self.attempt, list(self.sinks), self._finish_timeout, self._environment
+            )
         keep(self)
         if self.save_code and now.diff:
             self._put(Text(time=self._clock(), name="code.diff", text=now.diff))
