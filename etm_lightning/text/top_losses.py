@@ -71,9 +71,9 @@ class TopLosses(Monitor):  # type: ignore[misc,unused-ignore]
             return {}
         losses, rows, scores, targets = (part.tolist() for part in self._held)
         self._held = []
-        texts = _texts(trainer.datamodule)
+        data = trainer.datamodule
         shown = [
-            (row, texts.get(row, "")[: self.width], _label(module, target), _name(module, score), loss)
+            (row, _text(data, row)[: self.width], _label(module, target), _name(module, score), loss)
             for loss, row, score, target in zip(losses, rows, scores, targets, strict=True)
         ]
         return {"val/top_losses": Table(COLUMNS, shown)}
@@ -98,10 +98,11 @@ def losses_of(scores: Tensor, target: Tensor, task: str) -> Tensor:
     return each.mean(-1) if task == "multilabel" else each
 
 
-def _texts(data: Any) -> dict[int, str]:
+def _text(data: Any, row: int) -> str:
+    """The text of a row of validation, if the data are ours."""
     rows = getattr(data, "rows", {}).get("validate", ())
-    texts = (row.text if isinstance(row.text, str) else " ".join(row.text) for row in rows)
-    return dict(enumerate(texts))
+    text = rows[row].text if row < len(rows) else ""
+    return text if isinstance(text, str) else " ".join(text)
 
 
 def _label(module: TextClassifier, target: Any) -> Any:

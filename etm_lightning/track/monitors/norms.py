@@ -94,12 +94,19 @@ def norms_of(tensors: Sequence[Any]) -> list[Any]:
     return list(torch._foreach_norm(dense, 2.0, **({"dtype": torch.float32} if narrow else {})))
 
 
-def read(scalars: Iterable[Any]) -> list[float]:
-    """Numbers that lie on a device, in one transfer."""
+def stacked(scalars: Iterable[Any]) -> Any:
+    """Scalars as one tensor, on the device of the first; in double precision if they differ in theirs."""
     torch = sys.modules["torch"]
     found = list(scalars)
+    if len({(getattr(value, "device", None), getattr(value, "dtype", None)) for value in found}) == 1:
+        return torch.stack(found)
     device = next((value.device for value in found if hasattr(value, "device")), None)
-    return torch.stack([torch.as_tensor(value, device=device).double() for value in found]).tolist()  # type: ignore[no-any-return]  # torch's
+    return torch.stack([torch.as_tensor(value, device=device).double() for value in found])
+
+
+def read(scalars: Iterable[Any]) -> list[float]:
+    """Numbers that lie on a device, in one transfer."""
+    return stacked(scalars).double().tolist()  # type: ignore[no-any-return]  # torch's
 
 
 def grouped(name: str, names: Sequence[str], norms: Sequence[float], depth: int) -> dict[str, float]:
