@@ -162,9 +162,7 @@ def main() -> None:
         for case, pairs in found.items():
             pairs.append(measured(case, given.steps, given.layers))
     base = min(step for _, step in found["none"])
-    print(
-        f"{given.layers} layers, {given.steps} steps, {given.rounds} rounds; a step without: p10 {base:.0f} µs"
-    )
+    print(f"{given.layers} layers, {given.steps} steps, {given.rounds} rounds; p10 alone {base:.0f} µs")
     print(f"{'callback @ every n steps':<34}{'in hooks':>10}{'p10 over it':>13}   µs per step")
     for case, pairs in found.items():
         hooks = statistics.median(pair[0] for pair in pairs)

@@ -44,11 +44,11 @@ def test_the_highest_losses_are_shown_with_text_label_and_prediction(
     model, data = fit(trainer, tmp_path, settings, logger)
     [record] = of_kind(logger.folder, Media)
     assert (record.name, record.type) == ("val/top_losses", "table")
-    assert (record.stage, record.step) == ("validate", 11)
+    assert (record.stage, record.step) == ("validate", 10)
     shown = json.loads((logger.folder.path / record.file).read_text())
     assert shown["columns"] == ["row", "text", "label", "prediction", "loss"]
     model.eval()
-    losses = {}
+    losses: dict[int, float] = {}
     for batch in data.val_dataloader():
         with torch.no_grad():
             each = cross_entropy(model(batch), batch["labels"], reduction="none")

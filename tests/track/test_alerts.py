@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import random
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,17 @@ from typing import Any
 import pytest
 
 from etm_lightning import ETMLogger, Run
+from etm_lightning.journal import Journal
 from etm_lightning.layout import RunFolder
 from etm_lightning.records import Alert, Checkpoint, Record, Scalars, Started, split
-from etm_lightning.track.alerts import Limits, Rules, Stall, limits
+from etm_lightning.track import companion as companions
+from etm_lightning.track.alerts import NAMES, Limits, Rules, Stall, limits
 from etm_lightning.track.companion import Companion
 from etm_lightning.track.cursors import load, progress_file
 from etm_lightning.track.watchman import Watchman
 from tests.contracts import journals
 from tests.track.lines import of_kind
+from tests.track.test_companion import until
 
 T0 = 1_700_000_000.0
 
@@ -201,8 +205,6 @@ class Ear:
     """Where a watchman's alerts go: into the run's journal, by another writer."""
 
     def __init__(self, folder: RunFolder, clock: float = 0.0, **some: float) -> None:
-        from etm_lightning.journal import Journal
-
         self.now = clock
         self._journal = Journal(folder.journal, run=folder.path.name, attempt=1, role="shipper")
         self.watchman = Watchman(folder, self._journal.append, Limits(**some), clock=lambda: self.now)
@@ -325,8 +327,6 @@ def test_alerts_of_the_companion_are_lines_in_the_terminal(tmp_path: Path, caplo
 
 
 def test_the_companion_of_a_run_watches_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tests.track.test_companion import companions, until
-
     monkeypatch.setattr(companions, "START_AFTER", {True: 0.0, False: 0.0})
     with Run("p", save_dir=tmp_path, alerts={"disk_free_gb": 1e9}) as run:
         assert run._companion is not None
@@ -336,3 +336,20 @@ def test_the_companion_of_a_run_watches_it(tmp_path: Path, monkeypatch: pytest.M
     run._companion.ask_to_finish()
     run.finish()
     assert len(titles(run.folder)) == 2
+
+
+def test_the_page_about_alerts_names_every_rule_and_its_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Path(__file__).parents[2].joinpath("docs", "alerts.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| .* \| (\w[\w.]*)(?:, off)? \| (\w+) \|$", page, re.MULTILINE)
+    defaults = {name: f"{value:g}" for name, value in vars(Limits()).items()} | {"nonfinite": "on"}
+    assert {name: default for name, default, _ in rows} == defaults | {"crashed": "always"}
+    assert {name for name, _, _ in rows} | {"ended"} == set(NAMES)
+    monkeypatch.setenv("ETM_STORE", str(tmp_path))
+    names: dict[str, Any] = {}
+    exec(re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0], names)
+    text = names["logger"].run._environment["ETM_ALERTS"]
+    assert limits(text) == Limits(spike=8, plateau=10, stall=0)
+    [given] = re.findall(r"ETM_ALERTS=(\S+=\S+)", page)
+    assert limits(given) == Limits(spike=8, stall=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from etm_lightning.track.spikes import Spikes
 from tests.contracts.case_wandb import name, records
 from tests.track.forge import Forge, forge
 from tests.track.lines import QUIET, Line, logger_in, of_kind, points, rows, trainer
-from tests.track.monitored import LENGTH, ROWS, Words, train
+from tests.track.monitored import LENGTH, ROWS, Words, monitors, train
 
 pytestmark = [*QUIET, pytest.mark.filterwarnings("ignore:.*`IterableDataset`.*")]
 
@@ -345,3 +346,26 @@ def test_nothing_waits_for_the_gpu_between_two_looks(tmp_path: Path) -> None:
 def test_how_often_must_be_at_least_once() -> None:
     with pytest.raises(ValueError, match="`every_n_steps` must be at least 1 but got 0"):
         Histograms(every_n_steps=0)
+
+
+def test_the_page_about_monitors_names_every_value_and_its_examples_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Path(__file__).parents[2].joinpath("docs", "monitors.md").read_text()
+    table = "\n".join(re.findall(r"^\| `.*", page, re.MULTILINE))
+    for value in EVERY:
+        general = re.sub(r"/(body|head)$", "/<part>", value)
+        assert f"`{general}`" in table, value
+    for kind in sorted({type(one).__name__ for one in monitors()} | {"TopLosses"}):
+        assert f"| `{kind}` (`" in table, kind
+    monkeypatch.chdir(tmp_path)
+    use, own = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names: dict[str, Any] = {"model": Words()}
+    exec(use, names)
+    exec(own, names)
+    names["Weights"].every_n_steps = 6
+    trainer(logger := logger_in(tmp_path), callbacks=[names["Weights"]()]).fit(Words())
+    assert names["trainer"].global_step == 12
+    assert points(logger.folder, "weights/largest") == [("train", "step", n, 0) for n in (0, 6)]
+    shown = {(item.name, item.type) for item in of_kind(logger.folder, Media)}
+    assert shown == {("weights/head", "histogram"), ("weights/sizes", "table")}

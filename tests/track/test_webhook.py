@@ -33,9 +33,8 @@ class Receiver:
         self.texts: list[str] = []
         self.answers: list[int] = []
         self._server: ThreadingHTTPServer | None = None
+        self.port = 0
         self.up()
-        assert self._server
-        self.port = self._server.server_port
 
     @property
     def url(self) -> str:
@@ -59,7 +58,8 @@ class Receiver:
             def log_message(self, *_: Any) -> None:
                 """Say nothing."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", getattr(self, "port", 0)), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        self.port = self._server.server_port
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
     def down(self) -> None:

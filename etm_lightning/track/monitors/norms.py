@@ -35,8 +35,10 @@ class GradientNorm(Measuring):
         named = [(name, p.grad) for name, p in module.named_parameters() if p.grad is not None]
         if not named:
             return {}
-        *norms, scale = read([*norms_of([grad for _, grad in named]), _scale(trainer)])
-        return grouped("grad/norm", [name for name, _ in named], [norm / scale for norm in norms], self.depth)
+        norms, scale = norms_of([grad for _, grad in named]), _scale(trainer)
+        numbers = read(norms if scale is None else [*norms, scale])
+        by = 1.0 if scale is None else numbers.pop()
+        return grouped("grad/norm", [name for name, _ in named], [norm / by for norm in numbers], self.depth)
 
 
 class UpdateRatio(Measuring):
@@ -128,5 +130,5 @@ def _scale(trainer: Any) -> Any:
     """By what gradients are multiplied now: Lightning takes the scale out, but not for fused optimizers."""
     scaler = getattr(trainer.precision_plugin, "scaler", None)
     if scaler is None or not any(getattr(o, "_step_supports_amp_scaling", False) for o in trainer.optimizers):
-        return 1.0
+        return None
     return scaler._scale if getattr(scaler, "_scale", None) is not None else scaler.get_scale()

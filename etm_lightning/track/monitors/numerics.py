@@ -14,7 +14,7 @@ from typing import Any
 
 from etm_lightning.track.clocks import logger_step, rank_of
 from etm_lightning.track.monitor import Measured, Measuring
-from etm_lightning.track.monitors.norms import norms_of, read
+from etm_lightning.track.monitors.norms import norms_of, read, stacked
 from etm_lightning.track.show import attach, folder_of, tell
 from etm_lightning.track.spikes import Spikes
 
@@ -94,10 +94,7 @@ class Numerics(Measuring):
             return
         grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         if grads:
-            torch = sys.modules["torch"]
-            self._norm = torch.linalg.vector_norm(
-                torch.stack([n.to(grads[0].device) for n in norms_of(grads)])
-            )
+            self._norm = sys.modules["torch"].linalg.vector_norm(stacked(norms_of(grads)))
 
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any = None, batch: Any = None, batch_idx: int = 0
