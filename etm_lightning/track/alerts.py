@@ -18,9 +18,9 @@ from etm_lightning.track.spikes import Spikes
 VARIABLE, WEBHOOK = "ETM_ALERTS", "ETM_WEBHOOK"
 NAMES = (
     *("nonfinite", "spike", "plateau", "stall", "throughput", "idle_gpu", "disk_free_gb"),
-    *("crashed", "ended"),
+    "crashed",
 )
-"""What the alerts of these rules, and those of the companion about the end, have as `name`."""
+"""What the alerts of these rules, and that of the companion about a death, have as `name`."""
 _LOSS = re.compile(r"^(?!numerics/)(?!.*scale).*loss", re.IGNORECASE)
 _GPU = re.compile(r"gpu(\d+)_percent$")
 _MOST_LOSSES = 50

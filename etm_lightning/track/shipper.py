@@ -207,7 +207,7 @@ class Shipper:
         asked = any(options["sink"] == "webhook" for options in self._configured.ask().values())
         if end is None or not asked or self._watchman.told_since("ended", end.time):
             return
-        level = "info" if end.status == "finished" else "error"
+        level = {"finished": "info", "failed": "error"}.get(end.status, "warning")
         self._watchman.tell(
             Alert(time=time.time(), title=end.status, text=end.reason, level=level, name="ended")
         )

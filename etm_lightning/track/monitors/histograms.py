@@ -67,5 +67,6 @@ def histograms(tensors: Mapping[str, Any], bins: int) -> dict[str, Histogram]:
 
 
 def _flat(tensor: Any) -> Any:
-    values = tensor.coalesce().values() if tensor.is_sparse else tensor
+    values = tensor.to_local() if hasattr(tensor, "to_local") else tensor
+    values = values.coalesce().values() if values.is_sparse else values
     return values.reshape(-1).float()

@@ -99,7 +99,7 @@ def norms_of(tensors: Sequence[Any]) -> list[Any]:
 def stacked(scalars: Iterable[Any]) -> Any:
     """Scalars as one tensor, on the device of the first; in double precision if they differ in theirs."""
     torch = sys.modules["torch"]
-    found = list(scalars)
+    found = [value.to_local() if hasattr(value, "to_local") else value for value in scalars]
     if len({(getattr(value, "device", None), getattr(value, "dtype", None)) for value in found}) == 1:
         return torch.stack(found)
     device = next((value.device for value in found if hasattr(value, "device")), None)

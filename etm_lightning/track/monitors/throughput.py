@@ -31,7 +31,7 @@ class Throughput(Measuring):
     (`lightning.fabric.utilities.throughput`) for the device and the precision.
 
     Args:
-        flops_per_sample: forward and backward, if it is known; else it is counted.
+        flops_per_sample: forward and backward, if it is known, 0 for no MFU; else it is counted.
         peak_flops: of one device per second, where Lightning does not know it.
         tokens: how many tokens a batch has; by default the ones in ``attention_mask``, else the size of
             ``input_ids``.
