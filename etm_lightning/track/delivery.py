@@ -116,7 +116,7 @@ class Delivery:
         """Deliver up to `BATCH` records; those of one call are one `write`."""
         if self._tail is None:
             self._progress = load(self._path)
-            self._tail = Tail(self.folder.journal, self._progress.writers)
+            self._tail = _tail(self.folder, self._progress)
         places: dict[str, Cursor] = {}
         records: list[Record] = []
         try:
@@ -134,12 +134,20 @@ class Delivery:
     def _hand_over(self, records: list[Record], places: Mapping[str, Cursor]) -> None:
         if self._sink is None:
             self._sink = self._open()
+        # should we die or hear no answer, a later attempt that makes these void has to know of them
+        reaching = {**self._progress.reaching, **places}
+        self._progress = msgspec.structs.replace(self._progress, reaching=reaching)
+        store(self._path, self._progress)
         self._sink.write(records)
         state = dict(self._sink.flush())
         if not self._lease.held():
             raise TakenError(f"the right to deliver to {self.name} was lost")
         self._progress = msgspec.structs.replace(
-            self._progress, writers={**self._progress.writers, **places}, state=state, error=""
+            self._progress,
+            writers={**self._progress.writers, **places},
+            reaching={},
+            state=state,
+            error="",
         )
         store(self._path, self._progress)
         self.delivered += len(records)
@@ -195,10 +203,14 @@ class Delivery:
                 log.warning("%s could not be closed: %s", self.name, words)
 
 
+def _tail(folder: RunFolder, progress: Progress) -> Tail:
+    return Tail(folder.journal, progress.writers, reaching=progress.reaching)
+
+
 def lag(folder: RunFolder, name: str, most: int = 100_000) -> int:
     """How many records a sink has not got yet, counted up to `most`."""
-    cursors = load(progress_file(folder, name)).writers
+    progress = load(progress_file(folder, name))
     try:
-        return sum(1 for _ in islice(Tail(folder.journal, cursors).poll(), most))
+        return sum(1 for _ in islice(_tail(folder, progress).poll(), most))
     except SupersededError:
         return sum(1 for _ in islice(Tail(folder.journal).poll(), most))

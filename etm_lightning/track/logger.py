@@ -81,6 +81,10 @@ class ETMLogger(Placed):
         shipper: whether a companion process delivers to the sinks and samples the hardware.
         finish_timeout: seconds to wait for the sinks when the process ends; by default 5, or 60 where what is
             left behind would be killed.
+        alerts: limits of what the companion alerts to, by name (`etm_lightning.track.alerts.Limits`); False
+            for none, by default as the variable ``ETM_ALERTS`` says.
+        webhook: address that takes alerts as Slack does; by default the variable ``ETM_WEBHOOK``. It is a
+            secret and is not recorded.
         save_code: record the diff of tracked files from their commit as text ``code.diff``, without secrets.
         all_ranks: every rank records its own values, rank 0 all else; needs `ETMCallback`.
 
@@ -88,7 +92,7 @@ class ETMLogger(Placed):
         failures: how many calls failed on our side; the first is an alert in the run.
 
     Raises:
-        ValueError: if the project or the version cannot name a folder.
+        ValueError: if project or version cannot name a folder, or `alerts` or `webhook` cannot be used.
 
     >>> logger = ETMLogger("demo", "/tmp/runs", version="r1")
     >>> logger.name, logger.version, logger.log_dir
@@ -115,6 +119,8 @@ class ETMLogger(Placed):
         save_code: bool = False,
         log_graph: bool = False,
         all_ranks: bool = False,
+        alerts: bool | dict[str, float] | None = None,
+        webhook: str | None = None,
     ) -> None:
         self._options: dict[str, Any] = {
             "project": project,
@@ -130,6 +136,8 @@ class ETMLogger(Placed):
             "shipper": shipper,
             "finish_timeout": finish_timeout,
             "save_code": save_code,
+            "alerts": alerts,
+            "webhook": webhook,
         }
         Run(**self._options)  # tells at once what cannot be
         self._models = Models(log_model)
@@ -222,6 +230,17 @@ class ETMLogger(Placed):
             self._next_step = int(step) + 1
 
     @_guarded
+    def log_row(self, values: Mapping[str, Any], stage: str, axis: str, step: int, epoch: int | None) -> None:
+        """Record numbers whose place is known, as `fast_log` gives them."""
+        if self.run.muted:
+            return
+        if "epoch" in values:
+            values = dict(values)
+            epoch = values.pop("epoch")
+        self.run.log(values, step=step, epoch=epoch, stage=stage, axis=axis)
+        self._next_step = step + 1
+
+    @_guarded
     def log_hyperparams(self, params: Any = None, *args: Any, **kwargs: Any) -> None:
         """Record settings; Lightning gives them anew at every entry point, which is written once."""
         del args, kwargs
@@ -254,6 +273,12 @@ class ETMLogger(Placed):
         if self._wants_graph and inputs is not None and self.run.shows:
             self._wants_graph = False
             self.run.log_graph("model/graph", model, inputs)
+
+    @_guarded
+    def alert(self, title: str, text: str = "", **options: Any) -> None:
+        """Record something a person should know; see `Run.alert`."""
+        if self.run.shows:
+            self.run.alert(title, text, **options)
 
     def save(self) -> None:
         """Everything is on disk already; the last row of an epoch settles the checkpoints of its end."""

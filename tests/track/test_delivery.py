@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -182,3 +182,43 @@ def test_what_a_new_attempt_made_void_counts_as_not_delivered(tmp_path: Path) ->
     delivery(folder).advance()
     journals.after_the_crash(tmp_path)
     assert lag(folder, "memory") > 100
+
+
+class Deaf(memory.Memory):
+    """Keeps what it is given, and does not say so."""
+
+    def flush(self) -> Mapping[str, Any]:
+        raise TimeoutError("no answer")
+
+
+def test_what_a_sink_took_without_saying_so_is_taken_back_when_it_became_void(tmp_path: Path) -> None:
+    folder = journals.before_the_crash(tmp_path)
+    first = Delivery(folder, "memory", {"sink": memory.SPEC}, make=Deaf)
+    first.advance()
+    first.close()
+    assert len(memory.kept(folder)["train/loss"]) == 80
+    journals.after_the_crash(tmp_path)
+    one = delivery(folder)
+    one.advance()
+    assert not one.error
+    assert load(progress_file(folder, "memory")).generation == 1
+    assert memory.kept(folder)["train/loss"] == journals.curve()
+
+
+def test_what_follows_a_place_that_was_damaged_arrives_after_a_resume(tmp_path: Path) -> None:
+    run = journals.new_run(tmp_path)
+    journals.log_steps(run, range(20))
+    one = delivery(run.folder)
+    one.advance()
+    one.close()
+    place = max(load(progress_file(run.folder, "memory")).writers.values(), key=lambda cursor: cursor.n)
+    journals.log_steps(run, range(20, 50))
+    run.mark_checkpoint(step=50)
+    run._end = object()  # type: ignore[assignment]  # as after SIGKILL
+    path = run.folder.journal / place.segment
+    content = bytearray(path.read_bytes())
+    content[place.offset - 3] ^= 1
+    path.write_bytes(content)
+    journals.after_the_crash(tmp_path)
+    delivery(run.folder).advance()
+    assert {step for step, _ in memory.kept(run.folder)["train/loss"]} >= set(range(20, 100))
