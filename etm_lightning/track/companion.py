@@ -12,8 +12,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
+from etm_lightning.attempts import find_writers
 from etm_lightning.layout import RunFolder
 from etm_lightning.process import this_process
+from etm_lightning.reading import START, Cursor
+from etm_lightning.records import Alert
+from etm_lightning.track.alerts import NAMES
 from etm_lightning.track.cursors import load, progress_file
 from etm_lightning.track.delivery import lag
 
@@ -23,7 +27,7 @@ RESTARTS = 3
 START_AFTER = {True: 1.0, False: 5.0}
 """Seconds after the start of a run: with sinks, and without, where there is only the machine to watch."""
 LOCAL_TIMEOUT = 0.5
-TITLES = {"tensorboard": "TensorBoard", "wandb": "W&B", "mlflow": "MLflow"}
+TITLES = {"tensorboard": "TensorBoard", "wandb": "W&B", "mlflow": "MLflow", "webhook": "the webhook"}
 _LOOK_EVERY = 5.0
 
 
@@ -62,12 +66,20 @@ class Companion:
         attempt: the attempt that is accompanied.
         sinks: names of the sinks.
         timeout: seconds to wait for them at the end; by default `finish_timeout()`.
+        rank: on a node above the first the rank of this process: then only its hardware is sampled.
+        environment: more variables for the shipper's process, secrets too.
     """
 
     def __init__(
-        self, folder: RunFolder, attempt: int, sinks: Sequence[str], timeout: float | None = None
+        self,
+        folder: RunFolder,
+        attempt: int,
+        sinks: Sequence[str],
+        timeout: float | None = None,
+        rank: int = 0,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
-        self._folder, self._attempt, self._sinks = folder, attempt, list(sinks)
+        self._folder, self._attempt, self._sinks, self._rank = folder, attempt, list(sinks), rank
         self._timeout = finish_timeout() if timeout is None else timeout
         self._process: subprocess.Popen[bytes] | None = None
         self._due = time.monotonic() + START_AFTER[bool(sinks)]
@@ -75,11 +87,18 @@ class Companion:
         self._rest_delivered = False
         self._next_look = self._due + _LOOK_EVERY
         self._told: set[str] = set()
+        self._environment = dict(environment or {})
+        self._places: dict[str, Cursor] = {}
 
     @property
     def pid(self) -> int | None:
         """The shipper's process, while there is one."""
         return self._process.pid if self._process and self._process.poll() is None else None
+
+    @property
+    def left(self) -> bool:
+        """Whether it saw the end of the training and left."""
+        return self._process is not None and self._process.poll() == 0
 
     def tick(self, *, ended: bool) -> bool:
         """Look after the shipper, about once a second.
@@ -91,9 +110,10 @@ class Companion:
             Whether there is anything left to look after.
         """
         now = time.monotonic()
-        if now >= self._next_look and self._sinks:
+        if now >= self._next_look:
             self._next_look = now + _LOOK_EVERY
             self._look()
+            self._show_alerts()
         if self.pid is not None:
             return True
         if ended:
@@ -132,6 +152,7 @@ class Companion:
                 self._process.wait(self._timeout if self._sinks else LOCAL_TIMEOUT)
             except subprocess.TimeoutExpired:
                 log.debug("the shipper %d goes on by itself", self._process.pid)
+        self._show_alerts()
         lines = []
         for sink in self._sinks:
             count = lag(self._folder, sink)
@@ -154,17 +175,22 @@ class Companion:
     def _start(self, *more: str) -> None:
         me = this_process()
         arguments = ["--attempt", str(self._attempt), "--pid", str(me.pid), "--born", repr(me.born), *more]
+        name = f"shipper-{self._attempt}"
+        if self._rank:
+            arguments += ["--rank", str(self._rank)]
+            name += f".{self._rank}"
         command = [sys.executable, "-P", "-m", "etm_lightning.track.shipper", str(self._folder.path)]
         paths = [path or os.getcwd() for path in sys.path]
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join(paths),
+            **self._environment,
             "ETM_SHIPPER": "0",
             "OMP_NUM_THREADS": "1",
         }
         try:
             self._folder.logs.mkdir(parents=True, exist_ok=True)
-            with (self._folder.logs / f"shipper-{self._attempt}.log").open("ab") as output:
+            with (self._folder.logs / f"{name}.log").open("ab") as output:
                 self._process = _spawn(command + arguments, output, environment)
         except OSError as error:
             self._restarts += 1
@@ -179,3 +205,14 @@ class Companion:
                 self._told.add(sink)
                 title = TITLES.get(sink, sink)
                 log.warning("%s: %s. All is recorded locally and can be delivered later.", title, error)
+
+    def _show_alerts(self) -> None:
+        """What the shipper has seen from outside, a line each."""
+        for writer in find_writers(self._folder.journal):
+            if writer.header.role != "shipper" or writer.header.attempt != self._attempt:
+                continue
+            for cursor, item in writer.read(self._places.get(writer.name, START)):
+                self._places[writer.name] = cursor
+                if isinstance(item, Alert) and item.name in NAMES and item.level != "info":
+                    step = "" if item.step is None else f" (step {item.step})"
+                    log.warning("%s%s%s", item.title, step, f": {item.text}" if item.text else "")

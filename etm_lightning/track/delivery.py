@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from itertools import islice
+from traceback import format_exception
 from typing import Any
 
 import msgspec
@@ -178,9 +179,8 @@ class Delivery:
         self._wait_until = self._clock() + wait
         words = redact(str(error) if self.refused else f"{type(error).__name__}: {error}")
         if words != self.error:
-            log.warning(
-                "%s: %s", self.name, words, exc_info=not isinstance(error, RefusedError | ImportError)
-            )
+            where = "" if self.refused else "\n" + redact("".join(format_exception(error)).rstrip())
+            log.warning("%s: %s%s", self.name, words, where)
         self.error = words
         if self._lease.held():
             store(self._path, msgspec.structs.replace(load(self._path), error=words))
@@ -199,7 +199,8 @@ class Delivery:
             try:
                 sink.close()
             except Exception as error:  # it is not needed any more, and what it has is in the stored place
-                log.warning("%s could not be closed: %s: %s", self.name, type(error).__name__, error)
+                words = redact(f"{type(error).__name__}: {error}")
+                log.warning("%s could not be closed: %s", self.name, words)
 
 
 def _tail(folder: RunFolder, progress: Progress) -> Tail:

@@ -23,9 +23,12 @@ from etm_lightning.layout import RunFolder
 from etm_lightning.process import Process, host, lives, this_process
 from etm_lightning.reading import Cursor, Damage
 from etm_lightning.records import Alert, Ended, Header, Known, Scalars
+from etm_lightning.track.alerts import limits
 from etm_lightning.track.configured import Configured
 from etm_lightning.track.delivery import Delivery, lag
 from etm_lightning.track.hardware import Hardware, memory_in_use, oom_kills
+from etm_lightning.track.redact import redact
+from etm_lightning.track.watchman import Watchman
 
 log = logging.getLogger("etm.shipper")
 
@@ -34,6 +37,13 @@ FIRST_SAMPLE, SAMPLE_EVERY = 1.0, 10.0
 IDLE = 5.0
 LINGER = 60.0
 STUCK = 60.0
+
+
+class Redacted(logging.Formatter):
+    """Lines without secrets: clients of sinks log addresses, and what they raise may tell a token."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
 
 
 class Watch:
@@ -57,6 +67,11 @@ class Watch:
                 if not isinstance(item, Damage | Header):
                     self._last[writer.name] = item
         return bool(self._last) and all(isinstance(item, Ended) for item in self._last.values())
+
+    def outcome(self) -> Ended | None:
+        """How the attempt ended, if it did."""
+        ends = [item for item in self._last.values() if isinstance(item, Ended)] if self.ended() else []
+        return ends[-1] if ends else None
 
 
 class Carrier(threading.Thread):
@@ -98,18 +113,22 @@ class Shipper:
         folder: the run's folder.
         attempt: the attempt that it accompanies.
         process: the training's process.
+        rank: on a node above the first the rank of that process: then only hardware is sampled.
     """
 
-    def __init__(self, folder: RunFolder, attempt: int, process: Process) -> None:
-        self._folder, self._attempt, self._process = folder, attempt, process
+    def __init__(self, folder: RunFolder, attempt: int, process: Process, rank: int = 0) -> None:
+        self._folder, self._process, self._rank = folder, process, rank
         self._watch = Watch(folder, attempt, process)
         self._configured = Configured(folder)
-        self._journal = Journal(folder.journal, run=folder.path.name, attempt=attempt, role="shipper")
+        self._journal = Journal(
+            folder.journal, run=folder.path.name, attempt=attempt, role="shipper", rank=rank
+        )
         self._hardware = Hardware(process.pid, folder.path)
         self._created = folder.identity().created
         self._oom_kills = oom_kills()
         self._carriers: dict[str, Carrier] = {}
         self._told: dict[str, str] = {}
+        self._watchman = Watchman(folder, self._append, limits())
         self._asked = threading.Event()  # somebody said that the training is over
 
     def finish(self, *_: object) -> None:
@@ -126,12 +145,16 @@ class Shipper:
                 next_sample = now + SAMPLE_EVERY
             self._carry()
             self._tell()
+            self._look()
             ended_since = (ended_since or now) if self._watch.ended() else 0.0
             if ended_since and now - ended_since > IDLE:
                 break
             self._asked.wait(POLL)
-        if not self._watch.alive() and not self._watch.ended():
+        if not self._rank and not self._watch.alive() and not self._watch.ended():
             self._note_death()
+        self._look()
+        self._tell_the_end()
+        self._watchman.close()
         self._carry()
         self._drain()
         self._journal.close()
@@ -150,6 +173,9 @@ class Shipper:
             else "gone without a word, as after SIGKILL"
         )
         reason = f"process {self._process.pid} on {self._process.host} is {cause}"
+        self._watchman.tell(
+            Alert(time=time.time(), title="crashed", text=reason, level="error", name="crashed")
+        )
         self._append(
             Ended(
                 time=time.time(),
@@ -162,6 +188,8 @@ class Shipper:
 
     def _carry(self) -> None:
         """Start a carrier for each sink that the run is configured with."""
+        if self._rank:
+            return
         for name, options in self._configured.ask().items():
             if name not in self._carriers:
                 carrier = self._carriers[name] = Carrier(Delivery(self._folder, name, options))
@@ -174,6 +202,32 @@ class Shipper:
             if error and error != self._told.get(name):
                 self._append(Alert(time=time.time(), title=f"{name} does not get on", text=error, name=name))
             self._told[name] = error
+
+    def _look(self) -> None:
+        """Let the watchman look; what he stumbles over is told once and does not end the delivery."""
+        if self._rank:
+            return
+        try:
+            self._watchman.look()
+        except Exception as error:
+            words = f"{type(error).__name__}: {error}"
+            if words != self._told.get("alerts"):
+                log.exception("alerts")
+                self._append(Alert(time=time.time(), title="alerts do not get on", text=words))
+            self._told["alerts"] = words
+
+    def _tell_the_end(self) -> None:
+        """Where alerts are sent somewhere, the end is one too."""
+        if self._rank:
+            return
+        end = self._watch.outcome()
+        asked = any(options["sink"] == "webhook" for options in self._configured.ask().values())
+        if end is None or not asked or self._watchman.told_since("ended", end.time):
+            return
+        level = {"finished": "info", "failed": "error"}.get(end.status, "warning")
+        self._watchman.tell(
+            Alert(time=time.time(), title=end.status, text=end.reason, level=level, name="ended")
+        )
 
     def _drain(self) -> None:
         """Let the carriers deliver the rest; who makes no progress for a minute is left behind."""
@@ -200,12 +254,15 @@ def main() -> None:
     parser.add_argument("--attempt", type=int, required=True)
     parser.add_argument("--pid", type=int, required=True)
     parser.add_argument("--born", type=float, required=True)
+    parser.add_argument("--rank", type=int, default=0, help="above 0: only sample the hardware")
     parser.add_argument("--finish", action="store_true", help="the training is over: deliver and leave")
     given = parser.parse_args()
     os.nice(5)  # the training comes first
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
-    me = this_process()
-    shipper = Shipper(RunFolder(given.folder), given.attempt, Process(host(), me.boot, given.pid, given.born))
+    to_file = logging.StreamHandler()  # stderr is the log file of the run
+    to_file.setFormatter(Redacted("%(asctime)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[to_file])
+    training = Process(host(), this_process().boot, given.pid, given.born)
+    shipper = Shipper(RunFolder(given.folder), given.attempt, training, given.rank)
     signal.signal(signal.SIGTERM, shipper.finish)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,6 +111,7 @@ def start(
     *,
     steps: int = 10**6,
     pause: float = 0.002,
+    sinks: Mapping[str, Mapping[str, str]] | None = None,
     within: Sequence[str] = (),
     alone: bool = False,
     before: str = "",
@@ -122,13 +123,15 @@ def start(
         store: where to.
         steps: how many calls.
         pause: seconds after each.
+        sinks: by name, with their options; by default the one of the tests.
         within: a command that runs it, such as strace.
         alone: no sink and no shipper.
         before: what the script does first.
-        options: the sink's.
+        options: of the tests' own sink.
     """
     store.mkdir(exist_ok=True)
-    sinks = {} if alone else {"memory": {"sink": memory.SPEC, **options}}
+    if sinks is None:
+        sinks = {} if alone else {"memory": {"sink": memory.SPEC, **options}}
     script = textwrap.dedent(before) + SCRIPT
     with (store / "stderr").open("a") as output:
         process = subprocess.Popen(

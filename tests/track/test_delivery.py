@@ -1,18 +1,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from etm_lightning.layout import RunFolder
 from etm_lightning.process import this_process
+from etm_lightning.records import Record
 from etm_lightning.track.cursors import Holder, Lease, load, progress_file, replace
 from etm_lightning.track.delivery import Delivery, lag
 from etm_lightning.track.sinks.sink import RefusedError, Target
 from tests.contracts import journals, memory
+from tests.track.secrets_in_text import WORD, draw
 
 
 class Clock:
@@ -74,6 +77,30 @@ def test_a_sink_that_asks_for_somebody_is_refused_in_its_own_words(tmp_path: Pat
     one.advance()
     assert one.refused
     assert one.error == "not logged in: log in"
+
+
+def test_no_secret_that_a_sink_raises_or_logs_is_written_down(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    secret = draw(WORD, 36, "delivery")
+
+    class Careless(memory.Memory):
+        def write(self, records: Sequence[Record]) -> None:
+            try:
+                raise ConnectionError(f"https://ada:{secret}@sink/api refused")
+            except ConnectionError as cause:
+                raise RuntimeError("no answer") from cause
+
+        def close(self) -> None:
+            raise OSError(f"Authorization: Bearer {secret}")
+
+    folder = journals.simple(tmp_path)
+    Delivery(folder, "x", {"sink": "x"}, make=Careless).advance()
+    assert "RuntimeError: no answer" in caplog.text
+    assert "https://ada:<hidden>@sink/api refused" in caplog.text
+    assert "could not be closed: OSError" in caplog.text
+    assert secret not in caplog.text
+    assert secret not in progress_file(folder, "x").read_text()
 
 
 def test_one_process_delivers_at_a_time(tmp_path: Path) -> None:
