@@ -145,17 +145,18 @@ def _wandb(folder: Path) -> Iterator[int]:
     from wandb.proto import wandb_internal_pb2
 
     for path in folder.glob("wandb/offline-run-*/run-*.wandb"):
-        data, place, part = path.read_bytes(), 7, b""
+        data, place = path.read_bytes(), 7
+        part: bytes | None = None  # of a record that goes over several chunks; None after damage
         while place + 7 <= len(data):
             left = 32768 - place % 32768
             checksum, size, kind = struct.unpack("<IHB", data[place : place + 7]) if left >= 7 else (0, 0, 9)
             body = data[place + 7 : place + 7 + size]
             if left < 7 or zlib.crc32(bytes([kind]) + body) != checksum:
-                place, part = place + left, b""
+                place, part = place + left, part if left < 7 else None
                 continue
             place += 7 + size
-            part = body if kind in (1, 2) else part + body
-            if kind in (1, 4):
+            part = body if kind in (1, 2) else None if part is None else part + body
+            if kind in (1, 4) and part is not None:
                 record = wandb_internal_pb2.Record.FromString(part)
                 if record.HasField("history"):
                     yield int(record.history.step.num)
