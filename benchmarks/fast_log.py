@@ -1,6 +1,6 @@
 """What `fast_log` costs a training on the CPU that logs many metrics a step, beside `self.log`.
 
-    python benchmarks/fast_log.py [--metrics 1,10,50] [--pairs 5] [--steps 1000] [--every 1] [--clock wall|cpu]
+    python benchmarks/fast_log.py [--metrics 1,10,50] [--pairs 5] [--steps 1000] [--every 1] [--clock cpu]
 
 Each training is a process of its own, with an ETMLogger; those of a pair run one after the other, so that a
 slow machine is slow for both. Values are tensors on the CPU (`tensors`), Python's numbers (`floats`), or
@@ -108,7 +108,8 @@ def main() -> None:
         print(json.dumps(train(given.one, given.kind, given.steps, int(given.metrics), given.every, clock)))
         return
     print(
-        f"log_every_n_steps={given.every}, {given.steps} steps, median of {given.pairs} pairs, {given.clock} clock"
+        f"log_every_n_steps={given.every}, {given.steps} steps,"
+        f" median of {given.pairs} pairs, {given.clock} clock"
     )
     print(f"{'metrics':>7}  {'values':<14}{'step µs':>9}{'fast_log µs':>13}{'self.log µs':>13}{'ratio':>7}")
     for metrics in map(int, given.metrics.split(",")):

@@ -15,9 +15,8 @@ from typing import Any, Literal, ParamSpec
 
 from etm_lightning.layout import RunFolder, project_folder
 from etm_lightning.track.clocks import last_batch, logger_step, of_evaluation_batch, rank_of, row_to_come
-from etm_lightning.track.companion import wanted
 from etm_lightning.track.farewell import farewell
-from etm_lightning.track.keeper import keep
+from etm_lightning.track.media.placed import Placed
 from etm_lightning.track.models import Kept, Models, summary
 from etm_lightning.track.origin import (
     Decision,
@@ -29,10 +28,11 @@ from etm_lightning.track.origin import (
     run_of,
 )
 from etm_lightning.track.outcome import Outcome, outcome_of
-from etm_lightning.track.outpost import Outpost
-from etm_lightning.track.placed import Placed
 from etm_lightning.track.plain import plain
 from etm_lightning.track.run import Run
+from etm_lightning.track.shipping.companion import wanted
+from etm_lightning.track.shipping.keeper import keep
+from etm_lightning.track.shipping.outpost import Outpost
 from etm_lightning.track.sinks.sink import specifications
 from etm_lightning.track.slurm import requeue_path
 
@@ -81,8 +81,8 @@ class ETMLogger(Placed):
         shipper: whether a companion process delivers to the sinks and samples the hardware.
         finish_timeout: seconds to wait for the sinks when the process ends; by default 5, or 60 where what is
             left behind would be killed.
-        alerts: limits of what the companion alerts to, by name (`etm_lightning.track.alerts.Limits`); False
-            for none, by default as the variable ``ETM_ALERTS`` says.
+        alerts: limits of what the companion alerts to, by name (`track.shipping.alerts.Limits`);
+            False for none, by default as the variable ``ETM_ALERTS`` says.
         webhook: address that takes alerts as Slack does; by default the variable ``ETM_WEBHOOK``. It is a
             secret and is not recorded.
         save_code: record the diff of tracked files from their commit as text ``code.diff``, without secrets.

@@ -9,8 +9,8 @@ from torch import Tensor
 from torchmetrics import Metric, MetricCollection
 
 from etm_lightning.track.callback import Lifecycle
-from etm_lightning.track.fast import FastPath
-from etm_lightning.track.fast_options import Rules
+from etm_lightning.track.fast.hooks import FastPath
+from etm_lightning.track.fast.options import Rules
 from etm_lightning.track.monitor import Measuring
 from etm_lightning.track.monitors import histograms, memory, norms, numerics, throughput, time_left
 

@@ -29,18 +29,18 @@ from etm_lightning.records import (
     Text,
     split,
 )
-from etm_lightning.track.alerts import VARIABLE, WEBHOOK, limits, webhook_address
 from etm_lightning.track.code import Code, code
-from etm_lightning.track.companion import Companion, wanted
-from etm_lightning.track.configured import ABOUT, configured
-from etm_lightning.track.exhibits import Exhibits
-from etm_lightning.track.keeper import keep
-from etm_lightning.track.media import relative
+from etm_lightning.track.media.exhibit import relative
+from etm_lightning.track.media.exhibits import Exhibits
 from etm_lightning.track.outbox import Item, Outbox
 from etm_lightning.track.outcome import Outcome, outcome_of
 from etm_lightning.track.plain import number, plain, sound
 from etm_lightning.track.provenance import provenance
 from etm_lightning.track.redact import redact
+from etm_lightning.track.shipping.alerts import VARIABLE, WEBHOOK, limits, webhook_address
+from etm_lightning.track.shipping.companion import Companion, wanted
+from etm_lightning.track.shipping.configured import ABOUT, configured
+from etm_lightning.track.shipping.keeper import keep
 from etm_lightning.track.sinks.sink import specifications
 
 log = logging.getLogger(__name__)
@@ -75,8 +75,8 @@ class Run(Exhibits):
         shipper: whether a companion process delivers to the sinks and samples the hardware.
         finish_timeout: seconds to wait for the sinks when the process ends; by default 5, or 60 where what is
             left behind would be killed.
-        alerts: limits of what the companion alerts to, by name (`etm_lightning.track.alerts.Limits`); False
-            for none, by default as the variable ``ETM_ALERTS`` says.
+        alerts: limits of what the companion alerts to, by name (`track.shipping.alerts.Limits`);
+            False for none, by default as the variable ``ETM_ALERTS`` says.
         webhook: address that takes alerts as Slack does; by default the variable ``ETM_WEBHOOK``. It is a
             secret and is not recorded.
         save_code: record the diff of tracked files from their commit as text ``code.diff``, without secrets.

@@ -16,11 +16,11 @@ from etm_lightning import ETMLogger, Run
 from etm_lightning.journal import Journal
 from etm_lightning.layout import RunFolder
 from etm_lightning.records import Alert, Checkpoint, Record, Scalars, Started, split
-from etm_lightning.track import companion as companions
-from etm_lightning.track.alerts import NAMES, Limits, Rules, Stall, limits
-from etm_lightning.track.companion import Companion
-from etm_lightning.track.cursors import load, progress_file
-from etm_lightning.track.watchman import Watchman
+from etm_lightning.track.shipping import companion as companions
+from etm_lightning.track.shipping.alerts import NAMES, Limits, Rules, Stall, limits
+from etm_lightning.track.shipping.companion import Companion
+from etm_lightning.track.shipping.cursors import load, progress_file
+from etm_lightning.track.shipping.watchman import Watchman
 from tests.contracts import journals
 from tests.track.lines import of_kind
 from tests.track.test_companion import until

@@ -119,7 +119,7 @@ def test_fabric_alone_ends_its_run_with_the_process(tmp_path: Path) -> None:
     if not pid:
         logger: Any = ETMLogger("p", tmp_path)
         Fabric(accelerator="cpu", devices=1, loggers=logger).log("loss", 1.0)
-        from etm_lightning.track.keeper import _at_exit
+        from etm_lightning.track.shipping.keeper import _at_exit
 
         _at_exit()
         os._exit(0)

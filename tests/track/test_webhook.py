@@ -18,8 +18,8 @@ import pytest
 from etm_lightning import ETMLogger, Run
 from etm_lightning.layout import RunFolder
 from etm_lightning.records import Alert, Params
-from etm_lightning.track import companion as companions
-from etm_lightning.track.delivery import Delivery
+from etm_lightning.track.shipping import companion as companions
+from etm_lightning.track.shipping.delivery import Delivery
 from tests.contracts import journals
 from tests.track.forge import Forge, forge
 from tests.track.lines import of_kind, only_run
@@ -229,7 +229,7 @@ def test_a_death_is_an_alert_and_one_post(tmp_path: Path, receiver: Receiver, sc
         tmp_path,
         """
         import time
-        import etm_lightning.track.companion as companions
+        import etm_lightning.track.shipping.companion as companions
         companions.START_AFTER = {True: 0.0, False: 0.0}
         run = Run("p", id="r1")
         run.log({"train/loss": 1.0}, step=1)

@@ -16,8 +16,8 @@ import msgspec
 
 from etm_lightning.layout import Identity
 from etm_lightning.records import Alert, Json, Record
-from etm_lightning.track.alerts import WEBHOOK, webhook_address
-from etm_lightning.track.cursors import load, progress_file, store
+from etm_lightning.track.shipping.alerts import WEBHOOK, webhook_address
+from etm_lightning.track.shipping.cursors import load, progress_file, store
 from etm_lightning.track.sinks.sink import RefusedError, Target
 
 KIND = "webhook"

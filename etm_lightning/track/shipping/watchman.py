@@ -14,8 +14,8 @@ from etm_lightning.layout import RunFolder
 from etm_lightning.reading import START, Cursor
 from etm_lightning.records import Alert, Ended, Record, Scalars
 from etm_lightning.tail import SupersededError, Tail
-from etm_lightning.track.alerts import Limits, Rules, Stall
-from etm_lightning.track.cursors import Lease, Progress, load, progress_file, store
+from etm_lightning.track.shipping.alerts import Limits, Rules, Stall
+from etm_lightning.track.shipping.cursors import Lease, Progress, load, progress_file, store
 
 log = logging.getLogger(__name__)
 

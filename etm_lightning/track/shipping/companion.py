@@ -17,9 +17,9 @@ from etm_lightning.layout import RunFolder
 from etm_lightning.process import this_process
 from etm_lightning.reading import START, Cursor
 from etm_lightning.records import Alert
-from etm_lightning.track.alerts import NAMES
-from etm_lightning.track.cursors import load, progress_file
-from etm_lightning.track.delivery import lag
+from etm_lightning.track.shipping.alerts import NAMES
+from etm_lightning.track.shipping.cursors import load, progress_file
+from etm_lightning.track.shipping.delivery import lag
 
 log = logging.getLogger(__name__)
 
@@ -179,7 +179,7 @@ class Companion:
         if self._rank:
             arguments += ["--rank", str(self._rank)]
             name += f".{self._rank}"
-        command = [sys.executable, "-P", "-m", "etm_lightning.track.shipper", str(self._folder.path)]
+        command = [sys.executable, "-P", "-m", "etm_lightning.track.shipping.shipper", str(self._folder.path)]
         paths = [path or os.getcwd() for path in sys.path]
         environment = {
             **os.environ,

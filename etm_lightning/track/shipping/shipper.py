@@ -23,12 +23,12 @@ from etm_lightning.layout import RunFolder
 from etm_lightning.process import Process, host, lives, this_process
 from etm_lightning.reading import Cursor, Damage
 from etm_lightning.records import Alert, Ended, Header, Known, Scalars
-from etm_lightning.track.alerts import limits
-from etm_lightning.track.configured import Configured
-from etm_lightning.track.delivery import Delivery, lag
-from etm_lightning.track.hardware import Hardware, memory_in_use, oom_kills
 from etm_lightning.track.redact import redact
-from etm_lightning.track.watchman import Watchman
+from etm_lightning.track.shipping.alerts import limits
+from etm_lightning.track.shipping.configured import Configured
+from etm_lightning.track.shipping.delivery import Delivery, lag
+from etm_lightning.track.shipping.hardware import Hardware, memory_in_use, oom_kills
+from etm_lightning.track.shipping.watchman import Watchman
 
 log = logging.getLogger("etm.shipper")
 
@@ -248,7 +248,7 @@ class Shipper:
 
 
 def main() -> None:
-    """What `python -m etm_lightning.track.shipper` does."""
+    """What `python -m etm_lightning.track.shipping.shipper` does."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--attempt", type=int, required=True)
