@@ -109,10 +109,10 @@ def serve() -> None:
     import logging
     import warnings
 
-    import lightning.pytorch
+    import lightning.pytorch  # noqa: F401  # the children find them imported
     import torch
 
-    from etm_lightning import ETMLogger  # noqa: F401  # the children find it imported
+    from etm_lightning import ETMLogger  # noqa: F401
 
     warnings.simplefilter("ignore")
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)

@@ -1,15 +1,16 @@
 """What tracking costs a training and what survives its death: ours beside every peer, all in one run.
 
-    python benchmarks/tracking.py [--quick] [--only calls,kept,own,training] [--peers FOLDER] [--names ours,wandb]
-                                  [--out FOLDER] [--page PAGE.md]
+    python benchmarks/tracking.py [--quick] [--only calls,kept,own,training] [--names ours,wandb]
+                                  [--peers FOLDER] [--out FOLDER] [--page PAGE.md]
     python benchmarks/tracking.py --install [--peers FOLDER]
 
-Each measure is a process of its own; a peer's comes right after one of ours, so that a slow machine is slow for
-both, and a ratio is the median over such pairs. Peers whose needs do not go with this project's pins live in
-environments of their own below FOLDER, which `--install` makes. What is not installed is named and left out.
+Each measure is a process of its own; a peer's comes right after one of ours, so that a slow machine is slow
+for both, and a ratio is the median over such pairs. Peers whose needs do not go with this project's pins live
+in environments of their own below FOLDER (.venv/peers), which `--install` makes. Who is missing or fails is
+named and left out.
 
-`--out` writes tracking.txt and tracking.svg, `--page` puts the text between the marks of a page. Linux only.
-Needs the extra [bench].
+`--out` writes tracking.txt and tracking.svg, `--page` puts the text between the marks of a page; in all it
+takes some ten minutes, with `--quick` two. Linux only. Needs the extra [bench].
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ import overhead
 import tracking_table
 import tracking_watch
 from tracking_peers import PEERS
-from tracking_watch import Failed
+from tracking_watch import PeerError
 
 Measure = Callable[..., dict[str, float]]
 Pair = tuple[dict[str, float], dict[str, float]]
@@ -64,13 +66,15 @@ class Session:
         self.failed: dict[str, str] = {}
         self.versions: dict[str, str] = {}
         for name in names:
-            self._try(name, lambda name=name: self.versions.update({name: tracking_watch.version(peers, name)}))
+            self._try(
+                name, lambda name=name: self.versions.update({name: tracking_watch.version(peers, name)})
+            )
 
     def _try(self, name: str, work: Callable[[], Any]) -> None:
         begin = time.monotonic()
         try:
             work()
-        except Failed as error:
+        except PeerError as error:
             self.failed[name] = str(error)
         took = time.monotonic() - begin
         print(f"{name:14}{took:6.1f} s  {self.failed.get(name, '')}", file=sys.stderr, flush=True)
@@ -92,6 +96,15 @@ class Session:
             for name in self.sound:
                 self._try(name, lambda name=name: pair(name))
         return {name: pairs for name, pairs in found.items() if name not in self.failed}
+
+    def kills(self, moments: list[float]) -> dict[str, list[dict[str, float]]]:
+        """Each tracker killed after each of some seconds."""
+        found: dict[str, list[dict[str, float]]] = {}
+        for moment in moments:
+            for name in self.sound:
+                kill = partial(tracking_watch.killed, self.peers, name, moment)
+                self._try(name, lambda name=name, kill=kill: found.setdefault(name, []).append(kill()))
+        return {name: facts for name, facts in found.items() if name not in self.failed}
 
     def own(self, rounds: int, calls: int) -> dict[str, list[dict[str, float]]]:
         """Variants of our own call, one after the other."""
@@ -119,7 +132,9 @@ def machine() -> str:
     info = Path("/proc/cpuinfo").read_text()
     model = next((line.split(": ")[1] for line in info.splitlines() if line.startswith("model name")), "")
     cores = len(os.sched_getaffinity(0))
-    return f"{date.today()} · {model or platform.machine()}, {cores} cores · Python {platform.python_version()}"
+    return (
+        f"{date.today()} · {model or platform.machine()}, {cores} cores · Python {platform.python_version()}"
+    )
 
 
 def put(page: Path, text: str) -> None:
@@ -144,31 +159,34 @@ def main() -> None:
     if given.install:
         tracking_watch.install(given.peers)
         return
-    only, rounds, scale = given.only.split(","), 1 if given.quick else 3, 0.25 if given.quick else 1.0
+    only = given.only.split(",")
+    rounds, halves, scale = (1, 1, 0.25) if given.quick else (3, 2, 1.0)
     tracking_watch.adopt_orphans()
     session = Session(given.peers.absolute(), given.names.split(","))
     heading = f"{machine()} · {'one quick round' if given.quick else f'medians of {rounds} rounds'}"
     calls: dict[str, list[Pair]] = {}
     durable: dict[str, list[Pair]] = {}
-    killed: dict[str, list[Pair]] = {}
+    killed: dict[str, list[dict[str, float]]] = {}
     own: dict[str, list[dict[str, float]]] = {}
     training: overhead.Found = {}
     notes = []
     if "calls" in only:
-        calls = session.pairs(
-            tracking_watch.calls, rounds, calls=int(2000 * scale), seconds=4 * scale
-        )
+        calls = session.pairs(tracking_watch.calls, rounds, calls=int(2000 * scale), seconds=4 * scale)
     if "kept" in only:
-        durable = session.pairs(tracking_watch.durable, (rounds + 1) // 2, calls=50_000, seconds=2 * scale)
-        for _ in range((rounds + 1) // 2):
-            moment = 4 * scale * random.uniform(0.5, 1)
-            for name, pairs in session.pairs(tracking_watch.killed, 1, seconds=moment).items():
-                killed.setdefault(name, []).extend(pairs)
+        durable = session.pairs(tracking_watch.durable, halves, calls=50_000, seconds=2 * scale)
+        killed = session.kills([4 * scale * random.uniform(0.5, 1) for _ in range(halves)])
     if "own" in only:
         own = session.own(rounds, 2000)
-        notes.append(f"A journal is read and checked at {session.reading():,.0f} records of 10 scalars a second.")
+        notes.append(
+            f"A journal is read and checked at {session.reading():,.0f} records of 10 scalars a second."
+        )
     if "training" in only:
-        training = overhead.rounds(TRAININGS, [1, 10, 50], (rounds + 1) // 2, 100 if given.quick else None)
+        if given.quick:
+            training = overhead.rounds([kind for kind in TRAININGS if kind != "mlflow"], [10], 1, 200)
+        else:
+            training = overhead.rounds(TRAININGS, [1, 10, 50], halves)
+        if "fast" not in TRAININGS:
+            notes.append("Left out: fast: this version has no `fast_log`.")
     notes += [f"Left out: {name}: {why}" for name, why in session.failed.items()]
     titles = {name: f"{PEERS[name].title} {session.versions.get(name, '')}" for name in session.names}
     text = tracking_table.text(heading, titles, calls, durable, killed, own, training, notes)
@@ -177,7 +195,7 @@ def main() -> None:
         given.out.mkdir(parents=True, exist_ok=True)
         (given.out / "tracking.txt").write_text(text)
         if calls:
-            tracking_table.picture(given.out / "tracking.svg", calls, titles, f"µs, median · {heading}")
+            tracking_table.picture(given.out / "tracking.svg", calls, killed, titles, f"µs · {heading}")
     if given.page:
         put(given.page, text)
 

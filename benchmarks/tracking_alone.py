@@ -40,10 +40,14 @@ def opened(name: str, folder: str, width: int) -> tuple[Log, Callable[[], None],
     log = next(life)
     assert log is not None
     log(row(0, width), 0)
-    return log, lambda: next(life) and None, {
-        "import": imported - begin,
-        "first": time.perf_counter() - begin,
-    }
+    return (
+        log,
+        lambda: next(life) and None,
+        {
+            "import": imported - begin,
+            "first": time.perf_counter() - begin,
+        },
+    )
 
 
 def calls(name: str, folder: str, given: dict[str, Any]) -> None:
@@ -63,7 +67,9 @@ def calls(name: str, folder: str, given: dict[str, Any]) -> None:
     _say({**quantiles, "calls": len(spent), "cpu": cpu})
 
 
-def _timed(log: Log, most: int, seconds: float, width: int, nonfinite: bool) -> tuple[array.array[int], float]:
+def _timed(
+    log: Log, most: int, seconds: float, width: int, nonfinite: bool
+) -> tuple[array.array[int], float]:
     """Nanoseconds of each call, CPU seconds of all, the making of the rows included."""
     spent = array.array("q")
     clock, until, cpu = time.perf_counter_ns, time.perf_counter_ns() + int(seconds * 1e9), time.process_time()
@@ -88,7 +94,7 @@ def durable(name: str, folder: str, given: dict[str, Any]) -> None:
     log, _, _ = opened(name, folder, 10)
     rows = [row(step, 10) for step in range(1, 1001)]
     begin = time.perf_counter()
-    for step in range(given["calls"]):  # noqa: B007  # the last one counts
+    for step in range(given["calls"]):  # the last one counts
         log(rows[step % 1000], step + 1)
         if time.perf_counter() - begin > given["seconds"]:
             break
@@ -131,6 +137,10 @@ if __name__ == "__main__":
     OUT = os.dup(1)
     os.dup2(2, 1)  # what a tracker prints is not for the half that watches
     with contextlib.suppress(BrokenPipeError):
-        {"calls": calls, "durable": durable, "until_killed": until_killed, "count": count, "version": version}[
-            sys.argv[1]
-        ](sys.argv[2], sys.argv[3], json.loads(sys.argv[4]))
+        {
+            "calls": calls,
+            "durable": durable,
+            "until_killed": until_killed,
+            "count": count,
+            "version": version,
+        }[sys.argv[1]](sys.argv[2], sys.argv[3], json.loads(sys.argv[4]))

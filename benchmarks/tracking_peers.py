@@ -1,8 +1,8 @@
 """How each tracker is opened, fed, closed and read: one function for its life, one that counts what it kept.
 
-A function of `LIVES` yields three times: when the tracker is imported, its way to log a row of a step when it is
-open, and when it is closed. It runs with the interpreter of the peer, which may have nothing else installed, so
-this module imports the standard library only.
+A life yields three times: when the tracker is imported, its way to log the row of a step when it is open, and
+when it is closed. It runs with the interpreter of the peer, which may have nothing else installed, so this
+module imports the standard library only. What samples the machine or the code is turned off everywhere.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Peer(NamedTuple):
     """The version for an environment of its own, of a peer whose needs do not go with this project's pins."""
 
 
-# -- ours -------------------------------------------------------------------------------------------------------
+# -- ours --------------------------------------------------------------------------------------------------
 
 
 def ours(folder: Path) -> Life:
@@ -65,9 +65,7 @@ def ours_logger(folder: Path) -> Life:
 def read_ours(folder: Path) -> int:
     from etm_lightning import Store
 
-    return sum(
-        len(series.columns()["step"]) for run in Store(folder).runs() for series in run.all_series()
-    )
+    return sum(len(series.columns()["step"]) for run in Store(folder).runs() for series in run.all_series())
 
 
 def ours_journal(folder: Path) -> Life:
@@ -96,7 +94,7 @@ def read_journal(folder: Path) -> int:
     return sum(len(record.values) for record in records if isinstance(record, Scalars))
 
 
-# -- Lightning's own --------------------------------------------------------------------------------------------
+# -- Lightning's own ---------------------------------------------------------------------------------------
 
 
 def lightning_csv(folder: Path) -> Life:
@@ -135,7 +133,7 @@ def read_csv(folder: Path) -> int:
     return count
 
 
-# -- TensorBoard ------------------------------------------------------------------------------------------------
+# -- TensorBoard -------------------------------------------------------------------------------------------
 
 
 def tensorboard(folder: Path) -> Life:
@@ -173,7 +171,7 @@ def read_events(folder: Path) -> int:
     )
 
 
-# -- W&B and SwanLab, whose files are logs of 32 KiB blocks -----------------------------------------------------
+# -- W&B and SwanLab, whose files are logs of 32 KiB blocks ------------------------------------------------
 
 
 def wandb(folder: Path) -> Life:
@@ -237,7 +235,7 @@ def _blocks(data: bytes, block: int = 32 << 10, head: int = 7) -> Iterator[bytes
             yield part
 
 
-# -- databases --------------------------------------------------------------------------------------------------
+# -- databases ---------------------------------------------------------------------------------------------
 
 
 def mlflow(folder: Path) -> Life:
@@ -307,7 +305,9 @@ def read_aim(folder: Path) -> int:
     from aim import Repo
 
     return sum(
-        len(metric.values.sparse_list()[1]) for run in Repo(str(folder)).iter_runs() for metric in run.metrics()
+        len(metric.values.sparse_list()[1])
+        for run in Repo(str(folder)).iter_runs()
+        for metric in run.metrics()
     )
 
 
@@ -356,12 +356,13 @@ def read_goodseed(folder: Path) -> int:
     for path in folder.rglob("*.sqlite"):
         with sqlite3.connect(path) as database:
             count += database.execute(
-                "select count(*) from metric_points join metric_series on id = series_id where path like 'train/%'"
+                "select count(*) from metric_points join metric_series on id = series_id"
+                " where path like 'train/%'"
             ).fetchone()[0]
     return count
 
 
-# -- text files -------------------------------------------------------------------------------------------------
+# -- text files --------------------------------------------------------------------------------------------
 
 
 def comet(folder: Path) -> Life:

@@ -1,4 +1,4 @@
-"""The half that starts a tracker in a process of its own, watches it, and kills it with all that it started."""
+"""Starts a tracker in a process of its own, watches it, and kills it with all that it started."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import ctypes
 import json
 import os
 import resource
-import signal
 import subprocess
 import sys
 import tempfile
@@ -15,7 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 from tracking_peers import PEERS
@@ -25,7 +24,7 @@ PATIENCE = 60
 """Seconds that a process may take in all."""
 
 
-class Failed(Exception):
+class PeerError(Exception):
     """A tracker is not installed, raised or hung."""
 
 
@@ -37,18 +36,16 @@ def adopt_orphans() -> None:
 class Alone:
     """A process of `tracking_alone.py`."""
 
-    def __init__(self, peers: Path, name: str, folder: Path, order: str, **given: Any) -> None:
-        own = peers / name / "bin" / "python"
-        place = folder / "home"
-        place.mkdir(exist_ok=True)
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("ETM_", "WANDB_", "XDG_"))}
-        self._errors = tempfile.TemporaryFile("w+")
+    def __init__(self, command: list[str], place: Path, errors: IO[str]) -> None:
+        kept = {
+            key: value for key, value in os.environ.items() if not key.startswith(("ETM_", "WANDB_", "XDG_"))
+        }
+        self._errors = errors
         self._process = subprocess.Popen(
-            [str(own) if own.exists() else sys.executable, "-W", "ignore", str(HERE / "tracking_alone.py")]
-            + [order, name, str(folder), json.dumps(given)],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self._errors,
+            stderr=errors,
             cwd=place,
             env={
                 **kept,
@@ -68,7 +65,7 @@ class Alone:
         if not line.endswith(b"\n"):
             self._errors.seek(0)
             last = (self._errors.read().strip().splitlines() or ["it hung"])[-1]
-            raise Failed(last)
+            raise PeerError(last)
         return dict(json.loads(line))
 
     def go_on(self) -> None:
@@ -111,7 +108,6 @@ class Alone:
         self.die()
         self._process.stdout.close()
         self._process.wait()
-        self._errors.close()
 
 
 def bury() -> None:
@@ -126,32 +122,54 @@ def bury() -> None:
 
 @contextlib.contextmanager
 def alone(peers: Path, name: str, folder: Path, order: str, **given: Any) -> Iterator[Alone]:
-    one = Alone(peers, name, folder, order, **given)
-    try:
-        yield one
-    finally:
-        one.close()
+    own = peers / name / "bin" / "python"
+    python = str(own) if own.exists() else sys.executable
+    place = folder / "home"
+    place.mkdir(exist_ok=True)
+    command = [
+        python,
+        "-W",
+        "ignore",
+        str(HERE / "tracking_alone.py"),
+        order,
+        name,
+        str(folder),
+        json.dumps(given),
+    ]
+    with tempfile.TemporaryFile("w+") as errors:
+        one = Alone(command, place, errors)
+        try:
+            yield one
+        finally:
+            one.close()
 
 
-def size_of(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+def size_of(folder: Path, *, without: tuple[str, ...] = ()) -> int:
+    return sum(
+        path.stat().st_size
+        for path in folder.rglob("*")
+        if path.is_file() and not path.name.endswith(without)
+    )
 
 
 def calls(peers: Path, name: str, **given: Any) -> dict[str, float]:
     """Quantiles of a call in µs, CPU µs and bytes of a scalar, seconds to import and to the first row."""
     with _folder() as folder, alone(peers, name, folder, "calls", **given) as one:
         facts = one.hear()
-        size, cpu = size_of(folder), one.cpu_of_others()
+        # what a database has not taken in yet is small when it will have
+        size, cpu = size_of(folder, without=("-wal", "-shm")), one.cpu_of_others()
         one.go_on()
         facts |= one.hear()
         scalars = facts["calls"] * given.get("width", 10)
-        facts["cpu"] = (facts["cpu"] + one.cpu_of_others() - cpu) / scalars * 1e6
+        spent = facts.pop("cpu") + one.cpu_of_others() - cpu
+        if not given.get("threads"):
+            facts["cpu"] = spent / scalars * 1e6
         facts["bytes"] = (size_of(folder) - size) / scalars
         return facts
 
 
 def durable(peers: Path, name: str, *, readings: int = 1, **given: Any) -> dict[str, float]:
-    """Values a second that a new process finds after SIGKILL at the last call's return; and reads a second."""
+    """Values a second that a new process finds after SIGKILL at the last call's return, and reads."""
     with _folder() as folder:
         with alone(peers, name, folder, "durable", **given) as one:
             facts = one.hear()
@@ -175,7 +193,7 @@ def killed(peers: Path, name: str, seconds: float) -> dict[str, float]:
 def version(peers: Path, name: str) -> str:
     """
     Raises:
-        Failed: if it is not installed.
+        PeerError: if it is not installed.
     """
     with _folder() as folder, alone(peers, name, folder, "version") as one:
         return str(one.hear()["version"])
