@@ -21,6 +21,7 @@ bench: .venv/dev.stamp ## side by side with peers
 	$(BIN)/python benchmarks/journal.py
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/sinks.py
+	$(BIN)/python benchmarks/faults.py
 
 soak: .venv/dev.stamp ## the long tests
 	$(BIN)/python -m pytest -q -m soak

@@ -4,7 +4,7 @@ The public names are loaded when they are first used, so that importing the pack
 
 >>> import etm_lightning
 >>> sorted(etm_lightning.__all__)
-['ETMCallback', 'ETMLogger', 'Monitor', 'Run', 'Store']
+['ETMCallback', 'ETMLogger', 'Monitor', 'Run', 'Store', 'fast_log']
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from etm_lightning.store.store import Store
     from etm_lightning.track.lightning import ETMCallback, Monitor
     from etm_lightning.track.logger import ETMLogger
+    from etm_lightning.track.on_torch import fast_log
     from etm_lightning.track.run import Run
 
 __version__ = "0.1.0"
-__all__ = ["ETMCallback", "ETMLogger", "Monitor", "Run", "Store"]
+__all__ = ["ETMCallback", "ETMLogger", "Monitor", "Run", "Store", "fast_log"]
 
 _HOMES = {
     "ETMCallback": "track.lightning",
@@ -27,6 +28,7 @@ _HOMES = {
     "Monitor": "track.lightning",
     "Run": "track.run",
     "Store": "store.store",
+    "fast_log": "track.on_torch",
 }
 
 

@@ -35,15 +35,20 @@ class Headline:
     def take(self, record: Record) -> None:
         """Look at the next record."""
         if type(record) is Scalars:
-            place = record.stage, record.axis
-            values = self._latest.get(place)
-            if values is None:
-                values = self._latest[place] = {}
-            values.update(record.values)
-            if record.nonfinite:
-                values.update(record.items())
+            self.take_row(record.stage, record.axis, record.items() if record.nonfinite else record.values)
         elif type(record) is Checkpoint:
             self._take_checkpoint(record)
+
+    def take_row(self, stage: str, axis: str, values: Mapping[str, float]) -> None:
+        """`take` of a `Scalars` with these fields."""
+        try:
+            known = self._latest[stage, axis]
+        except KeyError:
+            known = self._latest[stage, axis] = {}
+        count = len(known)
+        known.update(values)
+        if len(known) != count:  # names that are no texts are found when they are new
+            self._latest[stage, axis] = {str(name): value for name, value in known.items()}
 
     def knows(self, checkpoint: str) -> bool:
         """Whether the mark of a checkpoint came."""

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from etm_lightning.journal import sync_folder
+from etm_lightning.disk import LOCAL
 from etm_lightning.records import FORMAT
 
 STORE = "etm_runs"
@@ -107,8 +107,8 @@ class RunFolder:
                 temporary.rename(self.identity_file)
         finally:
             temporary.unlink(missing_ok=True)
-        sync_folder(self.path)
-        sync_folder(self.path.parent)
+        LOCAL.sync_folder(self.path)
+        LOCAL.sync_folder(self.path.parent)
 
     def attempts(self) -> int:
         """The highest number of an attempt that wrote a file; 0 if none did."""

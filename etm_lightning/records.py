@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -245,8 +245,8 @@ def encode(record: Known) -> bytes:
     """
     body = _encoder.encode(record)
     # the encoder silently makes null of a number that JSON does not have
-    if isinstance(record, Scalars):
-        suspicious = not math.isfinite(sum(record.values.values(), record.time))
+    if type(record) is Scalars:
+        suspicious = not isfinite(sum(record.values.values(), record.time))
     else:
         suspicious = b"null" in body
     if suspicious:
@@ -256,7 +256,7 @@ def encode(record: Known) -> bytes:
 
 def _check(value: Json, where: str) -> None:
     """Raise ValueError if there is a number that is not finite in `value`."""
-    if isinstance(value, float) and not math.isfinite(value):
+    if isinstance(value, float) and not isfinite(value):
         raise ValueError(f"`{where}` must be finite but got {value}: give {str(value)!r} as a text instead")
     if isinstance(value, dict):
         for key, part in value.items():
@@ -288,7 +288,7 @@ def split(values: Mapping[str, float]) -> tuple[dict[str, float], dict[str, Nonf
     finite: dict[str, float] = {}
     nonfinite: dict[str, Nonfinite] = {}
     for name, value in values.items():
-        if math.isfinite(value):
+        if isfinite(value):
             finite[name] = value
         else:
             nonfinite[name] = "nan" if value != value else "inf" if value > 0 else "-inf"

@@ -62,12 +62,18 @@ class Companion:
         attempt: the attempt that is accompanied.
         sinks: names of the sinks.
         timeout: seconds to wait for them at the end; by default `finish_timeout()`.
+        rank: on a node above the first the rank of this process: then only its hardware is sampled.
     """
 
     def __init__(
-        self, folder: RunFolder, attempt: int, sinks: Sequence[str], timeout: float | None = None
+        self,
+        folder: RunFolder,
+        attempt: int,
+        sinks: Sequence[str],
+        timeout: float | None = None,
+        rank: int = 0,
     ) -> None:
-        self._folder, self._attempt, self._sinks = folder, attempt, list(sinks)
+        self._folder, self._attempt, self._sinks, self._rank = folder, attempt, list(sinks), rank
         self._timeout = finish_timeout() if timeout is None else timeout
         self._process: subprocess.Popen[bytes] | None = None
         self._due = time.monotonic() + START_AFTER[bool(sinks)]
@@ -80,6 +86,11 @@ class Companion:
     def pid(self) -> int | None:
         """The shipper's process, while there is one."""
         return self._process.pid if self._process and self._process.poll() is None else None
+
+    @property
+    def left(self) -> bool:
+        """Whether it saw the end of the training and left."""
+        return self._process is not None and self._process.poll() == 0
 
     def tick(self, *, ended: bool) -> bool:
         """Look after the shipper, about once a second.
@@ -154,6 +165,10 @@ class Companion:
     def _start(self, *more: str) -> None:
         me = this_process()
         arguments = ["--attempt", str(self._attempt), "--pid", str(me.pid), "--born", repr(me.born), *more]
+        name = f"shipper-{self._attempt}"
+        if self._rank:
+            arguments += ["--rank", str(self._rank)]
+            name += f".{self._rank}"
         command = [sys.executable, "-P", "-m", "etm_lightning.track.shipper", str(self._folder.path)]
         paths = [path or os.getcwd() for path in sys.path]
         environment = {
@@ -164,7 +179,7 @@ class Companion:
         }
         try:
             self._folder.logs.mkdir(parents=True, exist_ok=True)
-            with (self._folder.logs / f"shipper-{self._attempt}.log").open("ab") as output:
+            with (self._folder.logs / f"{name}.log").open("ab") as output:
                 self._process = _spawn(command + arguments, output, environment)
         except OSError as error:
             self._restarts += 1

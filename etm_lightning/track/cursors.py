@@ -24,6 +24,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         writers: by writer, the last record that the sink has safely.
+        reaching: by writer, the last record that was on its way when this was written: the sink may have it.
         state: what the sink wants to know when it is opened again.
         generation: how often the sink was begun anew.
         superseded: the state of the generation before.
@@ -32,6 +33,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     writers: dict[str, Cursor] = {}
+    reaching: dict[str, Cursor] = {}
     state: dict[str, Json] = {}
     generation: int = 0
     superseded: dict[str, Json] = {}

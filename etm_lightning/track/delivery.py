@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from itertools import islice
+from traceback import format_exception
 from typing import Any
 
 import msgspec
@@ -115,7 +116,7 @@ class Delivery:
         """Deliver up to `BATCH` records; those of one call are one `write`."""
         if self._tail is None:
             self._progress = load(self._path)
-            self._tail = Tail(self.folder.journal, self._progress.writers)
+            self._tail = _tail(self.folder, self._progress)
         places: dict[str, Cursor] = {}
         records: list[Record] = []
         try:
@@ -133,12 +134,20 @@ class Delivery:
     def _hand_over(self, records: list[Record], places: Mapping[str, Cursor]) -> None:
         if self._sink is None:
             self._sink = self._open()
+        # should we die or hear no answer, a later attempt that makes these void has to know of them
+        reaching = {**self._progress.reaching, **places}
+        self._progress = msgspec.structs.replace(self._progress, reaching=reaching)
+        store(self._path, self._progress)
         self._sink.write(records)
         state = dict(self._sink.flush())
         if not self._lease.held():
             raise TakenError(f"the right to deliver to {self.name} was lost")
         self._progress = msgspec.structs.replace(
-            self._progress, writers={**self._progress.writers, **places}, state=state, error=""
+            self._progress,
+            writers={**self._progress.writers, **places},
+            reaching={},
+            state=state,
+            error="",
         )
         store(self._path, self._progress)
         self.delivered += len(records)
@@ -170,9 +179,8 @@ class Delivery:
         self._wait_until = self._clock() + wait
         words = redact(str(error) if self.refused else f"{type(error).__name__}: {error}")
         if words != self.error:
-            log.warning(
-                "%s: %s", self.name, words, exc_info=not isinstance(error, RefusedError | ImportError)
-            )
+            where = "" if self.refused else "\n" + redact("".join(format_exception(error)).rstrip())
+            log.warning("%s: %s%s", self.name, words, where)
         self.error = words
         if self._lease.held():
             store(self._path, msgspec.structs.replace(load(self._path), error=words))
@@ -191,13 +199,18 @@ class Delivery:
             try:
                 sink.close()
             except Exception as error:  # it is not needed any more, and what it has is in the stored place
-                log.warning("%s could not be closed: %s: %s", self.name, type(error).__name__, error)
+                words = redact(f"{type(error).__name__}: {error}")
+                log.warning("%s could not be closed: %s", self.name, words)
+
+
+def _tail(folder: RunFolder, progress: Progress) -> Tail:
+    return Tail(folder.journal, progress.writers, reaching=progress.reaching)
 
 
 def lag(folder: RunFolder, name: str, most: int = 100_000) -> int:
     """How many records a sink has not got yet, counted up to `most`."""
-    cursors = load(progress_file(folder, name)).writers
+    progress = load(progress_file(folder, name))
     try:
-        return sum(1 for _ in islice(Tail(folder.journal, cursors).poll(), most))
+        return sum(1 for _ in islice(_tail(folder, progress).poll(), most))
     except SupersededError:
         return sum(1 for _ in islice(Tail(folder.journal).poll(), most))

@@ -15,7 +15,9 @@ from typing import Any, Literal, ParamSpec
 
 from etm_lightning.layout import RunFolder, project_folder
 from etm_lightning.track.clocks import last_batch, logger_step, of_evaluation_batch, rank_of, row_to_come
+from etm_lightning.track.companion import wanted
 from etm_lightning.track.farewell import farewell
+from etm_lightning.track.keeper import keep
 from etm_lightning.track.models import Kept, Models, summary
 from etm_lightning.track.origin import (
     Decision,
@@ -27,6 +29,7 @@ from etm_lightning.track.origin import (
     run_of,
 )
 from etm_lightning.track.outcome import Outcome, outcome_of
+from etm_lightning.track.outpost import Outpost
 from etm_lightning.track.placed import Placed
 from etm_lightning.track.plain import plain
 from etm_lightning.track.run import Run
@@ -134,6 +137,7 @@ class ETMLogger(Placed):
         self.all_ranks = all_ranks
         self.failures = 0
         self._run: Run | None = None
+        self._outpost: Outpost | None = None
         self._trainer: Callable[[], Any] = lambda: None
         self._params: dict[str, dict[str, Any]] = {}
         self._given: dict[str, dict[str, Any]] = {}
@@ -216,6 +220,17 @@ class ETMLogger(Placed):
         run.log(values, step=step, epoch=epoch, stage=stage, axis=axis)
         with contextlib.suppress(TypeError, ValueError, OverflowError):  # the run has told it
             self._next_step = int(step) + 1
+
+    @_guarded
+    def log_row(self, values: Mapping[str, Any], stage: str, axis: str, step: int, epoch: int | None) -> None:
+        """Record numbers whose place is known, as `fast_log` gives them."""
+        if self.run.muted:
+            return
+        if "epoch" in values:
+            values = dict(values)
+            epoch = values.pop("epoch")
+        self.run.log(values, step=step, epoch=epoch, stage=stage, axis=axis)
+        self._next_step = step + 1
 
     @_guarded
     def log_hyperparams(self, params: Any = None, *args: Any, **kwargs: Any) -> None:
@@ -372,7 +387,8 @@ class ETMLogger(Placed):
             if self.run.started:
                 self._renew()
             folder = RunFolder(self.run.folder.path.parent / found[0].run)
-            return Decision(found[0], reason, self.run.id, folder.attempts() + 1)
+            attempt = self.run.reserve() if reason else folder.attempts() + 1
+            return Decision(found[0], reason, self.run.id, attempt)
         except Exception as error:
             self._failed("origin_of", error)
             return None
@@ -389,6 +405,7 @@ class ETMLogger(Placed):
         if decided.reason:
             self._loaded = False  # what the run did before, if anything, is not gone on with
             self.run.become(id=decided.id, forked_from=origin.run)
+            self.run.attempt = decided.attempt
             log.info("run %s is a fork of %s: %s", self.run.id, origin.run, decided.reason)
         else:
             self.run.become(id=origin.run)
@@ -405,6 +422,7 @@ class ETMLogger(Placed):
         self._trained = True
         self._epoch, self._epoch_began = "open", logger_step(trainer)
         self.run.start(restart=not self._loaded)
+        self._accompany(trainer)
         if self.run.shows:
             self._describe(trainer.lightning_module)
 
@@ -423,12 +441,22 @@ class ETMLogger(Placed):
         self._record_new(facts, "model")
 
     @_guarded
-    def start_evaluation(self, ckpt_path: str | None) -> None:
+    def start_evaluation(self, trainer: Any) -> None:
         """Begin to write for an evaluation: a run of its own when no training came before it here."""
-        tested = "" if self.run.started else run_of(ckpt_path)
+        tested = "" if self.run.started else run_of(trainer.ckpt_path)
         if tested not in ("", self.run.id):
             self.run.become(evaluates=tested)
         self.run.start()
+        self._accompany(trainer)
+
+    def _accompany(self, trainer: Any) -> None:
+        """Have the hardware sampled on a node above the first, which rank 0's companion does not see."""
+        if not trainer.node_rank or trainer.local_rank or not (self._options["shipper"] and wanted()):
+            return
+        run, known = self.run, self._outpost
+        if known is None or known.over or (known.folder, known.attempt) != (run.folder, run.attempt):
+            self._outpost = Outpost(run.folder, run.reserve(), run.rank)
+            keep(self._outpost)
 
     def lead(self) -> tuple[str, int]:
         """What ranks above 0 need to write with `all_ranks`, now that rank 0 has begun."""
@@ -550,7 +578,7 @@ class ETMLogger(Placed):
 
     def __getstate__(self) -> dict[str, Any]:
         """Identity, not handles: another process that gets this logger joins the same run."""
-        state = self.__dict__ | {"_run": self.run}
+        state = self.__dict__ | {"_run": self.run, "_outpost": None}
         del state["_trainer"]
         return state
 

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from pytorch_lightning import Callback
+from pytorch_lightning.trainer.connectors.logger_connector.fx_validator import _FxValidator
+from pytorch_lightning.utilities.data import extract_batch_size
+from torch import Tensor
+from torchmetrics import Metric, MetricCollection
 
 from etm_lightning.track.callback import Lifecycle
+from etm_lightning.track.fast import FastPath
+from etm_lightning.track.fast_options import Rules
 from etm_lightning.track.monitor import Measuring
 
 
@@ -14,3 +20,9 @@ class ETMCallback(Lifecycle, Callback):  # type: ignore[misc,unused-ignore]
 
 class Monitor(Measuring, Callback):  # type: ignore[misc,unused-ignore]
     """Measures while the Trainer trains; see `etm_lightning.track.monitor.Measuring`."""
+
+
+class FastLog(FastPath, Callback):  # type: ignore[misc,unused-ignore]
+    """Brings what `fast_log` is given to a Trainer's loggers, monitors and progress bar."""
+
+    rules = Rules(_FxValidator, Tensor, Metric, MetricCollection, extract_batch_size)

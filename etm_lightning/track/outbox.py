@@ -13,13 +13,15 @@ from typing import Any
 
 from etm_lightning.journal import Journal
 from etm_lightning.layout import RunFolder
-from etm_lightning.records import Gap, Known, Started
+from etm_lightning.records import Known, Started
 from etm_lightning.track.media import Exhibit, Parcel
+from etm_lightning.track.spool import PATIENCE, Spool
 from etm_lightning.track.worker import WORKER
 
+Item = Known | Exhibit | Parcel
 log = logging.getLogger(__name__)
 
-Item = Known | Exhibit | Parcel
+_MADE_BY_THREAD = (Exhibit, Parcel)
 
 _MOST_WAITING = 100_000
 _MOST_BYTES = 256 << 20
@@ -28,8 +30,7 @@ _MOST_BYTES = 256 << 20
 class Outbox:
     """Lets records wait until there is a journal, and then writes them.
 
-    A disk that fails costs the records it refused: they are counted, and the first record it takes again
-    comes after a `gap`. A signal handler and a forked child may use it.
+    A signal handler and a forked child may use it. What a slow or failing disk means is `Spool`'s to know.
 
     Exhibits and parcels are made to records by a thread, so these come later than what was put meanwhile. The
     thread says nothing and waits for nobody: what fails there is kept for `failures`.
@@ -39,16 +40,17 @@ class Outbox:
 
     Attributes:
         waiting: what waits for the journal.
-        lost: how many records the disk refused.
+        spool: what writes to the journal; None before there is one.
+        failed: what `failures` has to tell.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.waiting: deque[Item] = deque()
-        self.lost = 0
         self._clock = clock
         self._journal: Journal | None = None
+        self.spool: Spool | None = None
         self._folder = RunFolder(Path())
-        self._untold, self._since = 0, 0.0
+        self._overflow, self._since = 0, 0.0
         self._carried = 0
         self._bytes = 0
         self._forget()
@@ -57,11 +59,21 @@ class Outbox:
     def _forget(self) -> None:
         """Nothing has come from the thread."""
         self._made: deque[Known] = deque()
-        self._failed: deque[Exception] = deque()
+        self.failed: deque[Exception] = deque()
 
     @property
     def opened(self) -> bool:
-        return self._journal is not None
+        return self.spool is not None
+
+    @property
+    def degraded(self) -> bool:
+        """Whether records wait in memory because the disk is slow or fails."""
+        return self.spool is not None and self.spool.degraded
+
+    @property
+    def lost(self) -> int:
+        """How many records there was no room for."""
+        return self._overflow if self.spool is None else self.spool.lost
 
     @property
     def writer(self) -> str:
@@ -81,7 +93,10 @@ class Outbox:
         else:  # the process that began took with it what waited when the run was pickled
             for _ in range(min(self._carried, len(self.waiting))):
                 self.waiting.popleft()
-        self._folder, self._journal = folder, journal
+        self._folder, self._journal, self.spool = folder, journal, Spool(journal, self._clock)
+        if self._overflow:
+            self.spool.miss("the run could not be started", self._overflow, self._since)
+            self._overflow = 0
 
     def put(self, item: Item) -> None:
         """Write a record, or let it wait; what has to be made into a record first is left to the thread.
@@ -91,29 +106,24 @@ class Outbox:
             ValueError: if it holds what JSON cannot, such as half of a surrogate pair.
             OverflowError: if it holds a number that is too large.
         """
-        if self._journal is None:
+        if self.spool is None:
             self._wait(item)
-        elif not isinstance(item, Exhibit | Parcel):
-            self._write(self._journal, item)
+        elif not isinstance(item, _MADE_BY_THREAD):
+            self.spool.write(item)
         elif not WORKER.take(partial(self._make, item), self._deliver, item.size):
             self._make(item)
             self._deliver_all()
 
     def flush(self) -> None:
-        """Return when what the thread got so far is in the journal."""
+        """Return when what the thread got so far is made and handed on."""
         WORKER.flush()
         self._deliver_all()
-
-    @property
-    def troubled(self) -> bool:
-        """Whether `failures` has something to tell."""
-        return bool(self._failed)
 
     def failures(self) -> list[str]:
         """What went wrong in the thread since the last call; what the disk refused is counted as lost."""
         texts = []
-        while self._failed:
-            error = self._failed.popleft()
+        while self.failed:
+            error = self.failed.popleft()
             if isinstance(error, OSError):
                 self._miss(str(error))
             else:
@@ -126,8 +136,14 @@ class Outbox:
         Raises:
             OSError: if it refuses.
         """
-        if self._journal is not None:
-            self._journal.sync()
+        if self.spool is not None:
+            self.spool.sync()
+
+    def settle(self, patience: float = PATIENCE) -> int:
+        """Wait for the disk, for so many seconds; how many records still wait then."""
+        if self.spool is None or self.spool.flush(patience):
+            return 0
+        return self.spool.waiting
 
     def _wait(self, item: Item) -> None:
         size = item.size if isinstance(item, Exhibit) else 0
@@ -145,61 +161,54 @@ class Outbox:
         try:
             self._made.append(item.store(self._folder))
         except Exception as error:  # a stranger's picture may be anything
-            self._failed.append(error)
+            self.failed.append(error)
 
     def _deliver(self, patience: float = 0.005) -> bool:
-        """Write what was made; False if somebody has held the journal for `patience` seconds.
+        """Write what was made; False if somebody has been writing for `patience` seconds.
 
-        A signal handler that waits for the thread may have interrupted an `append`, which holds the journal.
-        So the thread takes nothing up before it has the journal, and gives up rather than wait for it.
+        A signal handler that waits for the thread may have interrupted a `write`. So the thread takes
+        nothing up before it can write, and gives up rather than wait for that.
         """
-        journal = self._journal
-        if journal is None or not self._made:
+        spool = self.spool
+        if spool is None or not self._made:
             return True
-        if not journal.lock.acquire(timeout=patience):
+        if not spool.acquire(patience):
             return False
         try:
             while self._made:
-                self._append(journal, self._made.popleft())
+                spool.write(self._made.popleft())
         except IndexError:  # a signal handler was quicker
             return True
         except Exception as error:
-            self._failed.append(error)
+            self.failed.append(error)
             return not self._made
         finally:
-            journal.lock.release()
+            spool.release()
         return True
 
     def _deliver_all(self) -> None:
         while not self._deliver(patience=-1):  # each time with one record less
             pass
 
-    def _write(self, journal: Journal, item: Known) -> None:
-        try:
-            self._append(journal, item)
-        except OSError as error:
-            self._miss(str(error))
-
-    def _append(self, journal: Journal, item: Known) -> None:
-        if self._untold:
-            with journal.lock:
-                gap = Gap(time=self._clock(), lost=self._untold, since=self._since, reason="the disk failed")
-                journal.append(gap)
-                self._untold = 0
-        journal.append(item)
-
     def _miss(self, reason: str) -> None:
-        if not self._untold:
+        if self.spool is not None:
+            self.spool.miss(reason)
+            return
+        if not self._overflow:
             self._since = self._clock()
             log.warning("records are being lost: %s", reason)
-        self._untold += 1
-        self.lost += 1
+        self._overflow += 1
 
     def __getstate__(self) -> dict[str, Any]:
         """What waits goes with the copy: whichever process starts the run writes it down."""
-        state = self.__dict__ | {"_journal": None, "waiting": self.waiting.copy(), "lost": 0, "_untold": 0}
+        state = self.__dict__ | {
+            "_journal": None,
+            "spool": None,
+            "waiting": self.waiting.copy(),
+            "_overflow": 0,
+        }
         self._carried = len(self.waiting)
-        return state | {"_made": deque(), "_failed": deque()}
+        return state | {"_made": deque(), "failed": deque()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -213,6 +222,8 @@ def _after_fork() -> None:
     """In the child of a fork: what the thread made is the parent's to write."""
     for outbox in list(_outboxes):
         outbox._forget()
+        if outbox.spool is not None:
+            outbox.spool.forked()
 
 
 os.register_at_fork(after_in_child=_after_fork)

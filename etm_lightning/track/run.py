@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, get_args
@@ -18,7 +18,17 @@ from etm_lightning.headline import Headline, as_json, follow_headline
 from etm_lightning.journal import Journal
 from etm_lightning.layout import Identity, RunFolder, new_run_id, new_store, project_folder
 from etm_lightning.process import Process, this_process
-from etm_lightning.records import Alert, Checkpoint, Ended, Params, Saved, Scalars, Started, Text, split
+from etm_lightning.records import (
+    Alert,
+    Checkpoint,
+    Ended,
+    Params,
+    Saved,
+    Scalars,
+    Started,
+    Text,
+    split,
+)
 from etm_lightning.track.code import Code, code
 from etm_lightning.track.companion import Companion, wanted
 from etm_lightning.track.configured import ABOUT, configured
@@ -189,8 +199,13 @@ class Run(Exhibits):
 
     @property
     def lost(self) -> int:
-        """How many records the disk refused."""
+        """How many records could not be kept, in memory or on disk."""
         return self._outbox.lost
+
+    @property
+    def degraded(self) -> bool:
+        """Whether records wait in memory, because the disk is slow or fails."""
+        return self._outbox.degraded
 
     def become(self, **fields: Any) -> None:
         """Change the identity of a run that has not started.
@@ -318,22 +333,39 @@ class Run(Exhibits):
         Raises:
             TypeError: with `strict`, for a value that is not one number; the others are recorded.
         """
-        numbers: dict[str, float] = {}
-        wrong: list[str] = []
-        for name, value in values.items():
-            if type(name) is not str:
-                name = str(name)
-            try:
-                numbers[name] = value if type(value) is float else number(value)
-            except TypeError as error:
-                wrong.append(f"`values[{name!r}]` {error}")
+        for value in values.values():
+            if value.__class__ is not float:
+                break
+        else:
+            spool = self._outbox.spool
+            # does nothing stand between them and the journal?
+            if (
+                spool is not None
+                and self._end is None
+                and not self.muted
+                and not self._outbox.failed
+                and type(step) is int
+                and (epoch is None or type(epoch) is int)
+                and values
+            ):
+                try:
+                    spool.write_row(self._clock(), step, axis, epoch, stage, values)
+                    self._headline.take_row(stage, axis, values)
+                    return
+                except (TypeError, ValueError, OverflowError):  # NaN, an infinity, a strange mapping or name
+                    pass
+        self._log(values, step, epoch, stage, axis)
+
+    def _log(self, values: Mapping[str, Any], step: Any, epoch: Any, stage: str, axis: str) -> None:
+        """`log` for whatever may come."""
+        numbers, wrong = _numbers(values)
         try:
             step, epoch = int(step), None if epoch is None else int(epoch)
         except (TypeError, ValueError, OverflowError):
-            wrong.append(f"`step`, `epoch` must be whole numbers but got {plain(step)!r}, {plain(epoch)!r}")
-            numbers = {}
+            where = f"{plain(step)!r}, {plain(epoch)!r}"
+            wrong, numbers = f"`step`, `epoch` must be whole numbers but got {where}", {}
         if numbers:
-            finite, nonfinite = (numbers, {}) if math.isfinite(sum(numbers.values())) else split(numbers)
+            finite, nonfinite = split(numbers)
             self._record(
                 Scalars(
                     time=self._clock(),
@@ -346,7 +378,7 @@ class Run(Exhibits):
                 )
             )
         if wrong:
-            self._reject("; ".join(wrong))
+            self._reject(wrong)
 
     def log_params(self, params: Mapping[str, Any], *, about: str = "config") -> None:
         """Record settings; any object is taken, and shown as well as JSON can.
@@ -425,7 +457,7 @@ class Run(Exhibits):
                 path=relative(self.folder, Path(path)),
                 monitor=monitor,
                 mode=mode,
-                score=score if score is not None and math.isfinite(score) else None,
+                score=score if score is not None and isfinite(score) else None,
                 best=best,
             )
         )
@@ -484,6 +516,9 @@ class Run(Exhibits):
     def sync(self) -> None:
         """Wait for media that are being made; ask the disk to keep through a power cut what was recorded."""
         self._flush()
+        left = self._outbox.settle()
+        if left:
+            log.warning("run %s: the disk does not take %d records, they are in memory only", self.id, left)
         self._keep()
 
     def _keep(self) -> None:
@@ -533,7 +568,7 @@ class Run(Exhibits):
     def _record(self, item: Item) -> None:
         if self.muted or (self.rank and not isinstance(item, _SHARD)):
             return
-        if self._outbox.troubled:
+        if self._outbox.failed:
             self._tell()
         if self._end is not None:  # reopened
             self._end = None
@@ -576,6 +611,18 @@ class Run(Exhibits):
         if self.rejected == 1:
             self.alert("a value could not be logged", plain(text))
             log.warning("run %s: a value could not be logged: %s", self.id, text)
+
+
+def _numbers(values: Mapping[str, Any]) -> tuple[dict[str, float], str]:
+    """The values that are numbers, by names that are texts, and what is wrong with the others."""
+    numbers: dict[str, float] = {}
+    wrong: list[str] = []
+    for name, value in values.items():
+        try:
+            numbers[str(name)] = value if type(value) is float else number(value)
+        except TypeError as error:
+            wrong.append(f"`values[{name!r}]` {error}")
+    return numbers, "; ".join(wrong)
 
 
 def _checked_id(id: str) -> str:

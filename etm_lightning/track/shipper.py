@@ -26,6 +26,7 @@ from etm_lightning.records import Alert, Ended, Header, Known, Scalars
 from etm_lightning.track.configured import Configured
 from etm_lightning.track.delivery import Delivery, lag
 from etm_lightning.track.hardware import Hardware, memory_in_use, oom_kills
+from etm_lightning.track.redact import redact
 
 log = logging.getLogger("etm.shipper")
 
@@ -34,6 +35,13 @@ FIRST_SAMPLE, SAMPLE_EVERY = 1.0, 10.0
 IDLE = 5.0
 LINGER = 60.0
 STUCK = 60.0
+
+
+class Redacted(logging.Formatter):
+    """Lines without secrets: clients of sinks log addresses, and what they raise may tell a token."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
 
 
 class Watch:
@@ -98,13 +106,16 @@ class Shipper:
         folder: the run's folder.
         attempt: the attempt that it accompanies.
         process: the training's process.
+        rank: on a node above the first the rank of that process: then only hardware is sampled.
     """
 
-    def __init__(self, folder: RunFolder, attempt: int, process: Process) -> None:
-        self._folder, self._attempt, self._process = folder, attempt, process
+    def __init__(self, folder: RunFolder, attempt: int, process: Process, rank: int = 0) -> None:
+        self._folder, self._process, self._rank = folder, process, rank
         self._watch = Watch(folder, attempt, process)
         self._configured = Configured(folder)
-        self._journal = Journal(folder.journal, run=folder.path.name, attempt=attempt, role="shipper")
+        self._journal = Journal(
+            folder.journal, run=folder.path.name, attempt=attempt, role="shipper", rank=rank
+        )
         self._hardware = Hardware(process.pid, folder.path)
         self._created = folder.identity().created
         self._oom_kills = oom_kills()
@@ -130,7 +141,7 @@ class Shipper:
             if ended_since and now - ended_since > IDLE:
                 break
             self._asked.wait(POLL)
-        if not self._watch.alive() and not self._watch.ended():
+        if not self._rank and not self._watch.alive() and not self._watch.ended():
             self._note_death()
         self._carry()
         self._drain()
@@ -162,6 +173,8 @@ class Shipper:
 
     def _carry(self) -> None:
         """Start a carrier for each sink that the run is configured with."""
+        if self._rank:
+            return
         for name, options in self._configured.ask().items():
             if name not in self._carriers:
                 carrier = self._carriers[name] = Carrier(Delivery(self._folder, name, options))
@@ -200,12 +213,15 @@ def main() -> None:
     parser.add_argument("--attempt", type=int, required=True)
     parser.add_argument("--pid", type=int, required=True)
     parser.add_argument("--born", type=float, required=True)
+    parser.add_argument("--rank", type=int, default=0, help="above 0: only sample the hardware")
     parser.add_argument("--finish", action="store_true", help="the training is over: deliver and leave")
     given = parser.parse_args()
     os.nice(5)  # the training comes first
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
-    me = this_process()
-    shipper = Shipper(RunFolder(given.folder), given.attempt, Process(host(), me.boot, given.pid, given.born))
+    to_file = logging.StreamHandler()  # stderr is the log file of the run
+    to_file.setFormatter(Redacted("%(asctime)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[to_file])
+    training = Process(host(), this_process().boot, given.pid, given.born)
+    shipper = Shipper(RunFolder(given.folder), given.attempt, training, given.rank)
     signal.signal(signal.SIGTERM, shipper.finish)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})

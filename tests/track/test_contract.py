@@ -20,7 +20,7 @@ from omegaconf import OmegaConf
 from etm_lightning import ETMLogger
 from etm_lightning.layout import RunFolder
 from etm_lightning.reading import writers
-from etm_lightning.records import Alert, Gap, Params, Scalars
+from etm_lightning.records import Alert, Params, Scalars
 from tests.track.lines import (
     QUIET,
     Line,
@@ -282,7 +282,7 @@ def test_what_waited_for_a_store_is_written_once_there_is_one(tmp_path: Path) ->
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
-def test_a_full_disk_costs_what_it_refused_and_a_gap_says_how_much(tmp_path: Path) -> None:
+def test_a_full_disk_costs_nothing_and_is_told(tmp_path: Path) -> None:
     class Unlucky(Line):
         def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
             journal, moved = folder.journal, folder.path / "moved"
@@ -300,9 +300,9 @@ def test_a_full_disk_costs_what_it_refused_and_a_gap_says_how_much(tmp_path: Pat
     run = trainer(logger, limit_val_batches=0)
     run.fit(Unlucky())
     assert run.global_step == 4
-    assert [row.step for row in rows(folder)] == [0, 3]
-    assert [gap.lost for gap in of_kind(folder, Gap)] == [2]
-    assert logger.run.lost == 2
+    assert [row.step for row in rows(folder)] == [0, 1, 2, 3]
+    assert logger.run.lost == 0
+    assert "the disk refuses to write" in [alert.title for alert in of_kind(folder, Alert)]
     assert ends(folder) == ["finished"]
 
 

@@ -25,7 +25,7 @@ OLD = """
     from pytorch_lightning.loggers import CSVLogger, Logger
     import torch
     from torch.utils.data import DataLoader, TensorDataset
-    from etm_lightning import ETMCallback, Monitor
+    from etm_lightning import ETMCallback, Monitor, fast_log
 
     assert issubclass(Monitor, Callback) and issubclass(ETMCallback, Callback)
 
@@ -37,6 +37,7 @@ OLD = """
         def training_step(self, batch, i):
             loss = self.line(batch[0]).square().mean()
             self.log("train/loss", loss)
+            fast_log(self, {"fast/loss": loss}, on_epoch=True)
             return loss
         def validation_step(self, batch, i):
             self.log("val/loss", self.line(batch[0]).square().mean(), on_step=True, on_epoch=True)
@@ -81,6 +82,8 @@ def test_pytorch_lightning_alone_is_followed_as_lightning_is(tmp_path: Path) -> 
     assert (stored.status, stored.attempts, stored.params) == ("finished", 2, {"lr": 0.1})
     folder = only_run(tmp_path / "store")
     assert points(folder, "train/loss") == [("train", "step", n, n // 4) for n in range(12)]
+    assert points(folder, "fast/loss_step") == points(folder, "train/loss")
+    assert points(folder, "fast/loss_epoch") == [("train", "step", n, n // 4) for n in (3, 7, 11)]
     assert {p[:2] for p in points(folder, "val/loss_step")} == {("validate", "eval_batch")}
     assert [p[2] for p in points(folder, "slope")] == [0, 2, 4, 6]
 
