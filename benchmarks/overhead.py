@@ -176,7 +176,7 @@ def known() -> list[str]:
     """The kinds that this version can train with."""
     import etm_lightning
 
-    return [kind for kind in KINDS if kind != "fast" or hasattr(etm_lightning, "fast_log")]
+    return [kind for kind in KINDS if kind != "fast" or "fast_log" in etm_lightning.__all__]
 
 
 def rounds(kinds: list[str], widths: list[int], count: int, steps: int | None = None) -> Found:

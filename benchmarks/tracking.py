@@ -171,7 +171,7 @@ def main() -> None:
     training: overhead.Found = {}
     notes = []
     if "calls" in only:
-        calls = session.pairs(tracking_watch.calls, rounds, calls=int(2000 * scale), seconds=4 * scale)
+        calls = session.pairs(tracking_watch.calls, rounds, calls=int(2000 * scale), seconds=7 * scale)
     if "kept" in only:
         durable = session.pairs(tracking_watch.durable, halves, calls=50_000, seconds=2 * scale)
         killed = session.kills([4 * scale * random.uniform(0.5, 1) for _ in range(halves)])

@@ -391,9 +391,8 @@ def clearml(folder: Path) -> Life:
 
     yield None
     Task.set_offline(True)
-    parts = ("frameworks", "arg_parser", "streams")
-    off = {f"auto_connect_{part}": False for part in parts}
-    task = Task.init("bench", "bench", auto_resource_monitoring=False, **off)
+    off = {"auto_connect_arg_parser": False, "auto_connect_streams": False, "auto_resource_monitoring": False}
+    task = Task.init("bench", "bench", auto_connect_frameworks={"detect_repository": False}, **off)
     logger = task.get_logger()
 
     def log(row: Row, step: int) -> None:

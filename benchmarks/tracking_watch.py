@@ -20,7 +20,7 @@ import psutil
 from tracking_peers import PEERS
 
 HERE = Path(__file__).parent
-PATIENCE = 60
+PATIENCE = 90
 """Seconds that a process may take in all."""
 
 
@@ -55,8 +55,13 @@ class Alone:
                 "OMP_NUM_THREADS": "1",
             },
         )
-        self._alarm = threading.Timer(PATIENCE, self._process.kill)
+        self._late = False
+        self._alarm = threading.Timer(PATIENCE, self._give_up)
         self._alarm.start()
+
+    def _give_up(self) -> None:
+        self._late = True
+        self._process.kill()
 
     def hear(self) -> dict[str, Any]:
         """The next facts that it tells."""
@@ -64,8 +69,8 @@ class Alone:
         line = self._process.stdout.readline()
         if not line.endswith(b"\n"):
             self._errors.seek(0)
-            last = (self._errors.read().strip().splitlines() or ["it hung"])[-1]
-            raise PeerError(last)
+            told = self._errors.read().strip().splitlines()
+            raise PeerError(told[-1] if told and not self._late else f"took more than {PATIENCE} s")
         return dict(json.loads(line))
 
     def go_on(self) -> None:
