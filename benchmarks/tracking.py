@@ -37,7 +37,7 @@ Measure = Callable[..., dict[str, float]]
 Pair = tuple[dict[str, float], dict[str, float]]
 
 PARTS = ("calls", "kept", "own", "training")
-OWN = {
+OWN: dict[str, dict[str, Any]] = {
     "Run.log, 1 scalar": {"width": 1},
     "Run.log, 10 scalars": {},
     "Run.log, 50 scalars": {"width": 50},
@@ -55,7 +55,7 @@ class Session:
 
     Args:
         peers: folder of the environments of peers that need their own.
-        names: whom to measure; who fails is left out of what follows.
+        names: whom to measure; who fails once is left out of what follows.
 
     Attributes:
         failed: why, by name.
@@ -65,23 +65,23 @@ class Session:
         self.peers, self.names = peers, names
         self.failed: dict[str, str] = {}
         self.versions: dict[str, str] = {}
-        for name in names:
-            self._try(
-                name, lambda name=name: self.versions.update({name: tracking_watch.version(peers, name)})
-            )
+        self._each(self._ask_version)
 
-    def _try(self, name: str, work: Callable[[], Any]) -> None:
-        begin = time.monotonic()
-        try:
-            work()
-        except PeerError as error:
-            self.failed[name] = str(error)
-        took = time.monotonic() - begin
-        print(f"{name:14}{took:6.1f} s  {self.failed.get(name, '')}", file=sys.stderr, flush=True)
+    def _ask_version(self, name: str) -> None:
+        self.versions[name] = tracking_watch.version(self.peers, name)
 
-    @property
-    def sound(self) -> list[str]:
-        return [name for name in self.names if name not in self.failed]
+    def _each(self, work: Callable[[str], None]) -> None:
+        """Do `work` for all who have not failed yet."""
+        for name in self.names:
+            if name in self.failed:
+                continue
+            begin = time.monotonic()
+            try:
+                work(name)
+            except PeerError as error:
+                self.failed[name] = str(error)
+            took = time.monotonic() - begin
+            print(f"{name:14}{took:6.1f} s  {self.failed.get(name, '')}", file=sys.stderr, flush=True)
 
     def pairs(self, measure: Measure, rounds: int, **given: Any) -> dict[str, list[Pair]]:
         """Ours, a peer, ours, the next peer, and so on, `rounds` times."""
@@ -93,23 +93,24 @@ class Session:
             found.setdefault(name, []).append((own, peer))
 
         for _ in range(rounds):
-            for name in self.sound:
-                self._try(name, lambda name=name: pair(name))
-        return {name: pairs for name, pairs in found.items() if name not in self.failed}
+            self._each(pair)
+        return found
 
     def kills(self, moments: list[float]) -> dict[str, list[dict[str, float]]]:
         """Each tracker killed after each of some seconds."""
         found: dict[str, list[dict[str, float]]] = {}
+
+        def kill(name: str, moment: float) -> None:
+            found.setdefault(name, []).append(tracking_watch.killed(self.peers, name, moment))
+
         for moment in moments:
-            for name in self.sound:
-                kill = partial(tracking_watch.killed, self.peers, name, moment)
-                self._try(name, lambda name=name, kill=kill: found.setdefault(name, []).append(kill()))
-        return {name: facts for name, facts in found.items() if name not in self.failed}
+            self._each(partial(kill, moment=moment))
+        return found
 
     def own(self, rounds: int, calls: int) -> dict[str, list[dict[str, float]]]:
         """Variants of our own call, one after the other."""
         most = {"calls": calls, "seconds": 10}
-        orders = [
+        orders: list[tuple[str, str, dict[str, Any]]] = [
             *((title, "ours", {**most, **given}) for title, given in OWN.items()),
             ("Run.log, 10 scalars, 50,000 calls", "ours", {**most, "calls": 50_000}),
             ("Journal.append alone, 10 scalars", "ours-journal", most),
@@ -187,7 +188,7 @@ def main() -> None:
             training = overhead.rounds(TRAININGS, [1, 10, 50], halves)
         if "fast" not in TRAININGS:
             notes.append("Left out: fast: this version has no `fast_log`.")
-    notes += [f"Left out: {name}: {why}" for name, why in session.failed.items()]
+    notes += [f"Failed: {name}: {why}" for name, why in session.failed.items()]
     titles = {name: f"{PEERS[name].title} {session.versions.get(name, '')}" for name in session.names}
     text = tracking_table.text(heading, titles, calls, durable, killed, own, training, notes)
     print(text, end="")

@@ -81,10 +81,6 @@ class Alone:
     def die(self) -> bytes:
         """SIGKILL it and all that it started; what it told that was not heard."""
         assert self._process.stdout
-        family = [self._process, *psutil.Process().children(recursive=True)]
-        for process in family:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
         bury()
         return self._process.stdout.read()
 
@@ -116,7 +112,7 @@ class Alone:
 
 
 def bury() -> None:
-    """Kill and reap what is left of a tracker."""
+    """Kill and reap a tracker with all that it started, which are all processes below this one."""
     deadline = time.monotonic() + 5
     while (left := psutil.Process().children(recursive=True)) and time.monotonic() < deadline:
         for process in left:
