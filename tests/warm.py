@@ -120,7 +120,7 @@ else:
 CLIENT = """#!{python} -SE
 import json, os, signal, socket, struct, sys
 arguments = sys.argv[1:]
-if not arguments or "etm_lightning.track.shipper" in arguments or arguments[0] in ("-", "--version"):
+if not arguments or "etm_lightning.track.shipping.shipper" in arguments or arguments[0] in ("-", "--version"):
     os.execv({python!r}, [{python!r}, *arguments])
 numbers = []
 for name in os.listdir("/proc/self/fd"):

@@ -15,9 +15,8 @@ from typing import Any, Literal, ParamSpec
 
 from etm_lightning.layout import RunFolder, project_folder
 from etm_lightning.track.clocks import last_batch, logger_step, of_evaluation_batch, rank_of, row_to_come
-from etm_lightning.track.companion import wanted
 from etm_lightning.track.farewell import farewell
-from etm_lightning.track.keeper import keep
+from etm_lightning.track.media.placed import Placed
 from etm_lightning.track.models import Kept, Models, summary
 from etm_lightning.track.origin import (
     Decision,
@@ -29,10 +28,11 @@ from etm_lightning.track.origin import (
     run_of,
 )
 from etm_lightning.track.outcome import Outcome, outcome_of
-from etm_lightning.track.outpost import Outpost
-from etm_lightning.track.placed import Placed
 from etm_lightning.track.plain import plain
 from etm_lightning.track.run import Run
+from etm_lightning.track.shipping.companion import wanted
+from etm_lightning.track.shipping.keeper import keep
+from etm_lightning.track.shipping.outpost import Outpost
 from etm_lightning.track.sinks.sink import specifications
 from etm_lightning.track.slurm import requeue_path
 
@@ -81,6 +81,10 @@ class ETMLogger(Placed):
         shipper: whether a companion process delivers to the sinks and samples the hardware.
         finish_timeout: seconds to wait for the sinks when the process ends; by default 5, or 60 where what is
             left behind would be killed.
+        alerts: limits of what the companion alerts to, by name (`track.shipping.alerts.Limits`);
+            False for none, by default as the variable ``ETM_ALERTS`` says.
+        webhook: address that takes alerts as Slack does; by default the variable ``ETM_WEBHOOK``. It is a
+            secret and is not recorded.
         save_code: record the diff of tracked files from their commit as text ``code.diff``, without secrets.
         all_ranks: every rank records its own values, rank 0 all else; needs `ETMCallback`.
 
@@ -88,7 +92,7 @@ class ETMLogger(Placed):
         failures: how many calls failed on our side; the first is an alert in the run.
 
     Raises:
-        ValueError: if the project or the version cannot name a folder.
+        ValueError: if project or version cannot name a folder, or `alerts` or `webhook` cannot be used.
 
     >>> logger = ETMLogger("demo", "/tmp/runs", version="r1")
     >>> logger.name, logger.version, logger.log_dir
@@ -115,6 +119,8 @@ class ETMLogger(Placed):
         save_code: bool = False,
         log_graph: bool = False,
         all_ranks: bool = False,
+        alerts: bool | dict[str, float] | None = None,
+        webhook: str | None = None,
     ) -> None:
         self._options: dict[str, Any] = {
             "project": project,
@@ -130,6 +136,8 @@ class ETMLogger(Placed):
             "shipper": shipper,
             "finish_timeout": finish_timeout,
             "save_code": save_code,
+            "alerts": alerts,
+            "webhook": webhook,
         }
         Run(**self._options)  # tells at once what cannot be
         self._models = Models(log_model)
@@ -265,6 +273,12 @@ class ETMLogger(Placed):
         if self._wants_graph and inputs is not None and self.run.shows:
             self._wants_graph = False
             self.run.log_graph("model/graph", model, inputs)
+
+    @_guarded
+    def alert(self, title: str, text: str = "", **options: Any) -> None:
+        """Record something a person should know; see `Run.alert`."""
+        if self.run.shows:
+            self.run.alert(title, text, **options)
 
     def save(self) -> None:
         """Everything is on disk already; the last row of an epoch settles the checkpoints of its end."""

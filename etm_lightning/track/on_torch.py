@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from etm_lightning.track.fast_trainer import calls_of
-from etm_lightning.track.fast_values import shape_error
+from etm_lightning.track.fast.trainer import calls_of
+from etm_lightning.track.fast.values import shape_error
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch does not type it

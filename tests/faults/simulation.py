@@ -18,8 +18,8 @@ from etm_lightning.journal import Journal
 from etm_lightning.layout import Identity, RunFolder
 from etm_lightning.reading import Damage, follow, writers
 from etm_lightning.records import Alert, Checkpoint, Gap, Header, Known, Params, Record, Scalars, Started
-from etm_lightning.track.cursors import Lease, progress_file
-from etm_lightning.track.delivery import Delivery, lag
+from etm_lightning.track.shipping.cursors import Lease, progress_file
+from etm_lightning.track.shipping.delivery import Delivery, lag
 from etm_lightning.track.spool import Spool
 from tests.faults.simulated_disk import Killed, SimulatedDisk
 from tests.faults.simulated_lives import Clock, Life, Reader

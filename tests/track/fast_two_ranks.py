@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +17,8 @@ from tests.track.fast_lines import WAYS, Given
 
 class Shared(Given):
     """Rank 1 has larger values and, in validation, larger batches."""
+
+    name = ""
 
     def training_step(self, batch: Any, batch_idx: int) -> Any:
         loss = self.loss(batch)
@@ -39,24 +38,21 @@ class Shared(Given):
         x = torch.linspace(-1, 1, 32).reshape(-1, 1)
         return DataLoader(TensorDataset(x, 3 * x + 1), batch_size=4)
 
+    def on_fit_end(self) -> None:
+        found = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
+        found["best"] = float(Path(self.trainer.checkpoint_callback.best_model_path).stem.partition("=")[2])  # type: ignore[union-attr]
+        Path(f"{self.name}-{self.global_rank}.json").write_text(json.dumps(found))
 
-def main(folder: Path) -> None:
+
+def main() -> None:
     for name, give in WAYS.items():
-        logger: Any = ETMLogger("p", folder / name)
-        best = ModelCheckpoint(folder / f"saved-{name}", monitor="val/loss", filename="{epoch}")
+        logger: Any = ETMLogger("p", name)
+        best = ModelCheckpoint(f"saved-{name}", monitor="val/loss", filename="{epoch}")
         trainer = pl.Trainer(
-            accelerator="cpu", devices=2, strategy="ddp", logger=logger, max_epochs=2, log_every_n_steps=2,
-            enable_progress_bar=False, enable_model_summary=False,
+            accelerator="cpu", devices=2, strategy="ddp_fork", logger=logger, max_epochs=2,
+            log_every_n_steps=2, enable_progress_bar=False, enable_model_summary=False,
             callbacks=[EarlyStopping("val/loss", patience=1), best],
         )  # fmt: skip
-        trainer.fit(Shared(give))
-        found = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        rank = os.environ.get("LOCAL_RANK", "0")
-        found["best"] = float(Path(best.best_model_path).stem.partition("=")[2])
-        (folder / f"{name}-{rank}.json").write_text(json.dumps(found))
-
-
-if __name__ == "__main__":
-    warnings.simplefilter("ignore")
-    torch.set_num_threads(1)
-    main(Path(sys.argv[1]))
+        module = Shared(give)
+        module.name = name
+        trainer.fit(module)

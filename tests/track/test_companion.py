@@ -13,10 +13,10 @@ import pytest
 from etm_lightning import Run
 from etm_lightning.process import this_process
 from etm_lightning.records import Scalars
-from etm_lightning.track import companion as companions
-from etm_lightning.track.companion import Companion
-from etm_lightning.track.delivery import Delivery
-from etm_lightning.track.shipper import Carrier, Shipper, Watch
+from etm_lightning.track.shipping import companion as companions
+from etm_lightning.track.shipping.companion import Companion
+from etm_lightning.track.shipping.delivery import Delivery
+from etm_lightning.track.shipping.shipper import Carrier, Shipper, Watch
 from etm_lightning.track.sinks.sink import Sink, Target
 from tests.contracts import journals, memory
 from tests.track.lines import of_kind

@@ -11,8 +11,8 @@ import pytest
 from etm_lightning.layout import RunFolder
 from etm_lightning.process import this_process
 from etm_lightning.records import Record
-from etm_lightning.track.cursors import Holder, Lease, load, progress_file, replace
-from etm_lightning.track.delivery import Delivery, lag
+from etm_lightning.track.shipping.cursors import Holder, Lease, load, progress_file, replace
+from etm_lightning.track.shipping.delivery import Delivery, lag
 from etm_lightning.track.sinks.sink import RefusedError, Target
 from tests.contracts import journals, memory
 from tests.track.secrets_in_text import WORD, draw

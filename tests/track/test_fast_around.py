@@ -22,7 +22,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torchmetrics import MeanMetric
 
 from etm_lightning import fast_log
-from etm_lightning.track.fast_rows import Row
+from etm_lightning.track.fast.rows import Row
 from etm_lightning.track.on_lightning import FastLog
 from tests.track.fast_lines import Distant, FarLog, Given, Late, keep_plain, trained
 from tests.track.lines import QUIET, Line, logger_in, points, trainer

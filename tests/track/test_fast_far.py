@@ -11,7 +11,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from etm_lightning import fast_log
 from etm_lightning.records import Alert, Checkpoint, Scalars
-from etm_lightning.track.fast_rows import MOST_COPIES, Lag, Place, Row
+from etm_lightning.track.fast.rows import MOST_COPIES, Lag, Place, Row
 from tests.track.fast_lines import WAYS, Distant, FarLog, Given, seen, trained
 from tests.track.lines import QUIET, logger_in, of_kind, points, records, trainer
 

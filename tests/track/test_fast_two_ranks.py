@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.track.forge import forge
 from tests.track.lines import only_run, rows
-
-ROOT = Path(__file__).parents[2]
 
 
 def values(store: Path) -> dict[Any, float]:
@@ -26,13 +22,9 @@ def values(store: Path) -> dict[Any, float]:
 
 @pytest.mark.slow
 def test_two_ranks_reduce_as_lightning_does(tmp_path: Path) -> None:
-    drop = ("MASTER_", "WORLD_SIZE", "LOCAL_RANK", "NODE_RANK", "PL_GLOBAL_SEED")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(drop)}
-    command = [sys.executable, "-m", "tests.track.fast_two_ranks", str(tmp_path)]
-    done = subprocess.run(
-        command, env=kept, cwd=ROOT, timeout=200, capture_output=True, check=False, text=True
-    )
-    assert done.returncode == 0, done.stderr
+    with forge() as scripts:
+        code = scripts.run(tmp_path, "from tests.track.fast_two_ranks import main; main()")
+    assert code == 0, (tmp_path / "err").read_text()
     slow, fast = (values(tmp_path / name) for name in ("slow", "fast"))
     assert fast.keys() == slow.keys()
     assert fast == pytest.approx(slow, rel=1e-6)

@@ -11,8 +11,8 @@ import pytest
 
 from etm_lightning.layout import RunFolder
 from etm_lightning.process import born
-from etm_lightning.track.cursors import load, progress_file
-from etm_lightning.track.delivery import Delivery
+from etm_lightning.track.shipping.cursors import load, progress_file
+from etm_lightning.track.shipping.delivery import Delivery
 from tests.contracts import journals
 from tests.contracts.databases import lay
 from tests.track.secrets_in_text import WORD, draw

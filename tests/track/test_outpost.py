@@ -14,8 +14,8 @@ from etm_lightning.layout import RunFolder
 from etm_lightning.store.run import StoredRun
 from etm_lightning.store.store import Store
 from etm_lightning.tail import Tail
-from etm_lightning.track import outpost as outposts
-from etm_lightning.track.outpost import Outpost
+from etm_lightning.track.shipping import outpost as outposts
+from etm_lightning.track.shipping.outpost import Outpost
 from tests.contracts import journals
 from tests.track.forge import Forge, forge
 
@@ -24,7 +24,7 @@ NODES = """
     import time
     from etm_lightning.attempts import find_writers
     from etm_lightning.records import Scalars
-    from etm_lightning.track import companion
+    from etm_lightning.track.shipping import companion
     companion.START_AFTER = {True: 0.0, False: 0.0}
     node = 0 if os.fork() else 1
     os.environ.update(
@@ -140,7 +140,7 @@ def test_it_waits_for_the_attempt_to_begin_and_not_only_for_the_run(tmp_path: Pa
 def test_it_leaves_with_the_process_that_it_accompanies(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("etm_lightning.track.companion.START_AFTER", {False: 0.0})
+    monkeypatch.setattr("etm_lightning.track.shipping.companion.START_AFTER", {False: 0.0})
     one = Outpost(journals.simple(tmp_path, steps=1), 1, 8)
     assert one.look_after()
     one.end_at_exit(None)

@@ -19,8 +19,8 @@ from etm_lightning import Run
 from etm_lightning.journal import Journal
 from etm_lightning.layout import Identity, RunFolder
 from etm_lightning.records import Artifact, Edit, Ended, Known, Media, Params, Scalars, Started, Text
-from etm_lightning.track.cursors import load, progress_file
-from etm_lightning.track.delivery import Delivery
+from etm_lightning.track.shipping.cursors import load, progress_file
+from etm_lightning.track.shipping.delivery import Delivery
 from etm_lightning.track.sinks.wandb_folders import clear
 from tests.contracts import journals
 from tests.contracts.case_wandb import file_of, name, records, rows
@@ -371,7 +371,7 @@ def test_a_kill_before_an_offline_folder_is_marked_leaves_no_second_one(tmp_path
 import os
 from pathlib import Path
 from etm_lightning.layout import RunFolder
-from etm_lightning.track.delivery import Delivery
+from etm_lightning.track.shipping.delivery import Delivery
 from etm_lightning.track.sinks import wandb_folders
 wandb_folders.mark = lambda *_: os._exit(9)
 Delivery(RunFolder(Path({str(folder.path)!r})), "wandb", {{"sink": "wandb", "mode": "offline"}}).advance()
@@ -485,7 +485,7 @@ def test_a_kill_of_the_shipper_takes_w_and_b_s_service_with_it(tmp_path: Path) -
     script = f"""
 from pathlib import Path
 from etm_lightning.layout import RunFolder
-from etm_lightning.track.delivery import Delivery
+from etm_lightning.track.shipping.delivery import Delivery
 delivery = Delivery(RunFolder(Path({str(folder.path)!r})), "wandb", {{"sink": "wandb"}})
 delivery.advance()
 print(delivery.delivered, flush=True)

@@ -27,7 +27,7 @@ from etm_lightning.records import (
     Text,
 )
 from etm_lightning.tail import Tail
-from etm_lightning.track.configured import ABOUT
+from etm_lightning.track.shipping.configured import ABOUT
 from etm_lightning.track.sinks import wandb_folders, wandb_media, wandb_names
 from etm_lightning.track.sinks.sink import RefusedError, Sink, StartOverError, Target
 from etm_lightning.track.sinks.wandb_client import Client, Origin, connect

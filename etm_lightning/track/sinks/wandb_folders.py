@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from etm_lightning.track.cursors import replace
+from etm_lightning.track.shipping.cursors import replace
 
 _OURS, _BEGINNING = ".etm", ".etm-beginning"
 

@@ -19,8 +19,8 @@ import msgspec
 
 from etm_lightning.params import flatten
 from etm_lightning.records import Ended, Json, Known, Params, Scalars
-from etm_lightning.track.configured import ABOUT
 from etm_lightning.track.redact import redact
+from etm_lightning.track.shipping.configured import ABOUT
 from etm_lightning.track.sinks.sink import RefusedError, StartOverError
 
 MODULE = "etm_lightning.track.sinks.worker"

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from numbers import Number
 from typing import Any, NamedTuple
 
-from etm_lightning.track.fast_plan import Key, Meaning, Plan
-from etm_lightning.track.fast_values import check_kinds, kind_of
+from etm_lightning.track.fast.plan import Key, Meaning, Plan
+from etm_lightning.track.fast.values import check_kinds, kind_of
 
 REDUCTIONS = ("mean", "sum", "min", "max")
 

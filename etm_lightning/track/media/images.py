@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etm_lightning.records import Json
-from etm_lightning.track.arrays import CURE, array
-from etm_lightning.track.media import Copy, Drawn, given
+from etm_lightning.track.media.arrays import CURE, array
+from etm_lightning.track.media.exhibit import Copy, Drawn, given
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from etm_lightning.track.arrays import Array
+    from etm_lightning.track.media.arrays import Array
 
 _COLOURS = {1: 0, 2: 4, 3: 2, 4: 6}
 """Colour type of a PNG by number of channels: grey, grey and alpha, RGB, RGB and alpha."""

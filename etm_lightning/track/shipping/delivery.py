@@ -15,8 +15,8 @@ from etm_lightning.layout import RunFolder
 from etm_lightning.reading import Cursor
 from etm_lightning.records import Record
 from etm_lightning.tail import SupersededError, Tail
-from etm_lightning.track.cursors import Lease, Progress, load, progress_file, store
 from etm_lightning.track.redact import redact
+from etm_lightning.track.shipping.cursors import Lease, Progress, load, progress_file, store
 from etm_lightning.track.sinks.sink import Open, RefusedError, Sink, StartOverError, Target, opener
 
 log = logging.getLogger(__name__)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from etm_lightning.track.fast_rows import Place
-from etm_lightning.track.fast_values import Kind
+from etm_lightning.track.fast.rows import Place
+from etm_lightning.track.fast.values import Kind
 
 
 class Meaning(NamedTuple):

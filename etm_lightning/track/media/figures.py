@@ -8,8 +8,8 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
-from etm_lightning.track.images import kind_and_size
-from etm_lightning.track.media import Copy, given
+from etm_lightning.track.media.exhibit import Copy, given
+from etm_lightning.track.media.images import kind_and_size
 
 
 def is_figure(value: Any) -> bool:

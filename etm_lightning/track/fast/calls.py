@@ -7,11 +7,11 @@ from functools import partial
 from typing import Any
 
 from etm_lightning.track.clocks import evaluation_step, logger_step, row_due, watches_steps
-from etm_lightning.track.fast_epoch import show_steps
-from etm_lightning.track.fast_options import Asked, Options, Rules, planned
-from etm_lightning.track.fast_plan import Key, Plan, check_same
-from etm_lightning.track.fast_rows import Lag, Place, Row, write
-from etm_lightning.track.fast_values import numbers
+from etm_lightning.track.fast.epoch import show_steps
+from etm_lightning.track.fast.options import Asked, Options, Rules, planned
+from etm_lightning.track.fast.plan import Key, Plan, check_same
+from etm_lightning.track.fast.rows import Lag, Place, Row, write
+from etm_lightning.track.fast.values import numbers
 
 
 class Calls:

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from etm_lightning.track.clocks import collects, logger_step
-from etm_lightning.track.fast_calls import Calls
-from etm_lightning.track.fast_epoch import Value, epoch_values, show_epoch, show_steps
-from etm_lightning.track.fast_options import Rules
-from etm_lightning.track.fast_plan import Plan
-from etm_lightning.track.fast_rows import Place, write
+from etm_lightning.track.fast.calls import Calls
+from etm_lightning.track.fast.epoch import Value, epoch_values, show_epoch, show_steps
+from etm_lightning.track.fast.options import Rules
+from etm_lightning.track.fast.plan import Plan
+from etm_lightning.track.fast.rows import Place, write
 from etm_lightning.track.logger import ETMLogger
 
 log = logging.getLogger(__name__)

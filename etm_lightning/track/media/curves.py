@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from etm_lightning.track.arrays import array
-from etm_lightning.track.media import Copy, Drawn, encoded
+from etm_lightning.track.media.arrays import array
+from etm_lightning.track.media.exhibit import Copy, Drawn, encoded
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from etm_lightning.track.arrays import Array
+    from etm_lightning.track.media.arrays import Array
 
     Floats = NDArray[np.float64]
 

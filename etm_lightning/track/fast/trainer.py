@@ -6,8 +6,8 @@ import importlib
 import warnings
 from typing import Any
 
-from etm_lightning.track.fast import FastPath
-from etm_lightning.track.fast_calls import Calls
+from etm_lightning.track.fast.calls import Calls
+from etm_lightning.track.fast.hooks import FastPath
 
 
 def calls_of(module: Any) -> Calls | None:

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple, TypedDict, Unpack
 
 from etm_lightning.layout import RunFolder
 from etm_lightning.records import Artifact, Json, Media, Text
-from etm_lightning.track import curves, figures, images, models, recordings, tables
-from etm_lightning.track.media import Copy, Exhibit, Parcel
+from etm_lightning.track import models
+from etm_lightning.track.media import curves, figures, images, recordings, tables
+from etm_lightning.track.media.exhibit import Copy, Exhibit, Parcel
 from etm_lightning.track.outbox import Item
 from etm_lightning.track.plain import plain, sound
 from etm_lightning.track.redact import redact

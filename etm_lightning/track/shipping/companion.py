@@ -12,10 +12,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
+from etm_lightning.attempts import find_writers
 from etm_lightning.layout import RunFolder
 from etm_lightning.process import this_process
-from etm_lightning.track.cursors import load, progress_file
-from etm_lightning.track.delivery import lag
+from etm_lightning.reading import START, Cursor
+from etm_lightning.records import Alert
+from etm_lightning.track.shipping.alerts import NAMES
+from etm_lightning.track.shipping.cursors import load, progress_file
+from etm_lightning.track.shipping.delivery import lag
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +27,7 @@ RESTARTS = 3
 START_AFTER = {True: 1.0, False: 5.0}
 """Seconds after the start of a run: with sinks, and without, where there is only the machine to watch."""
 LOCAL_TIMEOUT = 0.5
-TITLES = {"tensorboard": "TensorBoard", "wandb": "W&B", "mlflow": "MLflow"}
+TITLES = {"tensorboard": "TensorBoard", "wandb": "W&B", "mlflow": "MLflow", "webhook": "the webhook"}
 _LOOK_EVERY = 5.0
 
 
@@ -63,6 +67,7 @@ class Companion:
         sinks: names of the sinks.
         timeout: seconds to wait for them at the end; by default `finish_timeout()`.
         rank: on a node above the first the rank of this process: then only its hardware is sampled.
+        environment: more variables for the shipper's process, secrets too.
     """
 
     def __init__(
@@ -72,6 +77,7 @@ class Companion:
         sinks: Sequence[str],
         timeout: float | None = None,
         rank: int = 0,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self._folder, self._attempt, self._sinks, self._rank = folder, attempt, list(sinks), rank
         self._timeout = finish_timeout() if timeout is None else timeout
@@ -81,6 +87,8 @@ class Companion:
         self._rest_delivered = False
         self._next_look = self._due + _LOOK_EVERY
         self._told: set[str] = set()
+        self._environment = dict(environment or {})
+        self._places: dict[str, Cursor] = {}
 
     @property
     def pid(self) -> int | None:
@@ -102,9 +110,10 @@ class Companion:
             Whether there is anything left to look after.
         """
         now = time.monotonic()
-        if now >= self._next_look and self._sinks:
+        if now >= self._next_look:
             self._next_look = now + _LOOK_EVERY
             self._look()
+            self._show_alerts()
         if self.pid is not None:
             return True
         if ended:
@@ -143,6 +152,7 @@ class Companion:
                 self._process.wait(self._timeout if self._sinks else LOCAL_TIMEOUT)
             except subprocess.TimeoutExpired:
                 log.debug("the shipper %d goes on by itself", self._process.pid)
+        self._show_alerts()
         lines = []
         for sink in self._sinks:
             count = lag(self._folder, sink)
@@ -169,11 +179,12 @@ class Companion:
         if self._rank:
             arguments += ["--rank", str(self._rank)]
             name += f".{self._rank}"
-        command = [sys.executable, "-P", "-m", "etm_lightning.track.shipper", str(self._folder.path)]
+        command = [sys.executable, "-P", "-m", "etm_lightning.track.shipping.shipper", str(self._folder.path)]
         paths = [path or os.getcwd() for path in sys.path]
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join(paths),
+            **self._environment,
             "ETM_SHIPPER": "0",
             "OMP_NUM_THREADS": "1",
         }
@@ -194,3 +205,14 @@ class Companion:
                 self._told.add(sink)
                 title = TITLES.get(sink, sink)
                 log.warning("%s: %s. All is recorded locally and can be delivered later.", title, error)
+
+    def _show_alerts(self) -> None:
+        """What the shipper has seen from outside, a line each."""
+        for writer in find_writers(self._folder.journal):
+            if writer.header.role != "shipper" or writer.header.attempt != self._attempt:
+                continue
+            for cursor, item in writer.read(self._places.get(writer.name, START)):
+                self._places[writer.name] = cursor
+                if isinstance(item, Alert) and item.name in NAMES and item.level != "info":
+                    step = "" if item.step is None else f" (step {item.step})"
+                    log.warning("%s%s%s", item.title, step, f": {item.text}" if item.text else "")

@@ -23,10 +23,12 @@ from etm_lightning.layout import RunFolder
 from etm_lightning.process import Process, host, lives, this_process
 from etm_lightning.reading import Cursor, Damage
 from etm_lightning.records import Alert, Ended, Header, Known, Scalars
-from etm_lightning.track.configured import Configured
-from etm_lightning.track.delivery import Delivery, lag
-from etm_lightning.track.hardware import Hardware, memory_in_use, oom_kills
 from etm_lightning.track.redact import redact
+from etm_lightning.track.shipping.alerts import limits
+from etm_lightning.track.shipping.configured import Configured
+from etm_lightning.track.shipping.delivery import Delivery, lag
+from etm_lightning.track.shipping.hardware import Hardware, memory_in_use, oom_kills
+from etm_lightning.track.shipping.watchman import Watchman
 
 log = logging.getLogger("etm.shipper")
 
@@ -65,6 +67,11 @@ class Watch:
                 if not isinstance(item, Damage | Header):
                     self._last[writer.name] = item
         return bool(self._last) and all(isinstance(item, Ended) for item in self._last.values())
+
+    def outcome(self) -> Ended | None:
+        """How the attempt ended, if it did."""
+        ends = [item for item in self._last.values() if isinstance(item, Ended)] if self.ended() else []
+        return ends[-1] if ends else None
 
 
 class Carrier(threading.Thread):
@@ -121,6 +128,7 @@ class Shipper:
         self._oom_kills = oom_kills()
         self._carriers: dict[str, Carrier] = {}
         self._told: dict[str, str] = {}
+        self._watchman = Watchman(folder, self._append, limits())
         self._asked = threading.Event()  # somebody said that the training is over
 
     def finish(self, *_: object) -> None:
@@ -137,12 +145,16 @@ class Shipper:
                 next_sample = now + SAMPLE_EVERY
             self._carry()
             self._tell()
+            self._look()
             ended_since = (ended_since or now) if self._watch.ended() else 0.0
             if ended_since and now - ended_since > IDLE:
                 break
             self._asked.wait(POLL)
         if not self._rank and not self._watch.alive() and not self._watch.ended():
             self._note_death()
+        self._look()
+        self._tell_the_end()
+        self._watchman.close()
         self._carry()
         self._drain()
         self._journal.close()
@@ -161,6 +173,9 @@ class Shipper:
             else "gone without a word, as after SIGKILL"
         )
         reason = f"process {self._process.pid} on {self._process.host} is {cause}"
+        self._watchman.tell(
+            Alert(time=time.time(), title="crashed", text=reason, level="error", name="crashed")
+        )
         self._append(
             Ended(
                 time=time.time(),
@@ -188,6 +203,32 @@ class Shipper:
                 self._append(Alert(time=time.time(), title=f"{name} does not get on", text=error, name=name))
             self._told[name] = error
 
+    def _look(self) -> None:
+        """Let the watchman look; what he stumbles over is told once and does not end the delivery."""
+        if self._rank:
+            return
+        try:
+            self._watchman.look()
+        except Exception as error:
+            words = f"{type(error).__name__}: {error}"
+            if words != self._told.get("alerts"):
+                log.exception("alerts")
+                self._append(Alert(time=time.time(), title="alerts do not get on", text=words))
+            self._told["alerts"] = words
+
+    def _tell_the_end(self) -> None:
+        """Where alerts are sent somewhere, the end is one too."""
+        if self._rank:
+            return
+        end = self._watch.outcome()
+        asked = any(options["sink"] == "webhook" for options in self._configured.ask().values())
+        if end is None or not asked or self._watchman.told_since("ended", end.time):
+            return
+        level = {"finished": "info", "failed": "error"}.get(end.status, "warning")
+        self._watchman.tell(
+            Alert(time=time.time(), title=end.status, text=end.reason, level=level, name="ended")
+        )
+
     def _drain(self) -> None:
         """Let the carriers deliver the rest; who makes no progress for a minute is left behind."""
         for carrier in self._carriers.values():
@@ -207,7 +248,7 @@ class Shipper:
 
 
 def main() -> None:
-    """What `python -m etm_lightning.track.shipper` does."""
+    """What `python -m etm_lightning.track.shipping.shipper` does."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--attempt", type=int, required=True)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from etm_lightning.layout import RunFolder
-from etm_lightning.track.companion import Companion
+from etm_lightning.track.shipping.companion import Companion
 
 WAIT = 120.0
 """Seconds in which the files of rank 0 must come in sight: a network disk may show them late."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from etm_lightning.track.fast_plan import Plan, reduced
+from etm_lightning.track.fast.plan import Plan, reduced
 
 
 class Total(NamedTuple):

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etm_lightning.records import Json
-from etm_lightning.track.arrays import array
-from etm_lightning.track.media import Copy, Drawn, given
+from etm_lightning.track.media.arrays import array
+from etm_lightning.track.media.exhibit import Copy, Drawn, given
 from etm_lightning.track.plain import sound
 
 if TYPE_CHECKING:
-    from etm_lightning.track.arrays import Array
+    from etm_lightning.track.media.arrays import Array
 
 _FILES = {
     "audio": ("wav", "mp3", "flac", "ogg", "opus", "m4a"),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from etm_lightning.track.media import Copy, Drawn, encoded
+from etm_lightning.track.media.exhibit import Copy, Drawn, encoded
 from etm_lightning.track.plain import plain
 
 _CONSTANT = (str, int, float, bool, type(None))
