@@ -138,13 +138,14 @@ def machine() -> str:
     )
 
 
-def put(page: Path, text: str) -> None:
-    """Write `text` between the marks of a page."""
+def put(page: Path, text: str, picture: Path | None = None) -> None:
+    """Write `text`, below `picture` if there is one, between the marks of a page."""
     before, _, rest = page.read_text().partition(MARKS[0])
     _, end, after = rest.partition(MARKS[1])
     if not end:
         raise ValueError(f"`page` must have the lines {MARKS[0]!r} and {MARKS[1]!r} but {page} has not")
-    page.write_text(f"{before}{MARKS[0]}\n```text\n{text}```\n{end}{after}")
+    seen = f"![µs of one call]({os.path.relpath(picture, page.parent)})\n\n" if picture else ""
+    page.write_text(f"{before}{MARKS[0]}\n{seen}```text\n{text}```\n{end}{after}")
 
 
 def main() -> None:
@@ -198,7 +199,7 @@ def main() -> None:
         if calls:
             tracking_table.picture(given.out / "tracking.svg", calls, killed, titles, f"µs · {heading}")
     if given.page:
-        put(given.page, text)
+        put(given.page, text, given.out / "tracking.svg" if given.out and calls else None)
 
 
 if __name__ == "__main__":

@@ -71,8 +71,8 @@ def test_the_tables_go_between_the_marks_of_the_page(tmp_path: Path) -> None:
     page.write_text((ROOT / "docs" / "benchmarks.md").read_text())
     before = page.read_text()
     tracking.put(page, "first\n")
-    tracking.put(page, "second\n")
-    assert "second\n```" in page.read_text()
+    tracking.put(page, "second\n", tmp_path / "pictures" / "a.svg")
+    assert "](pictures/a.svg)\n\n```text\nsecond\n```" in page.read_text()
     assert "first" not in page.read_text().partition(tracking.MARKS[0])[2].partition(tracking.MARKS[1])[0]
     assert page.read_text().startswith(before.partition(tracking.MARKS[0])[0])
     assert page.read_text().endswith(before.partition(tracking.MARKS[1])[2])
