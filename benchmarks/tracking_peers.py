@@ -302,13 +302,16 @@ def aim(folder: Path) -> Life:
 
 
 def read_aim(folder: Path) -> int:
-    from aim import Repo
+    """A run that was not closed is invisible until it is opened for writing, which is done here."""
+    from aim import Run
 
-    return sum(
-        len(metric.values.sparse_list()[1])
-        for run in Repo(str(folder)).iter_runs()
-        for metric in run.metrics()
-    )
+    off = {"system_tracking_interval": None, "log_system_params": False, "capture_terminal_logs": False}
+    count = 0
+    for chunk in (folder / ".aim" / "meta" / "chunks").iterdir():
+        run = Run(chunk.name, repo=str(folder), force_resume=True, **off)
+        count += sum(len(metric.values.sparse_list()[1]) for metric in run.metrics())
+        run.close()
+    return count
 
 
 def neptune(folder: Path) -> Life:
