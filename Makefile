@@ -18,9 +18,11 @@ lint: .venv/dev.stamp
 	$(BIN)/mypy
 
 bench: .venv/dev.stamp ## side by side with peers
-	$(BIN)/python benchmarks/journal.py
-	$(BIN)/python benchmarks/overhead.py
+	$(PIP) --editable '.[bench]'
+	$(BIN)/python benchmarks/tracking.py --install
+	$(BIN)/python benchmarks/tracking.py
 	$(BIN)/python benchmarks/sinks.py
+	$(BIN)/python benchmarks/faults.py
 
 soak: .venv/dev.stamp ## the long tests
 	$(BIN)/python -m pytest -q -m soak

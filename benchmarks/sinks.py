@@ -27,7 +27,7 @@ def rows(steps: int, width: int) -> list[Row]:
 def delivery(sink: str, folder: Path, values: list[Row]) -> Callable[[], None]:
     """Ours: the whole journal of a run, to one sink."""
     from etm_lightning import Run
-    from etm_lightning.track.delivery import Delivery
+    from etm_lightning.track.shipping.delivery import Delivery
 
     run = Run("bench", save_dir=folder, shipper=False)
     run.start()

@@ -28,7 +28,7 @@ def rows(steps: int, metrics: int) -> Iterator[dict[str, float]]:
 def ours(folder: Path, steps: int, metrics: int) -> float:
     """Seconds that a delivery takes from the journal to the end."""
     from etm_lightning import Run
-    from etm_lightning.track.delivery import Delivery
+    from etm_lightning.track.shipping.delivery import Delivery
 
     with Run("bench", save_dir=folder, shipper=False) as run:
         for step, values in enumerate(rows(steps, metrics)):

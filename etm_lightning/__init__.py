@@ -3,8 +3,8 @@
 The public names are loaded when they are first used, so that importing the package costs nothing.
 
 >>> import etm_lightning
->>> sorted(etm_lightning.__all__)
-['ETMCallback', 'ETMLogger', 'Monitor', 'Run', 'Store']
+>>> etm_lightning.ETMLogger.__name__
+'ETMLogger'
 """
 
 from __future__ import annotations
@@ -14,19 +14,55 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from etm_lightning.store.store import Store
-    from etm_lightning.track.lightning import ETMCallback, Monitor
+    from etm_lightning.text.top_losses import TopLosses
+    from etm_lightning.track.lightning import (
+        DeviceMemory,
+        ETMCallback,
+        GradientNorm,
+        Histograms,
+        Monitor,
+        Numerics,
+        Throughput,
+        TimeLeft,
+        UpdateRatio,
+    )
     from etm_lightning.track.logger import ETMLogger
+    from etm_lightning.track.on_torch import fast_log
     from etm_lightning.track.run import Run
 
 __version__ = "0.1.0"
-__all__ = ["ETMCallback", "ETMLogger", "Monitor", "Run", "Store"]
+__all__ = [
+    "DeviceMemory",
+    "ETMCallback",
+    "ETMLogger",
+    "GradientNorm",
+    "Histograms",
+    "Monitor",
+    "Numerics",
+    "Run",
+    "Store",
+    "Throughput",
+    "TimeLeft",
+    "TopLosses",
+    "UpdateRatio",
+    "fast_log",
+]
 
 _HOMES = {
+    "DeviceMemory": "track.lightning",
     "ETMCallback": "track.lightning",
     "ETMLogger": "track.logger",
+    "GradientNorm": "track.lightning",
+    "Histograms": "track.lightning",
     "Monitor": "track.lightning",
+    "Numerics": "track.lightning",
     "Run": "track.run",
     "Store": "store.store",
+    "fast_log": "track.on_torch",
+    "Throughput": "track.lightning",
+    "TimeLeft": "track.lightning",
+    "TopLosses": "text.top_losses",
+    "UpdateRatio": "track.lightning",
 }
 
 

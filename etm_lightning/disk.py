@@ -59,7 +59,8 @@ class LocalDisk:
     @staticmethod
     def put_under(fd: int, onto: int) -> None:
         os.dup2(fd, onto, inheritable=False)
-        os.close(fd)
+        with contextlib.suppress(OSError):  # what it has to say, `sync` of the other says too
+            os.close(fd)
 
     @staticmethod
     def make_folder(path: Path) -> None:

@@ -37,6 +37,14 @@ def seal(body: bytes, n: int) -> bytes:
     return b'{"c":"%08x",' % crc32(rest, _BRACE) + rest + b"\n"
 
 
+class NotWrittenError(OSError):
+    """The disk did not take `line`, or not all of it: who writes it again keeps its number."""
+
+    def __init__(self, line: bytes, cause: OSError) -> None:
+        super().__init__(*cause.args)
+        self.line = line
+
+
 class _Row(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag_field="k", tag="scalars"):
     """A `Scalars` of finite values with its number, as a line has it behind the checksum."""
 
@@ -102,6 +110,7 @@ class Journal:
         self._unsynced: deque[bytes] = deque()
         self._syncing: dict[int, deque[bytes]] = {}  # by what is written when they are synced
         self._rewrite_due = False
+        self._named = True  # the folder has been synced since the segment was made
         # a counter written in C: a signal handler that logs inside `append` never gets a number twice
         self._numbers = itertools.count()
         self._lock = threading.RLock()
@@ -133,7 +142,7 @@ class Journal:
             except OSError:
                 whole = False
             if not whole:
-                self._write_anew(line)
+                self._write_line_anew(line)
             self._total += size
             if self._keep_bytes:
                 self._unsynced.append(line)
@@ -160,7 +169,7 @@ class Journal:
             except OSError:
                 whole = False
             if not whole:
-                self._write_anew(line)
+                self._write_line_anew(line)
             self._total += size
             if self._keep_bytes:
                 self._unsynced.append(line)
@@ -220,6 +229,9 @@ class Journal:
             raise
         finally:
             self._disk.close(fd)
+        if not self._named:
+            self._disk.sync_folder(self.folder)
+            self._named = True
         with self._lock:
             self._synced = max(self._synced, upto)
             if not self._rewrite_due:
@@ -270,6 +282,12 @@ class Journal:
         if written != len(data):
             raise OSError(f"only {written} of {len(data)} bytes of a record fit into {self.folder}")
 
+    def _write_line_anew(self, line: bytes) -> None:
+        try:
+            self._write_anew(line)
+        except OSError as error:
+            raise NotWrittenError(line, error) from error
+
     def _rewrite(self) -> None:
         """Write what the disk may have lost to a new segment; readers know the lines by their numbers."""
         self._new_segment()
@@ -298,24 +316,30 @@ class Journal:
         try:
             if self._write(fd, line) != len(line):
                 raise OSError(f"no room for the header of {path}")
-        except OSError:
+            if self._fd < 0:
+                self._fd = fd
+            else:
+                self._go_over(fd)
+        except OSError:  # readers would take its name for the end of the segment before
             self._disk.close(fd)
             self._disk.remove(path)
             raise
-        if self._fd < 0:
-            self._fd = fd
-        else:
-            try:  # the last chance to: `sync` only knows the new one
-                self._disk.sync(self._fd)
-            except OSError:
-                self._rewrite_due = any(self._kept())
-            self._disk.put_under(fd, self._fd)
         self._starts_at = self._total
         self._total += len(line)
         self._forgotten += len(line)  # a header is not kept
         self._set_limit()
+        self._named = False
         with contextlib.suppress(OSError):  # out of descriptors: the segment is good all the same
             self._disk.sync_folder(self.folder)
+            self._named = True
+
+    def _go_over(self, fd: int) -> None:
+        """Let the descriptor in use mean the file of `fd`."""
+        try:  # the last chance to: `sync` only knows the new one
+            self._disk.sync(self._fd)
+        except OSError:
+            self._rewrite_due = any(self._kept())
+        self._disk.put_under(fd, self._fd)
 
     def _header(self, segment: int) -> Header:
         who = self._process

@@ -22,14 +22,20 @@ class Tail:
     Args:
         journal: the run's ``journal/`` folder.
         cursors: by writer, the last record that the reader has dealt with.
+        reaching: by writer, the last record that it may have dealt with, if it was broken off then.
         ranks: also give what ranks above 0 recorded.
     """
 
     def __init__(
-        self, journal: Path, cursors: Mapping[str, Cursor] | None = None, *, ranks: bool = False
+        self,
+        journal: Path,
+        cursors: Mapping[str, Cursor] | None = None,
+        *,
+        reaching: Mapping[str, Cursor] | None = None,
+        ranks: bool = False,
     ) -> None:
         self._journal, self._ranks = journal, ranks
-        self._cursors = dict(cursors or {})
+        self._cursors, self._reaching = dict(cursors or {}), dict(reaching or {})
         self._known: list[str] = []
         self._cuts: Mapping[int, Cut | None] = {}
         self._complete: set[str] = set()
@@ -54,6 +60,8 @@ class Tail:
         names = [writer.name for writer in found]
         newest = max((writer.header.attempt for writer in found), default=0)
         if names != self._known or (newest and newest not in self._cuts):
+            if names and (gone := self._cursors.keys() - names):  # by a power cut, or a person
+                raise SupersededError(f"{min(gone)} is gone, and with it what was given")
             self._known, self._cuts = names, cuts(found)
             self._complete.clear()
 
@@ -69,12 +77,16 @@ class Tail:
 
     def _of_earlier(self, writer: Writer) -> Iterator[tuple[Cursor, Record]]:
         last = self._cursors.get(writer.name, START)
-        given = last != START
+        furthest = self._reaching.get(writer.name, START)
+        given, maybe = last != START, furthest != START
         for fact in until(writer, self._cuts.get(writer.header.attempt) or Cut.VOID):
+            if (given or maybe) and not fact.counts and isinstance(fact.item, VALUES):
+                raise SupersededError(f"{writer.name} does not count after record {fact.cursor.n}")
             if given:
-                if not fact.counts and isinstance(fact.item, VALUES):
-                    raise SupersededError(f"{writer.name} does not count after record {fact.cursor.n}")
                 given = fact.cursor != last
             elif fact.counts and not isinstance(fact.item, Damage):
                 yield fact.cursor, fact.item
+            maybe = maybe and fact.cursor != furthest
+        if given:  # what was given after it cannot be told from what was not
+            raise SupersededError(f"{writer.name} has lost record {last.n}, which was given")
         self._complete.add(writer.name)

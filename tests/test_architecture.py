@@ -24,7 +24,7 @@ TIERS = (
     ("web", "cli"),
 )
 HEAVY = {"torch", "lightning", "pytorch_lightning", "transformers", "torchmetrics"}
-LIGHTNING_FACING = {"track/on_lightning.py", "track/on_pytorch_lightning.py"}
+LIGHTNING_FACING = {"track/on_lightning.py", "track/on_pytorch_lightning.py", "track/on_torch.py"}
 LATE = {"pyarrow", "duckdb", "scipy", "optuna", "pandas", "polars", "rich"}
 FILES = sorted(path for path in PACKAGE.rglob("*.py"))
 

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests import warm
+
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -15,9 +17,9 @@ BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 def test_every_block_of_the_first_hour_runs(tmp_path: Path) -> None:
     for name in ("train.py", "conf"):
         (tmp_path / name).symlink_to(ROOT / name)
-    dropped = ("ETM_", "HYDRA_", "LOCAL_RANK", "WORLD_SIZE", "MASTER_", "PL_GLOBAL_SEED")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    environment = warm.bare()
+    first = [str(Path(warm.python()).parent), str(Path(sys.executable).parent)]
+    environment["PATH"] = os.pathsep.join([*first, environment["PATH"]])
     environment["XDG_CACHE_HOME"] = str(tmp_path / "cache")
     blocks = BLOCK.findall((ROOT / "docs" / "first-hour.md").read_text())
     assert len(blocks) >= 10
@@ -25,7 +27,7 @@ def test_every_block_of_the_first_hour_runs(tmp_path: Path) -> None:
     said = []
     for language, text in blocks:
         command = (
-            ["bash", "-euo", "pipefail", "-c", text] if language == "bash" else [sys.executable, "-c", text]
+            ["bash", "-euo", "pipefail", "-c", text] if language == "bash" else [warm.python(), "-c", text]
         )
         done = subprocess.run(
             command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=250, check=False

@@ -75,7 +75,7 @@ class Search:
 
     Attributes:
         sampler: grid, random, tpe, gp, cmaes, qmc or nsgaii; ``{name: tpe, n_startup_trials: 5}`` with
-            options of Optuna's; ``{_target_: …}`` for any other. null is grid, or tpe if there is an interval.
+            options of it; ``{_target_: …}`` for any other. null is grid, or tpe if there is an interval.
         pruner: none, median, asha, hyperband, patience or wilcoxon, or likewise.
         n_trials: how many trials; null for the whole grid, or 20 with another sampler.
         n_jobs: trials at a time; null for as many as the GPUs hold, or 1 without.

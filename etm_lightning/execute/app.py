@@ -21,13 +21,9 @@ from omegaconf.errors import OmegaConfBaseException
 from etm_lightning.design.config import nearest
 from etm_lightning.execute.build import InputError
 from etm_lightning.execute.configs import register, write_down
+from etm_lightning.execute.quiet import quiet
 
 Task = Callable[[DictConfig], Any]
-
-
-def quiet() -> bool:
-    """Whether ``ETM_QUIET`` asks for silence."""
-    return os.environ.get("ETM_QUIET", "0") not in ("", "0")
 
 
 def app(task: Task) -> Callable[[], None]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import lightning.pytorch as pl
 from lightning_utilities.core.rank_zero import rank_zero_only
 
-from etm_lightning.execute.app import quiet
+from etm_lightning.execute.quiet import quiet
 
 
 def show_bar() -> bool:

@@ -92,7 +92,7 @@ def stop(
 ) -> None:
     """Stop a study that runs, here or on another machine; it can be gone on with."""
     from etm_lightning.share import described
-    from etm_lightning.track.cursors import replace
+    from etm_lightning.track.shipping.cursors import replace
 
     found = _find(store, study)
     if not found.controlled():

@@ -23,8 +23,8 @@ from etm_lightning.optimize.screen import Screen
 from etm_lightning.optimize.study import Brain
 from etm_lightning.optimize.watch import Watch, objective, result
 from etm_lightning.process import Process, this_process
-from etm_lightning.track.companion import Companion, wanted
-from etm_lightning.track.configured import configured
+from etm_lightning.track.shipping.companion import Companion, wanted
+from etm_lightning.track.shipping.configured import configured
 from etm_lightning.track.trial import TRIAL
 
 TICK = 0.01

@@ -19,7 +19,7 @@ import msgspec
 
 from etm_lightning.disk import LOCAL
 from etm_lightning.process import Process
-from etm_lightning.track.cursors import replace
+from etm_lightning.track.shipping.cursors import replace
 
 STUDIES = ".sweeps"
 State = Literal["waiting", "running", "finished", "pruned", "infeasible", "failed"]

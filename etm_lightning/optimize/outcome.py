@@ -12,8 +12,8 @@ from etm_lightning.design.space import Space
 from etm_lightning.optimize.history import About, History, StudyFolder, Trial
 from etm_lightning.optimize.screen import words
 from etm_lightning.share.tables import number, span
-from etm_lightning.track.cursors import replace
 from etm_lightning.track.redact import HIDDEN
+from etm_lightning.track.shipping.cursors import replace
 
 
 def before(

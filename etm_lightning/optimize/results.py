@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from etm_lightning.evaluate.leaderboard import Leaderboard, leaderboard
-from etm_lightning.execute.app import quiet
 from etm_lightning.execute.progress import hush, near, say
+from etm_lightning.execute.quiet import quiet
 from etm_lightning.execute.train import test
 from etm_lightning.share import tables
 from etm_lightning.share.report import write_report

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from etm_lightning.execute.app import quiet
+from etm_lightning.execute.quiet import quiet
 from etm_lightning.optimize.history import History, StudyFolder, Trial
 from etm_lightning.share.tables import clean, number, span
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from etm_lightning.evaluate.objective import value
+from etm_lightning.records import Alert
 from etm_lightning.share.charts import swatch
 from etm_lightning.share.report_html import Html, duration, element, join, moment, number, row, table
 from etm_lightning.share.report_story import Story, Told, brief, setting
@@ -66,8 +67,9 @@ def remarks(run: StoredRun) -> list[str]:
     """What a reader should know before trusting a run, in a few words each."""
     lost = sum(gap.lost for gap in run.gaps)
     odd = sum(metric.nonfinite for metric in run.metrics.values())
+    alerts = len(_warnings(run))
     found = [
-        (len(run.alerts), f"{len(run.alerts)} alert{'s' * (len(run.alerts) != 1)}"),
+        (alerts, f"{alerts} alert{'s' * (alerts != 1)}"),
         (lost, f"{lost} records lost"),
         (len(run.damage), f"damaged in {len(run.damage)} place{'s' * (len(run.damage) != 1)}"),
         (odd, f"{odd} value{'s' * (odd != 1)} not finite"),
@@ -84,7 +86,12 @@ def troubles(story: Story) -> Html:
 
 
 def _troubled(run: StoredRun) -> bool:
-    return bool(run.status not in ("finished", "running") or run.alerts or run.gaps or run.damage)
+    return bool(run.status not in ("finished", "running") or _warnings(run) or run.gaps or run.damage)
+
+
+def _warnings(run: StoredRun) -> list[Alert]:
+    """The alerts that are more than information, such as that it finished."""
+    return [alert for alert in run.alerts if alert.level != "info"]
 
 
 def _trouble(run: StoredRun, story: Story) -> Html:

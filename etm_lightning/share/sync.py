@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from etm_lightning.store.run import StoredRun
-from etm_lightning.track.configured import configured
-from etm_lightning.track.cursors import Lease, load, progress_file
-from etm_lightning.track.delivery import Delivery, lag
+from etm_lightning.track.shipping.configured import configured
+from etm_lightning.track.shipping.cursors import Lease, load, progress_file
+from etm_lightning.track.shipping.delivery import Delivery, lag
 from etm_lightning.track.sinks.sink import specifications
 
 PAUSES = (0.0, 0.5, 2.0, 8.0)

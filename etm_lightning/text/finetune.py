@@ -94,8 +94,14 @@ class EncoderModule(pl.LightningModule):
         self.log("train/loss", loss, prog_bar=True, batch_size=len(batch["input_ids"]))
         return loss
 
-    def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
-        self._measure("val", batch)
+    def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> dict[str, Tensor]:
+        """Measure a batch.
+
+        Returns:
+            `scores` and `target` of each row, for callbacks such as `TopLosses`.
+        """
+        scores, target = self._measure("val", batch)
+        return {"scores": scores, "target": target}
 
     def test_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         self._measure("test", batch)
@@ -117,10 +123,11 @@ class EncoderModule(pl.LightningModule):
         for metric in (self.losses[STAGES[stage]], self.scores[STAGES[stage]]):
             metric.reset()  # type: ignore[operator]
 
-    def _measure(self, prefix: str, batch: dict[str, Tensor]) -> None:
+    def _measure(self, prefix: str, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         scores, target, total, weight = self.outputs(batch)
         self.losses[prefix].update(total, weight)  # type: ignore[operator]
         self.scores[prefix].update(scores, target)  # type: ignore[operator]
+        return scores, target
 
     def _conclude(self, stage: str) -> None:
         prefix = STAGES[stage]

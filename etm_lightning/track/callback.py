@@ -95,7 +95,7 @@ class Lifecycle:
 
     def _start_evaluation(self, trainer: Any) -> None:
         for logger in self._loggers(trainer):
-            logger.start_evaluation(trainer.ckpt_path)
+            logger.start_evaluation(trainer)
             self._share(trainer, logger)
 
     def _share(self, trainer: Any, logger: ETMLogger) -> None:

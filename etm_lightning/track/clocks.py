@@ -39,6 +39,36 @@ def of_evaluation_batch(trainer: Any, values: Mapping[str, Any], step: int) -> b
     return bool(values.keys() == trainer._results.metrics(on_step=True)["log"].keys())
 
 
+def row_due(trainer: Any, module: Any, step: int) -> bool:
+    """Whether Lightning will log the values of the training batch that is under way."""
+    every = trainer.log_every_n_steps
+    if every and ((step + 1) % every == 0 or trainer.should_stop):
+        return not collects(trainer, module)
+    return bool(trainer.fast_dev_run) and not collects(trainer, module)
+
+
+def collects(trainer: Any, module: Any) -> bool:
+    """Whether the optimizer does not step after this batch, because gradients are collected over several."""
+    if trainer.accumulate_grad_batches == 1 or not module.automatic_optimization:
+        return False
+    return bool(trainer.fit_loop._should_accumulate())
+
+
+def evaluation_step(trainer: Any, dataloader: int | None) -> int:
+    """Lightning's step for a row of an evaluation's batch: those that came before it."""
+    return int(trainer._evaluation_loop._seen_batches_per_dataloader.get(dataloader or 0, 0))
+
+
+def watches_steps(trainer: Any) -> bool:
+    """Whether a checkpoint or a learning rate may depend on a value in the course of an epoch."""
+    for callback in trainer.checkpoint_callbacks:
+        if getattr(callback, "_every_n_train_steps", 0) or getattr(callback, "_train_time_interval", None):
+            return True
+    return any(
+        config.reduce_on_plateau and config.interval == "step" for config in trainer.lr_scheduler_configs
+    )
+
+
 def rank_of(trainer: Any) -> int:
     """Global rank of this process; before the trainer knows, what the launcher says."""
     if trainer is not None:

@@ -10,8 +10,38 @@ if TYPE_CHECKING or (
     ("pytorch_lightning" not in sys.modules or "lightning.pytorch" in sys.modules)
     and importlib.util.find_spec("lightning")
 ):
-    from etm_lightning.track.on_lightning import ETMCallback, Monitor
+    from etm_lightning.track.on_lightning import (
+        DeviceMemory,
+        ETMCallback,
+        GradientNorm,
+        Histograms,
+        Monitor,
+        Numerics,
+        Throughput,
+        TimeLeft,
+        UpdateRatio,
+    )
 else:
-    from etm_lightning.track.on_pytorch_lightning import ETMCallback, Monitor
+    from etm_lightning.track.on_pytorch_lightning import (
+        DeviceMemory,
+        ETMCallback,
+        GradientNorm,
+        Histograms,
+        Monitor,
+        Numerics,
+        Throughput,
+        TimeLeft,
+        UpdateRatio,
+    )
 
-__all__ = ["ETMCallback", "Monitor"]
+__all__ = [
+    "DeviceMemory",
+    "ETMCallback",
+    "GradientNorm",
+    "Histograms",
+    "Monitor",
+    "Numerics",
+    "Throughput",
+    "TimeLeft",
+    "UpdateRatio",
+]

@@ -16,6 +16,7 @@ from typing import Any, Literal, ParamSpec
 from etm_lightning.layout import RunFolder, project_folder
 from etm_lightning.track.clocks import last_batch, logger_step, of_evaluation_batch, rank_of, row_to_come
 from etm_lightning.track.farewell import farewell
+from etm_lightning.track.media.placed import Placed
 from etm_lightning.track.models import Kept, Models, summary
 from etm_lightning.track.origin import (
     Decision,
@@ -27,9 +28,11 @@ from etm_lightning.track.origin import (
     run_of,
 )
 from etm_lightning.track.outcome import Outcome, outcome_of
-from etm_lightning.track.placed import Placed
 from etm_lightning.track.plain import plain
 from etm_lightning.track.run import Run
+from etm_lightning.track.shipping.companion import wanted
+from etm_lightning.track.shipping.keeper import keep
+from etm_lightning.track.shipping.outpost import Outpost
 from etm_lightning.track.sinks.sink import specifications
 from etm_lightning.track.slurm import requeue_path
 from etm_lightning.track.trial import study
@@ -79,6 +82,10 @@ class ETMLogger(Placed):
         shipper: whether a companion process delivers to the sinks and samples the hardware.
         finish_timeout: seconds to wait for the sinks when the process ends; by default 5, or 60 where what is
             left behind would be killed.
+        alerts: limits of what the companion alerts to, by name (`track.shipping.alerts.Limits`);
+            False for none, by default as the variable ``ETM_ALERTS`` says.
+        webhook: address that takes alerts as Slack does; by default the variable ``ETM_WEBHOOK``. It is a
+            secret and is not recorded.
         save_code: record the diff of tracked files from their commit as text ``code.diff``, without secrets.
         all_ranks: every rank records its own values, rank 0 all else; needs `ETMCallback`.
 
@@ -86,7 +93,7 @@ class ETMLogger(Placed):
         failures: how many calls failed on our side; the first is an alert in the run.
 
     Raises:
-        ValueError: if the project or the version cannot name a folder.
+        ValueError: if project or version cannot name a folder, or `alerts` or `webhook` cannot be used.
 
     >>> logger = ETMLogger("demo", "/tmp/runs", version="r1")
     >>> logger.name, logger.version, logger.log_dir
@@ -113,6 +120,8 @@ class ETMLogger(Placed):
         save_code: bool = False,
         log_graph: bool = False,
         all_ranks: bool = False,
+        alerts: bool | dict[str, float] | None = None,
+        webhook: str | None = None,
     ) -> None:
         self._options: dict[str, Any] = {
             "project": project,
@@ -128,6 +137,8 @@ class ETMLogger(Placed):
             "shipper": shipper,
             "finish_timeout": finish_timeout,
             "save_code": save_code,
+            "alerts": alerts,
+            "webhook": webhook,
         }
         Run(**self._options)  # tells at once what cannot be
         self._models = Models(log_model)
@@ -135,11 +146,13 @@ class ETMLogger(Placed):
         self.all_ranks = all_ranks
         self.failures = 0
         self._run: Run | None = None
+        self._outpost: Outpost | None = None
         self._trainer: Callable[[], Any] = lambda: None
         self._params: dict[str, dict[str, Any]] = {}
         self._given: dict[str, dict[str, Any]] = {}
         self._configured = False
         self._next_step = 0
+        self._newest: tuple[Any, dict[str, Any]] = -1, {}
         self._epoch_began = 0
         self._epoch: Literal["", "open", "closing"] = ""
         self._mark = ""
@@ -216,8 +229,20 @@ class ETMLogger(Placed):
             if epoch is None and stage != "train" and of_evaluation_batch(trainer, values, step):
                 axis = "eval_batch"
         run.log(values, step=step, epoch=epoch, stage=stage, axis=axis)
+        self._newest = step, values
         with contextlib.suppress(TypeError, ValueError, OverflowError):  # the run has told it
             self._next_step = int(step) + 1
+
+    @_guarded
+    def log_row(self, values: Mapping[str, Any], stage: str, axis: str, step: int, epoch: int | None) -> None:
+        """Record numbers whose place is known, as `fast_log` gives them."""
+        if self.run.muted:
+            return
+        if "epoch" in values:
+            values = dict(values)
+            epoch = values.pop("epoch")
+        self.run.log(values, step=step, epoch=epoch, stage=stage, axis=axis)
+        self._next_step = step + 1
 
     @_guarded
     def log_hyperparams(self, params: Any = None, *args: Any, **kwargs: Any) -> None:
@@ -252,6 +277,12 @@ class ETMLogger(Placed):
         if self._wants_graph and inputs is not None and self.run.shows:
             self._wants_graph = False
             self.run.log_graph("model/graph", model, inputs)
+
+    @_guarded
+    def alert(self, title: str, text: str = "", **options: Any) -> None:
+        """Record something a person should know; see `Run.alert`."""
+        if self.run.shows:
+            self.run.alert(title, text, **options)
 
     def save(self) -> None:
         """Everything is on disk already; the last row of an epoch settles the checkpoints of its end."""
@@ -374,7 +405,8 @@ class ETMLogger(Placed):
             if self.run.started:
                 self._renew()
             folder = RunFolder(self.run.folder.path.parent / found[0].run)
-            return Decision(found[0], reason, self.run.id, folder.attempts() + 1)
+            attempt = self.run.reserve() if reason else folder.attempts() + 1
+            return Decision(found[0], reason, self.run.id, attempt)
         except Exception as error:
             self._failed("origin_of", error)
             return None
@@ -391,6 +423,7 @@ class ETMLogger(Placed):
         if decided.reason:
             self._loaded = False  # what the run did before, if anything, is not gone on with
             self.run.become(id=decided.id, forked_from=origin.run)
+            self.run.attempt = decided.attempt
             log.info("run %s is a fork of %s: %s", self.run.id, origin.run, decided.reason)
         else:
             self.run.become(id=origin.run)
@@ -407,6 +440,7 @@ class ETMLogger(Placed):
         self._trained = True
         self._epoch, self._epoch_began = "open", logger_step(trainer)
         self.run.start(restart=not self._loaded)
+        self._accompany(trainer)
         if self.run.shows:
             self._describe(trainer.lightning_module)
 
@@ -425,12 +459,22 @@ class ETMLogger(Placed):
         self._record_new(facts, "model")
 
     @_guarded
-    def start_evaluation(self, ckpt_path: str | None) -> None:
+    def start_evaluation(self, trainer: Any) -> None:
         """Begin to write for an evaluation: a run of its own when no training came before it here."""
-        tested = "" if self.run.started else run_of(ckpt_path)
+        tested = "" if self.run.started else run_of(trainer.ckpt_path)
         if tested not in ("", self.run.id):
             self.run.become(evaluates=tested)
         self.run.start()
+        self._accompany(trainer)
+
+    def _accompany(self, trainer: Any) -> None:
+        """Have the hardware sampled on a node above the first, which rank 0's companion does not see."""
+        if not trainer.node_rank or trainer.local_rank or not (self._options["shipper"] and wanted()):
+            return
+        run, known = self.run, self._outpost
+        if known is None or known.over or (known.folder, known.attempt) != (run.folder, run.attempt):
+            self._outpost = Outpost(run.folder, run.reserve(), run.rank)
+            keep(self._outpost)
 
     def prune(self, reason: str) -> None:
         """The training is asked to stop early, because it cannot win: it ends as `pruned`."""
@@ -467,6 +511,8 @@ class ETMLogger(Placed):
             return
         values: dict[str, Any] = dict(trainer._results.metrics(on_step=True)["log"])
         step = values.pop("step", None)
+        if self._newest[0] == now - 1 and self._newest[1].keys() >= values.keys():
+            return  # a training that was told to stop within the epoch has written that row
         place = {"epoch": trainer.current_epoch} if step is None else {}
         self.log_metrics(values | place, now - 1 if step is None else int(step))
 
@@ -556,7 +602,7 @@ class ETMLogger(Placed):
 
     def __getstate__(self) -> dict[str, Any]:
         """Identity, not handles: another process that gets this logger joins the same run."""
-        state = self.__dict__ | {"_run": self.run}
+        state = self.__dict__ | {"_run": self.run, "_outpost": None}
         del state["_trainer"]
         return state
 

@@ -10,7 +10,7 @@ import warnings
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from etm_lightning.track.media import Copy, encoded
+from etm_lightning.track.media.exhibit import Copy, encoded
 
 if TYPE_CHECKING:
     from etm_lightning.track.run import Run

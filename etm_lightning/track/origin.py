@@ -32,7 +32,7 @@ class Decision(NamedTuple):
         origin: where the checkpoint was taken.
         reason: why this cannot be the next attempt of that run; "" if it can.
         id: of the fork, if it is one.
-        attempt: number of the next attempt, if it is one.
+        attempt: number of the next attempt, or of the fork's.
     """
 
     origin: Origin

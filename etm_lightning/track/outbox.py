@@ -14,9 +14,9 @@ from typing import Any
 from etm_lightning.journal import Journal
 from etm_lightning.layout import RunFolder
 from etm_lightning.records import Known, Started
-from etm_lightning.track.media import Exhibit, Parcel
+from etm_lightning.track.media.exhibit import Exhibit, Parcel
+from etm_lightning.track.media.worker import WORKER
 from etm_lightning.track.spool import PATIENCE, Spool
-from etm_lightning.track.worker import WORKER
 
 Item = Known | Exhibit | Parcel
 log = logging.getLogger(__name__)

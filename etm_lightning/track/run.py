@@ -30,16 +30,17 @@ from etm_lightning.records import (
     split,
 )
 from etm_lightning.track.code import Code, code
-from etm_lightning.track.companion import Companion, wanted
-from etm_lightning.track.configured import ABOUT, configured
-from etm_lightning.track.exhibits import Exhibits
-from etm_lightning.track.keeper import keep
-from etm_lightning.track.media import relative
+from etm_lightning.track.media.exhibit import relative
+from etm_lightning.track.media.exhibits import Exhibits
 from etm_lightning.track.outbox import Item, Outbox
 from etm_lightning.track.outcome import Outcome, outcome_of
 from etm_lightning.track.plain import number, plain, sound
 from etm_lightning.track.provenance import provenance
 from etm_lightning.track.redact import redact
+from etm_lightning.track.shipping.alerts import VARIABLE, WEBHOOK, limits, webhook_address
+from etm_lightning.track.shipping.companion import Companion, wanted
+from etm_lightning.track.shipping.configured import ABOUT, configured
+from etm_lightning.track.shipping.keeper import keep
 from etm_lightning.track.sinks.sink import specifications
 
 log = logging.getLogger(__name__)
@@ -74,6 +75,10 @@ class Run(Exhibits):
         shipper: whether a companion process delivers to the sinks and samples the hardware.
         finish_timeout: seconds to wait for the sinks when the process ends; by default 5, or 60 where what is
             left behind would be killed.
+        alerts: limits of what the companion alerts to, by name (`track.shipping.alerts.Limits`);
+            False for none, by default as the variable ``ETM_ALERTS`` says.
+        webhook: address that takes alerts as Slack does; by default the variable ``ETM_WEBHOOK``. It is a
+            secret and is not recorded.
         save_code: record the diff of tracked files from their commit as text ``code.diff``, without secrets.
         strict: raise on what cannot be logged, instead of counting it.
         clock: Unix seconds.
@@ -86,7 +91,7 @@ class Run(Exhibits):
         saved: path and step of the newest checkpoint that this process knows of; None if there is none.
 
     Raises:
-        ValueError: if the id or the project cannot name a folder.
+        ValueError: if the id or the project cannot name a folder, or `alerts` or `webhook` cannot be used.
         OSError: at the start, if the store cannot be written.
 
     >>> import tempfile
@@ -113,6 +118,8 @@ class Run(Exhibits):
         sinks: list[str | dict[str, Any]] | dict[str, Any] | None = None,
         shipper: bool = True,
         finish_timeout: float | None = None,
+        alerts: bool | Mapping[str, float] | None = None,
+        webhook: str | None = None,
         save_code: bool = False,
         strict: bool = False,
         clock: Callable[[], float] = time.time,
@@ -131,6 +138,10 @@ class Run(Exhibits):
             evaluates=evaluates,
         )
         self.sinks = specifications(sinks)
+        self._environment = {VARIABLE: limits(alerts).text()}
+        if webhook or os.environ.get(WEBHOOK):
+            self._environment[WEBHOOK] = webhook_address(webhook)
+            self.sinks.setdefault("webhook", {"sink": "webhook"})
         self.save_code = save_code
         self.strict = strict
         self.rejected = 0
@@ -285,7 +296,13 @@ class Run(Exhibits):
             for item in self._outbox.waiting:
                 self._follow(item)
         if self._shipper and not self.rank:
-            self._companion = Companion(self.folder, self.attempt, list(self.sinks), self._finish_timeout)
+            self._companion = Companion(
+                self.folder,
+                self.attempt,
+                list(self.sinks),
+                self._finish_timeout,
+                environment=self._environment,
+            )
         keep(self)
         if self.save_code and now.diff:
             self._put(Text(time=self._clock(), name="code.diff", text=now.diff))
@@ -467,10 +484,20 @@ class Run(Exhibits):
         while self._deferred:
             self._record(self._deferred.pop(0))
 
-    def alert(self, title: str, text: str = "", *, level: str = "warning") -> None:
-        """Record something a person should know."""
+    def alert(
+        self, title: str, text: str = "", *, level: str = "warning", name: str = "", step: int | None = None
+    ) -> None:
+        """Record something a person should know.
+
+        Args:
+            title: a few words.
+            text: more about it.
+            level: ``info``, ``warning`` or ``error``.
+            name: of what tells it, the same each time.
+            step: optimizer batches so far.
+        """
         title, text = redact(sound(title)), redact(sound(text))
-        self._record(Alert(time=self._clock(), title=title, text=text, level=level))
+        self._record(Alert(time=self._clock(), title=title, text=text, level=level, name=name, step=step))
 
     # -- the end --------------------------------------------------------------------------------------------
 

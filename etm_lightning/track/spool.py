@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 
-from etm_lightning.journal import Journal
+from etm_lightning.journal import Journal, NotWrittenError
 from etm_lightning.records import Alert, Gap, Known, Scalars, encode
 
 log = logging.getLogger(__name__)
@@ -177,20 +177,28 @@ class Spool:
             if self.degraded:
                 self._enqueue(encode(item))
                 return
+            lines = self._journal.seal(self._loss()) if self._untold else []
+            self._untold = 0
             try:
-                if self._untold:
-                    self._journal.write(self._journal.seal(self._loss()))
+                if lines:
+                    self._journal.write(lines)
             except OSError as error:
+                self._lines = lines
                 self._refused(error, item)
                 return
-            self._untold, self._well = 0, True
+            self._well = True
         self.write(item)
 
     def _refused(self, error: OSError, item: Known) -> None:
         with self._gate:
+            # maybe all of the line lies there but its newline, and is read: it keeps its number
+            line = error.line if isinstance(error, NotWrittenError) and not self.degraded else b""
+            if line:
+                self._lines = [line]
             if not self.degraded:
                 self._degrade("the disk refuses to write", str(error))
-            self._enqueue(encode(item))
+            if not line:
+                self._enqueue(encode(item))
 
     def _met_slow(self) -> None:
         self._slow += 1

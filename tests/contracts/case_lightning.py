@@ -7,7 +7,7 @@ from typing import Any
 
 from etm_lightning.layout import RunFolder
 from tests.contracts.case import Case, Curves
-from tests.contracts.workers import interpreter
+from tests.warm import python
 
 
 def options(folder: RunFolder) -> dict[str, Any]:
@@ -18,7 +18,7 @@ def options(folder: RunFolder) -> dict[str, Any]:
             "name": "csv",
             "version": "",
         },
-        "python": interpreter(),
+        "python": python(),
     }
 
 

@@ -19,7 +19,7 @@ def read(folder: RunFolder) -> Curves:
     import mlflow
 
     client = mlflow.MlflowClient(options(folder)["tracking_uri"])
-    experiment = client.get_experiment_by_name("sinks")
+    experiment = client.get_experiment_by_name(folder.path.parent.name)
     assert experiment is not None
     [run] = client.search_runs([experiment.experiment_id], f"tags.`etm.run` = '{folder.path.name}'")
     return {

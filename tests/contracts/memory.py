@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -13,11 +14,14 @@ from etm_lightning.layout import RunFolder
 from etm_lightning.records import Record, Scalars
 from etm_lightning.track.sinks.sink import Target
 
+log = logging.getLogger("a client of its own")
+
 
 class Memory:
     """Appends each scalar as a JSON line; a generation has a file of its own.
 
-    Options: ``fail`` is a file whose presence makes `write` raise, ``hang`` one that makes it wait.
+    Options: ``fail`` is a file whose presence makes `write` raise, ``hang`` one that makes it wait,
+    ``refuse`` one that makes it impossible to open; ``tell`` names a variable to chat about.
     """
 
     def __init__(self, target: Target) -> None:
@@ -35,7 +39,9 @@ class Memory:
         while self._present("hang"):
             time.sleep(0.02)
         if self._present("fail"):
-            raise OSError("no space left on the sink's device")
+            told = os.environ.get(self._options.get("tell", ""), "")
+            log.warning("the device of the sink says %s", told)
+            raise OSError(f"no space left on the sink's device {told}")
         with self._path.open("a") as file:
             for record in records:
                 if isinstance(record, Scalars) and record.axis == "step":

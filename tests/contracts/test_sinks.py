@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from etm_lightning.layout import RunFolder
-from etm_lightning.track.delivery import Delivery
+from etm_lightning.track.shipping.delivery import Delivery
 from tests.contracts import journals
 from tests.contracts.case import Case, Curves
 from tests.contracts.cases import CASES
@@ -83,7 +83,7 @@ def test_a_kill_before_the_place_is_stored_loses_nothing(case: Case, tmp_path: P
 import os, signal
 from pathlib import Path
 from etm_lightning.layout import RunFolder
-from etm_lightning.track import delivery
+from etm_lightning.track.shipping import delivery
 from tests.contracts.cases import CASES
 case = next(case for case in CASES if case.name == {case.name!r})
 folder = RunFolder(Path({str(folder.path)!r}))

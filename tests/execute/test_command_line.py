@@ -1,4 +1,7 @@
-"""`python train.py …` as a user types it, in processes of their own."""
+"""`python train.py …` as a user types it, in processes of their own.
+
+Where it matters that nothing is imported yet, `fresh` is that python; else it is one that starts at once.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from omegaconf import OmegaConf
 from etm_lightning.execute.configs import copy_to
 from etm_lightning.store.run import StoredRun
 from etm_lightning.store.store import Store
+from tests import warm
 from tests.track.secrets_in_text import WORD, draw
 
 ROOT = Path(__file__).parents[2]
@@ -32,9 +36,8 @@ Type = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def environment(folder: Path) -> dict[str, str]:
-    drop = ("ETM_", "HYDRA_", "MASTER_", "WORLD_SIZE", "LOCAL_RANK", "NODE_RANK", "PL_GLOBAL_SEED")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(drop)}
-    return kept | {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(folder / "cache")}
+    own = {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
+    return warm.bare() | own
 
 
 @pytest.fixture
@@ -42,10 +45,14 @@ def typed(tmp_path: Path) -> Type:
     """A function that runs `python train.py …` in a folder of the test's own."""
 
     def run(
-        *arguments: str, script: Path = ROOT / "train.py", cwd: Path = tmp_path, **variables: str
+        *arguments: str,
+        script: Path = ROOT / "train.py",
+        cwd: Path = tmp_path,
+        fresh: bool = False,
+        **variables: str,
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, os.path.relpath(script, cwd), *arguments],
+            [sys.executable if fresh else warm.python(), os.path.relpath(script, cwd), *arguments],
             cwd=cwd,
             env=environment(tmp_path) | variables,
             capture_output=True,
@@ -57,11 +64,11 @@ def typed(tmp_path: Path) -> Type:
     return run
 
 
-def started(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+def started(folder: Path, *arguments: str, **variables: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, str(ROOT / "train.py"), *arguments],
+        [warm.python(), str(ROOT / "train.py"), *arguments],
         cwd=folder,
-        env=environment(folder),
+        env=environment(folder) | variables,
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -144,8 +151,7 @@ def test_what_was_killed_goes_on_as_the_same_run(typed: Type, tmp_path: Path) ->
     process = started(tmp_path, *arguments)
     wait_for(process, "epoch 2")
     time.sleep(0.25)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    warm.kill(process)
     (killed,) = runs(tmp_path)
     assert killed.status == "crashed"
     done = typed(*arguments, "resume=auto")
@@ -228,7 +234,7 @@ def test_a_model_that_cannot_be_had_is_named_in_a_screen(typed: Type) -> None:
 
 
 def test_help_fits_one_screen(typed: Type) -> None:
-    done = typed("--help")
+    done = typed("--help", fresh=True)
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) <= 24
     assert max(map(len, done.stdout.splitlines())) <= 100
@@ -244,9 +250,8 @@ def test_a_project_of_ones_own_runs_quietly_with_what_init_laid_down(typed: Type
         "data:\n  _target_: tests.execute.small.Data\n"
     )
     script = tmp_path / "train.py"
-    done = typed("experiment=ours", "trainer=cpu", script=script, ETM_QUIET="1")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == ""
+    done = typed("experiment=ours", "trainer=cpu", script=script, fresh=True, ETM_QUIET="1")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert runs(tmp_path)[0].params["model"]["hidden"] == 8
 
 

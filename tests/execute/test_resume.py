@@ -19,7 +19,8 @@ from etm_lightning.execute.configs import copy_to
 from etm_lightning.layout import RunFolder
 from etm_lightning.store.run import StoredRun
 from etm_lightning.track.run import Run
-from tests.execute.test_command_line import MINE, ROOT, Type, environment, runs, typed, wait_for
+from tests import warm
+from tests.execute.test_command_line import MINE, ROOT, Type, environment, runs, started, typed, wait_for
 
 __all__ = ["typed"]
 
@@ -35,18 +36,8 @@ SLURM = {
 }
 
 
-def started(folder: Path, *arguments: str, **variables: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, str(ROOT / "train.py"), *arguments],
-        cwd=folder,
-        env=environment(folder) | variables,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-
-
 def etm(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "etm_lightning", *arguments]
+    command = [warm.python(), "-m", "etm_lightning", *arguments]
     return subprocess.run(
         command, cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=200, check=False
     )
@@ -82,8 +73,7 @@ def test_a_job_that_slurm_requeues_goes_on_with_its_run(typed: Type, tmp_path: P
     while not (tmp_path / "asked").exists():
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    first.send_signal(signal.SIGKILL)
-    first.wait()
+    warm.kill(first)
     (run,) = runs(tmp_path)
     assert (tmp_path / "asked").read_text() == "requeue 4711\n"
     assert run.status == "preempted"
@@ -110,11 +100,9 @@ def test_etm_resume_goes_on_with_a_job_of_a_killed_multirun(tmp_path: Path) -> N
     while not (found := list(tmp_path.glob("etm_runs/default/*/checkpoints/last.ckpt"))):
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    process.kill()
-    process.communicate()
+    warm.kill(process)
     journal = next(found[0].parents[1].glob("journal/1-train-*"))
-    header = json.loads(journal.open().readline())
-    os.kill(header["pid"], signal.SIGKILL)
+    os.kill(json.loads(journal.open().readline())["pid"], signal.SIGKILL)
     (killed,) = runs(tmp_path)
     assert killed.status == "crashed"
     assert killed.group

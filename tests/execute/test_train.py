@@ -125,3 +125,11 @@ def test_a_conll_line_without_a_tag_is_named_by_file_and_line(composed: Compose,
     (tmp_path / "train.conll").write_text("Anna B-PER\nsleeps\n\n")
     with pytest.raises(InputError, match=r"train\.conll.*2"):
         train(composed("experiment=conll2003", "model.encoder=tiny", f"data.dir={tmp_path}"))
+
+
+def test_monitors_are_a_choice_of_callbacks(mine: Compose) -> None:
+    cfg = mine("callbacks=[default,monitors,histograms]", "callbacks.gradient_norm.every_n_steps=1")
+    assert {"checkpoint", "learning_rate", "throughput", "histograms"} <= set(cfg.callbacks)
+    run = stored(train(cfg).folder)
+    assert {"grad/norm", "update/ratio", "numerics/loss_median"} <= set(run.metrics)
+    assert run.alerts == []

@@ -6,8 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +24,8 @@ import os, sys, time
 from etm_lightning import Run
 store, steps, pause, sinks = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), eval(sys.argv[4])
 accepted = os.open(store + "/accepted", os.O_WRONLY | os.O_CREAT)
-with Run("faults", save_dir=store, id="r1", sinks=sinks, finish_timeout=2.0) as run:
+options = {"sinks": sinks, "shipper": bool(sinks), "finish_timeout": 2.0, "params": {"lr": 0.1}}
+with Run("faults", save_dir=store, id="r1", **options) as run:
     for step in range(steps):
         began = time.perf_counter()
         run.log({"train/loss": 1.0 / (step + 1)}, step=step)
@@ -59,9 +61,13 @@ class Training:
 
     def slowest(self) -> float:
         """Seconds that the slowest log call took."""
+        return max(self.held())
+
+    def held(self) -> list[float]:
+        """Seconds that each log call took."""
         content = (self.store / "accepted").read_bytes()
         rows = (content[i : i + 32].rstrip(b"\0") for i in range(0, len(content), 32))
-        return max(float(row.split()[1]) for row in rows)
+        return [float(row.split()[1]) for row in rows]
 
     def shipper(self) -> psutil.Process | None:
         """Its companion, while there is one."""
@@ -100,13 +106,36 @@ def wait_until(true: Callable[[], bool], seconds: float = 15.0) -> None:
         time.sleep(0.02)
 
 
-def start(store: Path, *, steps: int = 10**6, pause: float = 0.002, **options: str) -> Training:
-    """Start a training that logs until it is killed, or has done `steps`; `options` are the sink's."""
+def start(
+    store: Path,
+    *,
+    steps: int = 10**6,
+    pause: float = 0.002,
+    sinks: Mapping[str, Mapping[str, str]] | None = None,
+    within: Sequence[str] = (),
+    alone: bool = False,
+    before: str = "",
+    **options: str,
+) -> Training:
+    """Start a training that logs until it is killed, or has done `steps`.
+
+    Args:
+        store: where to.
+        steps: how many calls.
+        pause: seconds after each.
+        sinks: by name, with their options; by default the one of the tests.
+        within: a command that runs it, such as strace.
+        alone: no sink and no shipper.
+        before: what the script does first.
+        options: of the tests' own sink.
+    """
     store.mkdir(exist_ok=True)
-    sinks = {"memory": {"sink": memory.SPEC, **options}}
+    if sinks is None:
+        sinks = {} if alone else {"memory": {"sink": memory.SPEC, **options}}
+    script = textwrap.dedent(before) + SCRIPT
     with (store / "stderr").open("a") as output:
         process = subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, str(store), str(steps), str(pause), repr(sinks)],
+            [*within, sys.executable, "-c", script, str(store), str(steps), str(pause), repr(sinks)],
             cwd=ROOT,
             stderr=output,
         )

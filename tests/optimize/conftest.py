@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 
 from etm_lightning.optimize.history import History, StudyFolder
+from tests import warm
 from tests.execute.test_command_line import environment
 
 TASK = Path(__file__).parent / "task.py"
@@ -36,7 +36,7 @@ class Studied:
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, str(TASK), "-m", "hydra.sweep.dir=studies/${now:%H%M%S%f}", *arguments]
+    return [warm.python(), str(TASK), "-m", "hydra.sweep.dir=studies/${now:%H%M%S%f}", *arguments]
 
 
 def studies(folder: Path) -> list[StudyFolder]:

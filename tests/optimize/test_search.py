@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from etm_lightning.optimize.history import StudyFolder
+from tests import warm
 from tests.execute.test_command_line import environment
 from tests.optimize.conftest import TASK, Search, command, studies
 
@@ -49,7 +49,7 @@ def test_a_grid_is_hydras_each_point_a_process_of_its_own(search: Search, tmp_pa
     assert "best trial 2" in study.done.stdout
     shown = subprocess.run(
         [
-            sys.executable,
+            warm.python(),
             str(TASK),
             "--config-dir",
             str(study.folder.path),
@@ -109,7 +109,7 @@ def test_the_same_command_after_sigkill_comes_to_the_same_total(search: Search, 
     for moment in (1, 3, 4):
         process = started(tmp_path, *arguments)
         wait(lambda n=moment: len(lines(tmp_path / "tried.txt")) >= n)
-        process.kill()
+        warm.kill(process)
         process.communicate()
     study = search(*arguments)
     assert study.done.returncode == 0, study.done.stderr
@@ -126,7 +126,7 @@ def test_the_same_command_after_sigkill_comes_to_the_same_total(search: Search, 
 def test_a_trial_that_died_with_its_controller_is_tried_again(search: Search, tmp_path: Path) -> None:
     process = started(tmp_path, "x=1,2", "pause=0.5")
     wait(lambda: lines(tmp_path / "tried.txt"))
-    process.kill()
+    warm.kill(process)
     process.communicate()
     os.kill(int(lines(tmp_path / "tried.txt")[0].split()[2]), signal.SIGKILL)
     study = search("x=1,2", "pause=0.5")
@@ -136,7 +136,7 @@ def test_a_trial_that_died_with_its_controller_is_tried_again(search: Search, tm
 def test_resume_false_begins_anew(search: Search, tmp_path: Path) -> None:
     process = started(tmp_path, "x=1,2", "pause=1")
     wait(lambda: lines(tmp_path / "tried.txt"))
-    process.kill()
+    warm.kill(process)
     process.communicate()
     study = search("x=1,2", "pause=1", "hydra.sweeper.resume=false")
     assert len(studies(tmp_path)) == 2
@@ -210,7 +210,7 @@ def test_a_search_with_optuna_goes_on_after_sigkill_too(search: Search, tmp_path
     arguments = ("x=interval(0,6)", "y=range(0,3)", "hydra.sweeper.n_trials=6", "pause=0.1")
     process = started(tmp_path, *arguments)
     wait(lambda: len(lines(tmp_path / "tried.txt")) >= 3)
-    process.kill()
+    warm.kill(process)
     process.communicate()
     study = search(*arguments)
     assert study.done.returncode == 0, study.done.stderr

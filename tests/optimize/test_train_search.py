@@ -6,19 +6,19 @@ import csv
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from etm_lightning.optimize.history import StudyFolder, studies
+from tests import warm
 from tests.execute.test_command_line import MINE, ROOT, environment, runs
 
 
 def sweep(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, str(ROOT / "train.py"), "-m", *MINE, "test=false", *arguments],
+        [warm.python(), str(ROOT / "train.py"), "-m", *MINE, "test=false", *arguments],
         cwd=folder,
         env=environment(folder),
         stdout=subprocess.PIPE,

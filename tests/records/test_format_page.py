@@ -16,7 +16,7 @@ import pytest
 from etm_lightning.layout import Identity
 from etm_lightning.reading import read
 from etm_lightning.records import FORMAT, KINDS, STATUSES, Axis, Known, Nonfinite, Scalars, Stage
-from etm_lightning.track.exhibits import Exhibits
+from etm_lightning.track.media.exhibits import Exhibits
 from tests.records import second_parser
 from tests.records.histories import long_history, small_history, written
 

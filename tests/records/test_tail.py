@@ -118,6 +118,31 @@ def test_values_that_became_void_make_the_reader_begin_anew(tmp_path: Path) -> N
         list(tail.poll())
 
 
+def test_a_reader_whose_last_record_is_gone_begins_anew_where_a_later_attempt_follows(tmp_path: Path) -> None:
+    """As after a power cut: what was given after that record, if anything, cannot be told."""
+    training = Training(tmp_path).start().log(1, {"a": 1.0}).log(2, {"a": 2.0})
+    tail = Tail(training.folder.journal)
+    *_, (writer, cursor, _) = tail.poll()
+    training.log(3, {"a": 3.0}).checkpoint("m", 3)
+    path = training.folder.journal / cursor.segment
+    content = bytearray(path.read_bytes())
+    content[cursor.offset - 4] ^= 1
+    path.write_bytes(content)
+    training.start(parent=1, checkpoint="m").log(4, {"a": 4.0})
+    with pytest.raises(SupersededError):
+        list(Tail(training.folder.journal, {writer: cursor}).poll())
+
+
+def test_a_reader_of_a_file_that_is_gone_begins_anew(tmp_path: Path) -> None:
+    training = Training(tmp_path).start().log(1, {"a": 1.0})
+    tail = Tail(training.folder.journal)
+    [*_, (_, cursor, _)] = tail.poll()
+    training.start().log(1, {"a": 2.0})
+    (training.folder.journal / cursor.segment).unlink()
+    with pytest.raises(SupersededError):
+        list(tail.poll())
+
+
 def test_ranks_above_zero_come_only_when_asked_for(tmp_path: Path) -> None:
     training = Training(tmp_path).start().log(1, {"a": 1.0})
     other = training.open(rank=1)

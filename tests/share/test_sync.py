@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from etm_lightning.cli import app
 from etm_lightning.layout import RunFolder
-from etm_lightning.track.cursors import Lease
+from etm_lightning.track.shipping.cursors import Lease
 from tests.contracts import journals, memory
 
 

@@ -2,12 +2,12 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import warm
 from tests.text.conftest import write_conll, write_csv
 
 ROOT = Path(__file__).parents[2]
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 def run(kind: str, ranks: int, mode: str, folder: Path) -> dict[str, Any]:
     file = folder / f"{kind}-{ranks}-{mode}.json"
-    command = [sys.executable, "-m", "tests.text.two_ranks", kind, str(ranks), mode, str(folder), str(file)]
+    command = [warm.python(), "-m", "tests.text.two_ranks", kind, str(ranks), mode, str(folder), str(file)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     values: dict[str, Any] = json.loads(file.read_text())

@@ -22,9 +22,13 @@ class Silent(DummyLogger):
 class Failing(DummyLogger):
     """Prints and raises."""
 
+    def __init__(self, address: str) -> None:
+        super().__init__()
+        self._address = address
+
     def log_metrics(self, *args: Any, **kwargs: Any) -> None:
         print("this is not an answer")
-        raise OSError("no more room")
+        raise OSError(f"no more room at {self._address}")
 
 
 class Killed(CSVLogger):

@@ -13,13 +13,14 @@ import pytest
 from etm_lightning import Run
 from etm_lightning.process import this_process
 from etm_lightning.records import Scalars
-from etm_lightning.track import companion as companions
-from etm_lightning.track.companion import Companion
-from etm_lightning.track.delivery import Delivery
-from etm_lightning.track.shipper import Carrier, Shipper, Watch
+from etm_lightning.track.shipping import companion as companions
+from etm_lightning.track.shipping.companion import Companion
+from etm_lightning.track.shipping.delivery import Delivery
+from etm_lightning.track.shipping.shipper import Carrier, Shipper, Watch
 from etm_lightning.track.sinks.sink import Sink, Target
 from tests.contracts import journals, memory
 from tests.track.lines import of_kind
+from tests.track.secrets_in_text import WORD, draw
 
 SINKS = {"memory": {"sink": memory.SPEC}}
 
@@ -114,6 +115,25 @@ def test_a_reopened_run_is_accompanied_again(tmp_path: Path) -> None:
     one.ask_to_finish()
     assert run.finish() == []
     assert memory.kept(run.folder)["train/loss"] == [(0, 1.0), (1, 0.5)]
+
+
+def test_no_secret_is_in_the_log_of_the_shipper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret, fault = draw(WORD, 24, "shipper"), tmp_path / "fault"
+    fault.touch()
+    monkeypatch.setenv("DEVICE_TOKEN", secret)
+    sinks = {"memory": {"sink": memory.SPEC, "fail": str(fault), "tell": "DEVICE_TOKEN"}}
+    with Run("p", save_dir=tmp_path, sinks=sinks) as run:
+        run.log({"train/loss": 1.0}, step=0)
+        one = begun(run)
+        written = run.folder.logs / "shipper-1.log"
+        until(lambda: "OSError" in written.read_text())
+        fault.unlink()
+    one.ask_to_finish()
+    assert run.finish() == []
+    text = written.read_text()
+    assert "a client of its own: the device of the sink says <hidden>" in text
+    assert "Traceback" in text
+    assert secret not in text
 
 
 def test_hardware_is_sampled_on_an_axis_of_seconds(tmp_path: Path) -> None:

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from etm_lightning.layout import RunFolder
 from etm_lightning.process import this_process
-from etm_lightning.track.cursors import Holder, Lease, load, progress_file, replace
-from etm_lightning.track.delivery import Delivery, lag
+from etm_lightning.records import Record
+from etm_lightning.track.shipping.cursors import Holder, Lease, load, progress_file, replace
+from etm_lightning.track.shipping.delivery import Delivery, lag
 from etm_lightning.track.sinks.sink import RefusedError, Target
 from tests.contracts import journals, memory
+from tests.track.secrets_in_text import WORD, draw
 
 
 class Clock:
@@ -73,6 +77,30 @@ def test_a_sink_that_asks_for_somebody_is_refused_in_its_own_words(tmp_path: Pat
     one.advance()
     assert one.refused
     assert one.error == "not logged in: log in"
+
+
+def test_no_secret_that_a_sink_raises_or_logs_is_written_down(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    secret = draw(WORD, 36, "delivery")
+
+    class Careless(memory.Memory):
+        def write(self, records: Sequence[Record]) -> None:
+            try:
+                raise ConnectionError(f"https://ada:{secret}@sink/api refused")
+            except ConnectionError as cause:
+                raise RuntimeError("no answer") from cause
+
+        def close(self) -> None:
+            raise OSError(f"Authorization: Bearer {secret}")
+
+    folder = journals.simple(tmp_path)
+    Delivery(folder, "x", {"sink": "x"}, make=Careless).advance()
+    assert "RuntimeError: no answer" in caplog.text
+    assert "https://ada:<hidden>@sink/api refused" in caplog.text
+    assert "could not be closed: OSError" in caplog.text
+    assert secret not in caplog.text
+    assert secret not in progress_file(folder, "x").read_text()
 
 
 def test_one_process_delivers_at_a_time(tmp_path: Path) -> None:
@@ -154,3 +182,43 @@ def test_what_a_new_attempt_made_void_counts_as_not_delivered(tmp_path: Path) ->
     delivery(folder).advance()
     journals.after_the_crash(tmp_path)
     assert lag(folder, "memory") > 100
+
+
+class Deaf(memory.Memory):
+    """Keeps what it is given, and does not say so."""
+
+    def flush(self) -> Mapping[str, Any]:
+        raise TimeoutError("no answer")
+
+
+def test_what_a_sink_took_without_saying_so_is_taken_back_when_it_became_void(tmp_path: Path) -> None:
+    folder = journals.before_the_crash(tmp_path)
+    first = Delivery(folder, "memory", {"sink": memory.SPEC}, make=Deaf)
+    first.advance()
+    first.close()
+    assert len(memory.kept(folder)["train/loss"]) == 80
+    journals.after_the_crash(tmp_path)
+    one = delivery(folder)
+    one.advance()
+    assert not one.error
+    assert load(progress_file(folder, "memory")).generation == 1
+    assert memory.kept(folder)["train/loss"] == journals.curve()
+
+
+def test_what_follows_a_place_that_was_damaged_arrives_after_a_resume(tmp_path: Path) -> None:
+    run = journals.new_run(tmp_path)
+    journals.log_steps(run, range(20))
+    one = delivery(run.folder)
+    one.advance()
+    one.close()
+    place = max(load(progress_file(run.folder, "memory")).writers.values(), key=lambda cursor: cursor.n)
+    journals.log_steps(run, range(20, 50))
+    run.mark_checkpoint(step=50)
+    run._end = object()  # type: ignore[assignment]  # as after SIGKILL
+    path = run.folder.journal / place.segment
+    content = bytearray(path.read_bytes())
+    content[place.offset - 3] ^= 1
+    path.write_bytes(content)
+    journals.after_the_crash(tmp_path)
+    delivery(run.folder).advance()
+    assert {step for step, _ in memory.kept(run.folder)["train/loss"]} >= set(range(20, 100))

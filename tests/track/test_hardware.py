@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-from etm_lightning.track.hardware import Hardware, memory_in_use, oom_kills
+from etm_lightning.track.shipping.hardware import Hardware, memory_in_use, oom_kills
 
 LOOP = "b = bytearray(10**8)\nwhile True: pass"
 BUSY = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {LOOP!r}])"

@@ -11,11 +11,12 @@ import pytest
 
 from etm_lightning.layout import RunFolder
 from etm_lightning.process import born
-from etm_lightning.track.cursors import load, progress_file
-from etm_lightning.track.delivery import Delivery
+from etm_lightning.track.shipping.cursors import load, progress_file
+from etm_lightning.track.shipping.delivery import Delivery
 from tests.contracts import journals
 from tests.contracts.databases import lay
-from tests.contracts.workers import interpreter
+from tests.track.secrets_in_text import WORD, draw
+from tests.warm import python
 
 WHERE = "guest"
 LOGGERS = "lightning.pytorch.loggers"
@@ -33,7 +34,7 @@ def mlflow_logger(uri: str, place: Path) -> dict[str, Any]:
 def delivery_of(
     folder: RunFolder, logger: Any, clock: Callable[[], float] = time.monotonic, **options: Any
 ) -> Delivery:
-    given = {"sink": "lightning", "logger": logger, "python": interpreter(), **options}
+    given = {"sink": "lightning", "logger": logger, "python": python(), **options}
     return Delivery(folder, WHERE, given, clock=clock)
 
 
@@ -143,12 +144,20 @@ def test_a_logger_that_does_not_answer_is_given_up(tmp_path: Path) -> None:
     assert delivery.error == "TimeoutError: the worker of the logger does not answer"
 
 
-def test_what_a_logger_raises_is_told_and_what_it_prints_is_no_answer(tmp_path: Path) -> None:
+def test_what_a_logger_raises_is_told_without_secrets_and_what_it_prints_is_no_answer(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     folder = journals.simple(tmp_path, steps=1)
-    delivery = delivery_of(folder, {"_target_": "tests.track.strange_loggers.Failing"})
+    secret = draw(WORD, 20, "logger")
+    failing = "tests.track.strange_loggers.Failing"
+    delivery = delivery_of(folder, {"_target_": failing, "address": f"https://ada:{secret}@disk"})
     assert delivery.advance() == 0
     delivery.close()
-    assert delivery.error == "RuntimeError: OSError: no more room"
+    assert delivery.error == "RuntimeError: OSError: no more room at https://ada:<hidden>@disk"
+    written = capfd.readouterr().err
+    assert "Traceback" in written
+    assert "https://ada:<hidden>@disk" in written
+    assert secret not in written
 
 
 @pytest.mark.parametrize("path", [f"{LOGGERS}.CVSLogger", "no_such_package.Logger", "Logger"])

@@ -18,7 +18,7 @@ from sklearn import metrics
 
 from etm_lightning import Run
 from etm_lightning.records import Artifact, Media
-from etm_lightning.track.curves import MOST_POINTS
+from etm_lightning.track.media.curves import MOST_POINTS
 from tests.track.lines import below, of_kind
 
 RNG = np.random.default_rng(0)

@@ -17,9 +17,9 @@ from etm_lightning import Run
 from etm_lightning.layout import RunFolder
 from etm_lightning.records import Scalars
 from etm_lightning.store import edits
-from etm_lightning.track.cursors import load, progress_file
-from etm_lightning.track.delivery import Delivery
 from etm_lightning.track.outcome import Outcome
+from etm_lightning.track.shipping.cursors import load, progress_file
+from etm_lightning.track.shipping.delivery import Delivery
 from etm_lightning.track.sinks import mlflow as sink
 from etm_lightning.track.sinks.mlflow_names import escape, unescape
 from tests.contracts import journals

@@ -12,8 +12,8 @@ import torch
 
 from etm_lightning.layout import RunFolder
 from etm_lightning.text.modules import TextClassifier, TokenClassifier
-from etm_lightning.track.cursors import load, progress_file
-from etm_lightning.track.delivery import Delivery
+from etm_lightning.track.shipping.cursors import load, progress_file
+from etm_lightning.track.shipping.delivery import Delivery
 from tests.contracts import journals
 from tests.contracts.databases import lay
 from tests.track.lines import QUIET

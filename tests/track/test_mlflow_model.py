@@ -17,7 +17,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from etm_lightning.layout import RunFolder
 from etm_lightning.text.modules import TextClassifier
 from etm_lightning.text.tables import CSVData
-from etm_lightning.track.delivery import Delivery
+from etm_lightning.track.shipping.delivery import Delivery
 from tests.contracts.databases import lay
 from tests.text.conftest import write_csv
 from tests.track.lines import QUIET, Line, logger_in, trainer

@@ -19,7 +19,7 @@ from lightning.pytorch.utilities.types import STEP_OUTPUT
 from torch import Tensor, nn
 
 from etm_lightning.records import Alert, Artifact, Media, Params, Text
-from etm_lightning.track.placed import Placed
+from etm_lightning.track.media.placed import Placed
 from tests.track.lines import QUIET, Line, ends, logger_in, of_kind, points, trainer
 from tests.track.test_media import PIXELS, pixels
 from tests.track.test_run import content

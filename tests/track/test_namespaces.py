@@ -25,8 +25,17 @@ OLD = """
     from pytorch_lightning.loggers import CSVLogger, Logger
     import torch
     from torch.utils.data import DataLoader, TensorDataset
-    from etm_lightning import ETMCallback, Monitor
+    from etm_lightning import (
+        ETMCallback,
+        GradientNorm,
+        Monitor,
+        Numerics,
+        Throughput,
+        TimeLeft,
+        fast_log,
+    )
 
+    assert issubclass(GradientNorm, Monitor)
     assert issubclass(Monitor, Callback) and issubclass(ETMCallback, Callback)
 
     class Model(pl.LightningModule):
@@ -37,6 +46,7 @@ OLD = """
         def training_step(self, batch, i):
             loss = self.line(batch[0]).square().mean()
             self.log("train/loss", loss)
+            fast_log(self, {"fast/loss": loss}, on_epoch=True)
             return loss
         def validation_step(self, batch, i):
             self.log("val/loss", self.line(batch[0]).square().mean(), on_step=True, on_epoch=True)
@@ -52,7 +62,9 @@ OLD = """
     quiet = dict(accelerator="cpu", enable_progress_bar=False, enable_model_summary=False)
     quiet["log_every_n_steps"] = 1
     logger = ETMLogger("p")
-    trainer = pl.Trainer(logger=[logger, CSVLogger(".")], callbacks=Slope(), max_epochs=2, **quiet)
+    watch = [Slope(), GradientNorm(every_n_steps=2), Throughput(every_n_steps=2), Numerics(every_n_steps=2)]
+    watch += [TimeLeft(every_n_steps=2)]
+    trainer = pl.Trainer(logger=[logger, CSVLogger(".")], callbacks=watch, max_epochs=2, **quiet)
     trainer.fit(Model(), data, data)
     assert isinstance(logger, Logger)
     assert sum(isinstance(callback, ETMCallback) for callback in trainer.callbacks) == 1
@@ -81,6 +93,8 @@ def test_pytorch_lightning_alone_is_followed_as_lightning_is(tmp_path: Path) -> 
     assert (stored.status, stored.attempts, stored.params) == ("finished", 2, {"lr": 0.1})
     folder = only_run(tmp_path / "store")
     assert points(folder, "train/loss") == [("train", "step", n, n // 4) for n in range(12)]
+    assert points(folder, "fast/loss_step") == points(folder, "train/loss")
+    assert points(folder, "fast/loss_epoch") == [("train", "step", n, n // 4) for n in (3, 7, 11)]
     assert {p[:2] for p in points(folder, "val/loss_step")} == {("validate", "eval_batch")}
     assert [p[2] for p in points(folder, "slope")] == [0, 2, 4, 6]
 
@@ -105,7 +119,7 @@ def test_fabric_alone_ends_its_run_with_the_process(tmp_path: Path) -> None:
     if not pid:
         logger: Any = ETMLogger("p", tmp_path)
         Fabric(accelerator="cpu", devices=1, loggers=logger).log("loss", 1.0)
-        from etm_lightning.track.keeper import _at_exit
+        from etm_lightning.track.shipping.keeper import _at_exit
 
         _at_exit()
         os._exit(0)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from etm_lightning import Run
 from etm_lightning.layout import RunFolder
-from etm_lightning.track.cursors import progress_file
-from etm_lightning.track.delivery import Delivery
+from etm_lightning.track.shipping.cursors import progress_file
+from etm_lightning.track.shipping.delivery import Delivery
 from etm_lightning.track.sinks.sink import Open
 
 PAGE = Path(__file__).parents[2] / "docs" / "sinks.md"

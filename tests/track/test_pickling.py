@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from etm_lightning.layout import run_folders
 from etm_lightning.records import Params, Started, Text
 from etm_lightning.store.store import Store
 from etm_lightning.track.run import Run
+from tests import warm
 from tests.track.lines import QUIET, Line, ends, logger_in, of_kind, only_run, points, rows, trainer
 
 pytestmark = QUIET
@@ -88,6 +90,7 @@ def test_two_spawned_processes_are_one_run_that_the_parent_goes_on_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setattr("multiprocessing.spawn._python_exe", os.fsencode(warm.python()))
     logger = logger_in(tmp_path)
     logger.log_hyperparams({"given": "before"})
     model = OnTwoRanks()

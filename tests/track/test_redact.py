@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from etm_lightning.track.outcome import outcome_of
 from etm_lightning.track.plain import plain
 from etm_lightning.track.provenance import command
 from etm_lightning.track.redact import HIDDEN, redact
+from tests import warm
 from tests.track.secrets_in_text import INNOCENT, LOWER, Sample, draw, framed, pem, tokens
 
 ROOT = Path(__file__).parents[2]
@@ -257,7 +257,7 @@ def start(script: str, place: Path) -> tuple[list[str], subprocess.CompletedProc
     changed = [*texts, key, *words.values()]
     (place / "settings.py").write_text("\n".join(["before = 2", *changed, "after = 3"]) + "\n")
     done = subprocess.run(
-        [sys.executable, "script.py", *texts, key, *(f"note={word}" for word in words.values())],
+        [warm.python(), "script.py", *texts, key, *(f"note={word}" for word in words.values())],
         cwd=place,
         env=os.environ
         | words

@@ -23,9 +23,9 @@ from etm_lightning import Run
 from etm_lightning.journal import Journal
 from etm_lightning.layout import RunFolder
 from etm_lightning.records import Ended, Scalars
-from etm_lightning.track import delivery
-from etm_lightning.track.cursors import load, progress_file
-from etm_lightning.track.delivery import Delivery
+from etm_lightning.track.shipping import delivery
+from etm_lightning.track.shipping.cursors import load, progress_file
+from etm_lightning.track.shipping.delivery import Delivery
 from etm_lightning.track.sinks import pictures
 from etm_lightning.track.sinks.summaries import THRESHOLDS, pr_rows
 from tests.contracts import journals
@@ -419,7 +419,7 @@ def test_a_folder_of_ones_own(tmp_path: Path) -> None:
 def test_the_companion_stays_small() -> None:
     script = """
 import sys
-import etm_lightning.track.shipper, etm_lightning.track.sinks.tensorboard
+import etm_lightning.track.shipping.shipper, etm_lightning.track.sinks.tensorboard
 print(*(name for name in ("torch", "numpy", "tensorflow", "lightning", "PIL") if name in sys.modules))
 print(int(next(line for line in open("/proc/self/status") if line.startswith("VmRSS")).split()[1]) // 1024)
 """

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,19 +12,18 @@ from etm_lightning.execute.resume import last_checkpoint
 from etm_lightning.records import Started
 from etm_lightning.store.run import StoredRun
 from etm_lightning.store.store import Store
+from tests import warm
 from tests.track.lines import of_kind
 
 ROOT = Path(__file__).parents[2]
 
 
 def trained(folder: Path, at: int, *arguments: str) -> int:
-    drop = ("MASTER_", "WORLD_SIZE", "LOCAL_RANK", "NODE_RANK", "PL_GLOBAL_SEED")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(drop)}
-    command = [sys.executable, "-m", "tests.track.two_ranks", *arguments]
+    command = [warm.python(), "-m", "tests.track.two_ranks", *arguments]
     before = set(ROOT.iterdir())
     done = subprocess.run(
         command,
-        env=kept | {"ETM_STORE": str(folder), "AT": str(at)},
+        env=warm.bare() | {"ETM_STORE": str(folder), "AT": str(at)},
         cwd=ROOT,
         timeout=200,
         capture_output=True,

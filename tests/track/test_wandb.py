@@ -19,8 +19,8 @@ from etm_lightning import Run
 from etm_lightning.journal import Journal
 from etm_lightning.layout import Identity, RunFolder
 from etm_lightning.records import Artifact, Edit, Ended, Known, Media, Params, Scalars, Started, Text
-from etm_lightning.track.cursors import load, progress_file
-from etm_lightning.track.delivery import Delivery
+from etm_lightning.track.shipping.cursors import load, progress_file
+from etm_lightning.track.shipping.delivery import Delivery
 from etm_lightning.track.sinks.wandb_folders import clear
 from tests.contracts import journals
 from tests.contracts.case_wandb import file_of, name, records, rows
@@ -363,6 +363,28 @@ def test_an_offline_run_is_written_anew_and_what_others_wrote_stays(tmp_path: Pa
     assert len(rows(run.folder)) == 9
 
 
+def test_a_kill_before_an_offline_folder_is_marked_leaves_no_second_one(tmp_path: Path) -> None:
+    folder = journal(tmp_path, step(1, train_loss=1.0))
+    theirs = folder.path / "wandb" / "offline-run-20260101_000000-r1"
+    theirs.mkdir(parents=True)
+    script = f"""
+import os
+from pathlib import Path
+from etm_lightning.layout import RunFolder
+from etm_lightning.track.shipping.delivery import Delivery
+from etm_lightning.track.sinks import wandb_folders
+wandb_folders.mark = lambda *_: os._exit(9)
+Delivery(RunFolder(Path({str(folder.path)!r})), "wandb", {{"sink": "wandb", "mode": "offline"}}).advance()
+"""
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 9
+    [killed] = {path for path in theirs.parent.glob("offline-run-*") if path != theirs}
+    deliver(folder)
+    assert not killed.exists()
+    assert theirs.exists()
+    theirs.rmdir()
+    assert [row["train/loss"] for row in rows(folder)] == [1.0]
+
+
 def test_an_offline_run_that_was_uploaded_stays_and_the_new_one_has_another_id(tmp_path: Path) -> None:
     run = journals.new_run(tmp_path)
     journals.log_steps(run, range(5))
@@ -463,7 +485,7 @@ def test_a_kill_of_the_shipper_takes_w_and_b_s_service_with_it(tmp_path: Path) -
     script = f"""
 from pathlib import Path
 from etm_lightning.layout import RunFolder
-from etm_lightning.track.delivery import Delivery
+from etm_lightning.track.shipping.delivery import Delivery
 delivery = Delivery(RunFolder(Path({str(folder.path)!r})), "wandb", {{"sink": "wandb"}})
 delivery.advance()
 print(delivery.delivered, flush=True)

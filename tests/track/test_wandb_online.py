@@ -13,7 +13,7 @@ import pytest
 
 from etm_lightning import Run
 from etm_lightning.layout import RunFolder
-from etm_lightning.track.delivery import Delivery
+from etm_lightning.track.shipping.delivery import Delivery
 from tests.contracts import journals
 from tests.contracts.case_wandb import file_of, rows
 from tests.track.wandb_server import KEY, Server, Stored, server

@@ -26,7 +26,7 @@ from PIL import Image
 from etm_lightning import Run
 from etm_lightning.attempts import find_writers
 from etm_lightning.records import Alert, Artifact, Ended, Gap, Media, Scalars
-from etm_lightning.track.worker import WORKER, Worker
+from etm_lightning.track.media.worker import WORKER, Worker
 from tests.track.lines import logger_in, of_kind, only_run, records
 
 
@@ -265,7 +265,7 @@ def test_a_forked_child_writes_its_own_media_and_leaves_the_parents_alone(tmp_pa
         import os, threading
         import numpy as np
         from etm_lightning import Run
-        from etm_lightning.track.worker import WORKER
+        from etm_lightning.track.media.worker import WORKER
         run = Run("p")
         run.start()
         free = threading.Event()

@@ -25,7 +25,7 @@ from etm_lightning.records import (
     Started,
     Text,
 )
-from etm_lightning.track.configured import ABOUT
+from etm_lightning.track.shipping.configured import ABOUT
 from etm_lightning.track.sinks import mlflow_names as names
 from etm_lightning.track.sinks.mlflow_files import Files
 from etm_lightning.track.sinks.mlflow_model import needed

@@ -15,6 +15,7 @@ KINDS = {
     "wandb": "etm_lightning.track.sinks.wandb.open",
     "mlflow": "etm_lightning.track.sinks.mlflow.open",
     "lightning": "etm_lightning.track.sinks.lightning.open",
+    "webhook": "etm_lightning.track.sinks.webhook.open",
 }
 
 

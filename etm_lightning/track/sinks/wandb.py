@@ -27,7 +27,7 @@ from etm_lightning.records import (
     Text,
 )
 from etm_lightning.tail import Tail
-from etm_lightning.track.configured import ABOUT
+from etm_lightning.track.shipping.configured import ABOUT
 from etm_lightning.track.sinks import wandb_folders, wandb_media, wandb_names
 from etm_lightning.track.sinks.sink import RefusedError, Sink, StartOverError, Target
 from etm_lightning.track.sinks.wandb_client import Client, Origin, connect
@@ -100,6 +100,8 @@ class WandbSink:
         self._origin = Origin(_started(target.folder))
         state = target.state
         self._about = _about(target)
+        if mode == "offline":
+            wandb_folders.begin(target.folder.path, _id(target, self._copy))
         self._client = _client(target, mode, self._copy, self._origin, self._about)
         self._rows = int(state.get("rows", 0))
         self._attempt = int(state.get("attempt", 0))
@@ -115,7 +117,7 @@ class WandbSink:
             self._client.finish(1)
             raise StartOverError(f"W&B lost {self._rows - self._client.rows} rows that it was given")
         if mode == "offline":
-            wandb_folders.mark(self._client.folder, self._client.run.id)
+            wandb_folders.mark(target.folder.path, self._client.folder, self._client.run.id)
         elif state:  # these came before
             self._params = {"": dict(self._client.run.config)}
             self._configured = dict(self._client.run.config)

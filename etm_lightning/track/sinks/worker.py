@@ -19,7 +19,8 @@ import msgspec
 
 from etm_lightning.params import flatten
 from etm_lightning.records import Ended, Json, Known, Params, Scalars
-from etm_lightning.track.configured import ABOUT
+from etm_lightning.track.redact import redact
+from etm_lightning.track.shipping.configured import ABOUT
 from etm_lightning.track.sinks.sink import RefusedError, StartOverError
 
 MODULE = "etm_lightning.track.sinks.worker"
@@ -97,7 +98,7 @@ class Guest:
             try:
                 self._logger.log_hyperparams(changed)
             except Exception as error:  # MLflow's never change: not worth the metrics that come after
-                print(f"{', '.join(changed)} cannot change here: {error}", file=sys.stderr)
+                print(redact(f"{', '.join(changed)} cannot change here: {error}"), file=sys.stderr)
             self._params |= changed
 
 
@@ -174,7 +175,7 @@ def serve(orders: BinaryIO, answers: BinaryIO) -> None:
         except StartOverError as error:
             answer = Answer("over", str(error))
         except Exception as error:  # whatever a stranger's Logger raises
-            traceback.print_exc()
+            print(redact(traceback.format_exc()), file=sys.stderr)
             answer = Answer("failed", f"{type(error).__name__}: {error}")
         answers.write(package(answer))
         answers.flush()

@@ -1,0 +1,178 @@
+"""The results of `tracking.py` as text and as a picture."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from overhead import Found
+from overhead import table as training_table
+
+Facts = Mapping[str, float]
+Pairs = Sequence[tuple[Facts, Facts]]
+"""Ours and the peer's, right after each other, of each round."""
+
+Kills = Sequence[Facts]
+
+OURS = ("ours", "ours-journal", "ours-logger")
+
+
+def middle(pairs: Pairs, name: str) -> float:
+    """Median of a peer's figure."""
+    return statistics.median(peer[name] for _, peer in pairs)
+
+
+def ratio(pairs: Pairs, name: str) -> float:
+    """Median of how many times ours the peer's figure is."""
+    return statistics.median(peer[name] / own[name] for own, peer in pairs)
+
+
+def cost_table(calls: Mapping[str, Pairs], titles: Mapping[str, str]) -> str:
+    """What a call costs, the cheapest first."""
+    columns = ("p50 µs", "ratio", "p99 µs", "p99.9 µs", "CPU µs", "bytes", "import s", "first s")
+    lines = [f"{'10 scalars a call':<34}" + "".join(f"{column:>10}" for column in columns)]
+    for name in by_cost(calls):
+        pairs = calls[name]
+        figures = [
+            *(middle(pairs, "p50"), ratio(pairs, "p50"), middle(pairs, "p99"), middle(pairs, "p99.9")),
+            *(middle(pairs, "cpu"), middle(pairs, "bytes"), middle(pairs, "import"), middle(pairs, "first")),
+        ]
+        lines.append(f"{titles[name]:<34}" + "".join(f"{short(figure):>10}" for figure in figures))
+    return "\n".join(lines)
+
+
+def by_cost(calls: Mapping[str, Pairs]) -> list[str]:
+    return sorted(calls, key=lambda name: middle(calls[name], "p50"))
+
+
+def kept_table(durable: Mapping[str, Pairs], killed: Mapping[str, Kills], titles: Mapping[str, str]) -> str:
+    """What survives SIGKILL, the fastest first."""
+    columns = f"{'durable/s':>12}{'ours is':>10}{'accepted':>12}{'lost':>10}"
+    lines = [f"{'scalars, killed with all it started':<36}{columns}"]
+    for name in sorted({*durable, *killed}, key=lambda name: -rate_of(durable, name)):
+        row = f"{titles[name]:<36}"
+        if name in durable:
+            times = statistics.median(
+                own["rate"] / peer["rate"] if peer["rate"] else math.inf for own, peer in durable[name]
+            )
+            row += f"{rate_of(durable, name):>12,.0f}{short(times) + ' x':>10}"
+        else:
+            row += f"{'':>22}"
+        if name in killed:
+            accepted = sum(facts["accepted"] for facts in killed[name])
+            row += f"{accepted:>12,.0f}{sum(lost(facts) for facts in killed[name]):>10,.0f}"
+        lines.append(row)
+    return "\n".join(lines)
+
+
+def rate_of(durable: Mapping[str, Pairs], name: str) -> float:
+    return middle(durable[name], "rate") if name in durable else 0
+
+
+def lost(facts: Facts) -> float:
+    """Accepted values that are gone; those of a call that had not returned may be there as well."""
+    return max(0, facts["accepted"] - facts["found"])
+
+
+def own_table(own: Mapping[str, Sequence[Facts]]) -> str:
+    """Variants of our own call."""
+    columns = ("p50 µs", "p99 µs", "p99.9 µs", "CPU µs", "bytes")
+    lines = [f"{'etm_lightning':<44}" + "".join(f"{column:>10}" for column in columns)]
+    for title, rounds in own.items():
+        row = f"{title:<44}"
+        for name in ("p50", "p99", "p99.9", "cpu", "bytes"):
+            figures = [facts[name] for facts in rounds if name in facts]
+            row += f"{short(statistics.median(figures)) if figures else '-':>10}"
+        lines.append(row)
+    return "\n".join(lines)
+
+
+def text(
+    heading: str,
+    titles: Mapping[str, str],
+    calls: Mapping[str, Pairs],
+    durable: Mapping[str, Pairs],
+    killed: Mapping[str, Kills],
+    own: Mapping[str, Sequence[Facts]],
+    training: Found,
+    notes: Sequence[str],
+) -> str:
+    """All tables that have something to show."""
+    parts = [heading]
+    if calls:
+        parts.append(cost_table(calls, titles))
+    if durable or killed:
+        parts.append(kept_table(durable, killed, titles))
+    if own:
+        parts.append(own_table(own))
+    if training:
+        parts.append(training_table(training))
+    if notes:
+        parts.append("\n".join(notes))
+    return "\n\n".join(parts) + "\n"
+
+
+def short(figure: float) -> str:
+    """Two digits or more, as few as tell enough.
+
+    >>> [short(x) for x in (0.0412, 0.987, 3.914, 62.31, 6075.2, float("inf"))]
+    ['0.041', '0.99', '3.9', '62', '6,075', '∞']
+    """
+    if not math.isfinite(figure):
+        return "∞"
+    if abs(figure) >= 10:
+        return f"{figure:,.0f}"
+    return f"{figure:.1f}" if abs(figure) >= 1 else f"{figure:.2f}" if abs(figure) >= 0.1 else f"{figure:.3f}"
+
+
+def picture(
+    path: Path,
+    calls: Mapping[str, Pairs],
+    killed: Mapping[str, Kills],
+    titles: Mapping[str, str],
+    caption: str,
+) -> None:
+    """Bars of the median call, and what was lost; readable on white and on black."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams.update({"svg.hashsalt": "tracking", "svg.fonttype": "none"})
+    import matplotlib.pyplot as plt
+
+    names = [name for name in reversed(by_cost(calls)) if name != "ours-journal"]
+    costs = [middle(calls[name], "p50") for name in names]
+    ink, ours, theirs = "#808890", "#e8590c", "#8fa3b8"
+    figure, axes = plt.subplots(figsize=(8.5, 0.32 * len(names) + 1.1), layout="constrained")
+    bars = axes.barh(
+        [titles[name] for name in names], costs, color=[ours if name in OURS else theirs for name in names]
+    )
+    labels = [bar_label(cost, killed.get(name, ())) for name, cost in zip(names, costs, strict=True)]
+    axes.bar_label(bars, labels, padding=4, color=ink, fontsize=9)
+    axes.set_xscale("log")
+    axes.set_xlim(min(costs) / 2, max(costs) * 60)
+    axes.set_ylim(-0.6, len(names) - 0.4)
+    for label, name in zip(axes.get_yticklabels(), names, strict=True):
+        label.set(color=ours if name in OURS else ink, fontweight="bold" if name in OURS else "normal")
+    axes.tick_params(axis="x", colors=ink, which="both")
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel(caption, color=ink, fontsize=8)
+    title = "How long one call with 10 scalars holds up the training"
+    axes.set_title(title, color=ink, loc="left", fontsize=12)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(ink)
+    figure.savefig(path, transparent=True, metadata={"Date": None})
+    plt.close(figure)
+
+
+def bar_label(cost: float, kills: Kills) -> str:
+    """
+    >>> bar_label(3.91, [{"accepted": 4000, "found": 4000}])
+    '3.9 µs'
+    >>> bar_label(19, [{"accepted": 4000, "found": 3520}])
+    '19 µs · SIGKILL lost 480 values'
+    """
+    most = max((lost(facts) for facts in kills), default=0)
+    return f"{short(cost)} µs" + (f" · SIGKILL lost {most:,.0f} values" if most else "")

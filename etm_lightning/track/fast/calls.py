@@ -1,0 +1,168 @@
+"""The calls of `fast_log` in a Trainer: rows of their values, and what the epoch needs of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from etm_lightning.track.clocks import evaluation_step, logger_step, row_due, watches_steps
+from etm_lightning.track.fast.epoch import show_steps
+from etm_lightning.track.fast.options import Asked, Options, Rules, planned
+from etm_lightning.track.fast.plan import Key, Plan, check_same
+from etm_lightning.track.fast.rows import Lag, Place, Row, write
+from etm_lightning.track.fast.values import numbers
+
+
+class Calls:
+    """Takes values, call by call.
+
+    Args:
+        rules: what is Lightning's own to know.
+        trainer: whose calls they are.
+        device: where it computes.
+
+    Attributes:
+        plans: what is done with values like those given before, in this epoch.
+        lag: the rows that a device has not sent yet.
+    """
+
+    def __init__(self, rules: Rules, trainer: Any, device: Any) -> None:
+        self._rules, self.device = rules, device
+        self.plans: dict[Any, Plan] = {}
+        self.lag = Lag(device.start, partial(_deliver, trainer))
+        self._watched = False
+
+    def of(self, stage: str) -> list[Plan]:
+        return [plan for plan in self.plans.values() if plan.key.stage == stage]
+
+    def forget(self, stage: str) -> None:
+        self.plans = {key: plan for key, plan in self.plans.items() if plan.key.stage != stage}
+
+    def take(self, module: Any, values: Any, options: tuple[Any, ...], batch_size: int | None) -> None:
+        """Take the values of one call."""
+        if type(values) is not dict and not isinstance(values, Mapping):
+            self._pass_collection(module, values, Options(*options), batch_size)
+            return
+        fx, trainer = module._current_fx_name, module._trainer
+        dataloader = None if fx == "training_step" else _dataloader(trainer, fx)
+        given = list(values.values())
+        far = self._far(given) if self.device.apart else ()
+        key = fx, dataloader, options, tuple(values), tuple(map(type, given)), far
+        plan = self.plans.get(key)
+        if plan is None:
+            asked = Asked(Key(fx, dataloader), Options(*options), far, batch_size)
+            plan = self.plans[key] = self._planned(module, asked, values)
+        if plan.passed:
+            _pass_on(module, plan, values, Options(*options), batch_size)
+        if plan.near or plan.far:
+            self._take(module, plan, given, batch_size)
+
+    def _take(self, module: Any, plan: Plan, given: list[Any], batch_size: int | None) -> None:
+        near = given if plan.near_at is None else [given[n] for n in plan.near_at]
+        found, vector = numbers(near, plan.near, plan.kind), None
+        if plan.far:
+            vector = self.device.stacked([given[n] for n in plan.far_at], plan.far)
+        meaning, trainer = plan.meaning, module._trainer
+        if meaning.on_epoch:
+            weight = self._weight(trainer, plan, batch_size) if meaning.reduction == "mean" else 1
+            plan.add(found, weight)
+            if plan.far:
+                plan.far_sums = self.device.add(plan.far_sums, vector, meaning.reduction, weight)
+        if meaning.on_step:
+            if meaning.sync_dist:
+                found = self.device.reduce(trainer.strategy, found, meaning.reduction) if found else found
+                if vector is not None:
+                    vector = self.device.reduce(trainer.strategy, vector, meaning.reduction)
+            plan.latest = found, vector
+            self._step(module, trainer, plan)
+
+    def _step(self, module: Any, trainer: Any, plan: Plan) -> None:
+        """The values of a batch are there: a row of them, if Lightning would write one."""
+        stage = plan.key.stage
+        if stage != "train":
+            if not trainer.sanity_checking:
+                plan.place = Place(stage, "eval_batch", evaluation_step(trainer, plan.key.dataloader), None)
+                self.row(trainer, plan)
+            return
+        step = logger_step(trainer)
+        plan.place = Place(stage, "step", step, trainer.current_epoch)
+        plan.settled = row_due(trainer, module, step)
+        if self.device.apart:
+            self.lag.poll(plan.place)
+        if plan.settled:
+            self.row(trainer, plan)
+        elif plan.meaning.prog_bar and plan.latest:
+            bar = trainer._logger_connector._progress_bar_metrics
+            bar.update(zip(plan.near_steps, plan.latest[0], strict=True))
+        if self._watched:
+            show_steps(trainer._logger_connector, plan, self.device)
+
+    def row(self, trainer: Any, plan: Plan) -> None:
+        """Give the plan's newest values to the loggers, now or when a device has sent them."""
+        assert plan.latest is not None
+        found, vector = plan.latest
+        plan.rows += 1
+        values = dict(zip(plan.near_steps, found, strict=True))
+        row = Row(plan.place, values, plan.far_steps, vector, plan.meaning.logger, plan.meaning.prog_bar)
+        if vector is None:
+            _deliver(trainer, row)
+        else:
+            self.lag.put(row)
+
+    def _weight(self, trainer: Any, plan: Plan, batch_size: int | None) -> float:
+        """What the values weigh in the epoch's mean: the size of the batch, which Lightning guesses once."""
+        if batch_size is not None:
+            return batch_size
+        train = plan.key.stage == "train"
+        results = (trainer.fit_loop.epoch_loop if train else trainer._evaluation_loop)._results
+        if results.batch_size is None:
+            if results.batch is None:
+                return 1
+            results.batch_size = self._rules.batch_size_of(results.batch)
+        return float(results.batch_size)
+
+    def _far(self, given: list[Any]) -> tuple[int, ...]:
+        """Which of the values are on a device."""
+        tensor, keeps = self._rules.tensor, self.device.keeps
+        return tuple(n for n, value in enumerate(given) if isinstance(value, tensor) and keeps(value))
+
+    def _planned(self, module: Any, asked: Asked, values: Mapping[str, Any]) -> Plan:
+        plan = planned(self._rules, module, asked, values)
+        check_same(self.plans, plan)
+        self._watched = watches_steps(module._trainer)
+        return plan
+
+    def _pass_collection(self, module: Any, values: Any, options: Options, batch_size: int | None) -> None:
+        if not isinstance(values, self._rules.collection):
+            raise TypeError(
+                f"`values` must be a mapping of names to values but got {type(values).__name__};"
+                " give one value as {name: value}"
+            )
+        module.log_dict(values, **options._asdict(), batch_size=batch_size)
+
+
+def _deliver(trainer: Any, row: Row) -> None:
+    """A row whose numbers are all there, to the loggers and the bar."""
+    if row.logger and trainer.loggers:
+        write(trainer, row.place, row.values)
+    if row.prog_bar:
+        trainer._logger_connector._progress_bar_metrics.update(row.values)
+
+
+def _pass_on(module: Any, plan: Plan, values: Any, options: Options, batch_size: int | None) -> None:
+    """Let Lightning log what it alone can; what it computes at the end of the epoch it needs only once."""
+    for name in plan.passed:
+        if plan.always or plan.known.get(name) is not values[name]:
+            plan.known[name] = values[name]
+            module.log(name, values[name], **options._asdict(), batch_size=batch_size)
+
+
+def _dataloader(trainer: Any, fx: str | None) -> int | None:
+    """Which data loader of an evaluation this batch is of; None if there is one."""
+    if fx is None:
+        raise RuntimeError("`fast_log` must be called in a hook or a step that the Trainer calls")
+    if "validation" not in fx and "test" not in fx:
+        return None
+    found: int | None = trainer._evaluation_loop._results.dataloader_idx
+    return found

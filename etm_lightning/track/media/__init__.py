@@ -1,0 +1,1 @@
+"""Pictures, tables and files: copied by the call, made into records by a thread."""
