@@ -95,7 +95,8 @@ class Freezer:
                     cfg[key] = value
         where = output or _output(cfg)
         env: dict[str, str] = {}
-        whole = _without_secrets({"hydra": _hydra(cfg, where, place), **_task(cfg)}, cfg, env)
+        whole = _without_secrets({"hydra": _hydra(cfg), **_task(cfg)}, cfg, env)
+        _place(whole["hydra"], cfg, where, place)
         text = OmegaConf.to_yaml(OmegaConf.create(whole, flags={"allow_objects": True}))
         place.mkdir(parents=True, exist_ok=True)
         (place / f"{FILE}.yaml").write_text(text)
@@ -162,22 +163,25 @@ def _task(cfg: DictConfig) -> dict[str, Any]:
     return {key: value for key, value in container.items() if key != "hydra"}
 
 
-def _hydra(cfg: DictConfig, output: Path, place: Path) -> dict[str, Any]:
+def _hydra(cfg: DictConfig) -> dict[str, Any]:
     """The node `hydra` of the trial: a single run with what the multirun's said."""
     node: Any = OmegaConf.to_container(cfg.hydra, resolve=False, enum_to_str=True)
     job = {key: node["job"][key] for key in ("name", "chdir", "env_set", "id", "num")}
     job["name"] = cfg.hydra.job.name
-    deliver = {"_target_": "etm_lightning.optimize.trial.Deliver", "file": str(place / "result.json")}
     return {
         **{key: node[key] for key in _KEPT},
         "mode": RunMode.RUN.name,
-        "run": {"dir": str(output)},
-        "sweep": {"dir": node["sweep"]["dir"]},
         "job": job,
         "overrides": {"task": list(cfg.hydra.overrides.task)},
         "runtime": {"choices": node["runtime"]["choices"]},
-        "callbacks": {**(node["callbacks"] or {}), "etm_trial": deliver},
     }
+
+
+def _place(node: dict[str, Any], cfg: DictConfig, output: Path, place: Path) -> None:
+    """Say where the trial writes."""
+    deliver = {"_target_": "etm_lightning.optimize.trial.Deliver", "file": str(place / "result.json")}
+    node["callbacks"] = {**(node["callbacks"] or {}), "etm_trial": deliver}
+    node["run"], node["sweep"] = {"dir": str(output)}, {"dir": cfg.hydra.sweep.dir}
 
 
 def _without_secrets(container: dict[str, Any], cfg: DictConfig, env: dict[str, str]) -> dict[str, Any]:

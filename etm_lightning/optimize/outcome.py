@@ -43,9 +43,8 @@ def after(folder: StudyFolder, history: History, monitor: str, direction: str) -
     lines = [f"study {folder.id} · {', '.join(counts) or 'nothing tried'}{took} · {table}"]
     best = history.best(direction)
     if best is not None:
-        lines.append(
-            f"best trial {best.number} · {words(best)} · {monitor or 'objective'} {number(best.value)}"
-        )
+        parts = [f"best trial {best.number}", words(best), f"{monitor or 'objective'} {number(best.value)}"]
+        lines.append(" · ".join(part for part in parts if part))
         lines.append(f"again: {again(folder)}")
     return lines
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
 
 from etm_lightning.evaluate.leaderboard import Leaderboard, leaderboard
 from etm_lightning.execute.progress import hush, near, say
@@ -27,7 +32,8 @@ def finish(store: Store, project: str, group: str, folder: Path, *, tested: bool
     board = leaderboard(store.runs(project=project, group=group))
     if tested and board.winner is not None and not _was_tested(board.winner.best):
         hush()
-        values = test(board.winner.best)
+        with _as_typed(board.winner.best):
+            values = test(board.winner.best)
         if values:
             words = " · ".join(
                 f"{name} {tables.number(value)}" for name, value in values.items() if "_" not in name
@@ -39,6 +45,19 @@ def finish(store: Store, project: str, group: str, folder: Path, *, tested: bool
     report = write_report(store.runs(project=project, group=group), folder / "report.html")
     say(f"report {near(report)} · again: etm leaderboard {group}")
     return board
+
+
+@contextmanager
+def _as_typed(run: StoredRun) -> Iterator[None]:
+    """What is recorded of the run's command stays what its trial was started with."""
+    kept = sorted(run.folder.hydra.glob("*/hydra.yaml"))
+    before = HydraConfig.instance().cfg
+    if kept:
+        HydraConfig.instance().cfg = OmegaConf.load(kept[-1])  # type: ignore[assignment]  # a mapping it is
+    try:
+        yield
+    finally:
+        HydraConfig.instance().cfg = before
 
 
 def _was_tested(run: StoredRun) -> bool:
