@@ -126,7 +126,8 @@ class Controller:
             self.screen.warn(*companion.finish())
         if self._stops:
             raise Stopped(self._signal)
-        self.events.write(Over(time.time(), "time is up" if self._time_is_up() else "complete"))
+        complete = self._exhausted or len(self.events.history.trials) >= self.limits.total
+        self.events.write(Over(time.time(), "complete" if complete else "time is up"))
 
     def _step(self) -> bool:
         """Do what there is to do now; whether there will be more."""

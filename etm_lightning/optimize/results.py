@@ -50,7 +50,7 @@ def finish(store: Store, project: str, group: str, folder: Path, *, tested: bool
 @contextmanager
 def _as_typed(run: StoredRun) -> Iterator[None]:
     """What is recorded of the run's command stays what its trial was started with."""
-    kept = sorted(run.folder.hydra.glob("*/hydra.yaml"))
+    kept = sorted(run.folder.hydra.glob("*/hydra.yaml"), key=lambda path: path.stat().st_mtime)
     before = HydraConfig.instance().cfg
     if kept:
         HydraConfig.instance().cfg = OmegaConf.load(kept[-1])  # type: ignore[assignment]  # a mapping it is

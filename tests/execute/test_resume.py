@@ -101,6 +101,7 @@ def test_etm_resume_goes_on_with_a_job_of_a_killed_multirun(tmp_path: Path) -> N
         assert time.monotonic() < deadline
         time.sleep(0.01)
     warm.kill(process)
+    process.communicate()
     journal = next(found[0].parents[1].glob("journal/1-train-*"))
     os.kill(json.loads(journal.read_text().splitlines()[0])["pid"], signal.SIGKILL)
     while runs(tmp_path)[0].status == "running":

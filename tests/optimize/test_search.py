@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import signal
 import subprocess
 import time
@@ -227,3 +229,28 @@ def test_a_study_folder_is_read_though_its_last_line_is_torn(tmp_path: Path) -> 
         '{"e":"asked","time":1.0,"number":0,"params":{},"output":"o"}\n{"e":"told","ti'
     )
     assert folder.history().trials[0].state == "waiting"
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("seed", range(3))
+def test_sigkill_at_twenty_random_moments_costs_no_trial_and_repeats_none(
+    search: Search, tmp_path: Path, seed: int
+) -> None:
+    pytest.importorskip("optuna")
+    chance = random.Random(seed)
+    arguments = ("x=interval(0,6)", "hydra.sweeper.n_trials=40", "hydra.sweeper.n_jobs=2", "pause=0.1")
+    for _ in range(20):
+        process = started(tmp_path, *arguments)
+        time.sleep(chance.uniform(0.2, 3.0))
+        warm.kill(process)
+        process.communicate()
+        if chance.random() < 0.3 and (tried := lines(tmp_path / "tried.txt")):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(tried[-1].split()[2]), signal.SIGKILL)
+    study = search(*arguments)
+    assert study.done.returncode == 0, study.done.stderr
+    assert len(studies(tmp_path)) == 1
+    assert [row["state"] for row in study.rows] == ["finished"] * 40
+    done = sorted(float(line.split()[0]) for line in lines(tmp_path / "done.txt"))
+    assert done == pytest.approx(sorted(float(row["x"]) for row in study.rows), rel=1e-4)
