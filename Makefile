@@ -22,6 +22,7 @@ bench: .venv/dev.stamp ## side by side with peers
 	$(BIN)/python benchmarks/tracking.py --install
 	$(BIN)/python benchmarks/tracking.py
 	$(BIN)/python benchmarks/sinks.py
+	$(BIN)/python benchmarks/search.py
 	$(BIN)/python benchmarks/faults.py
 
 soak: .venv/dev.stamp ## the long tests

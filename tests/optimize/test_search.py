@@ -239,18 +239,21 @@ def test_sigkill_at_twenty_random_moments_costs_no_trial_and_repeats_none(
 ) -> None:
     pytest.importorskip("optuna")
     chance = random.Random(seed)
-    arguments = ("x=interval(0,6)", "hydra.sweeper.n_trials=40", "hydra.sweeper.n_jobs=2", "pause=0.1")
+    arguments = ("x=interval(0,6)", "hydra.sweeper.n_trials=100", "hydra.sweeper.n_jobs=2", "pause=0.1")
+    killed = 0
     for _ in range(20):
         process = started(tmp_path, *arguments)
-        time.sleep(chance.uniform(0.2, 3.0))
+        time.sleep(chance.uniform(0.1, 2.0))
         warm.kill(process)
         process.communicate()
         if chance.random() < 0.3 and (tried := lines(tmp_path / "tried.txt")):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(tried[-1].split()[2]), signal.SIGKILL)
+                killed += 1
     study = search(*arguments)
     assert study.done.returncode == 0, study.done.stderr
     assert len(studies(tmp_path)) == 1
-    assert [row["state"] for row in study.rows] == ["finished"] * 40
-    done = sorted(float(line.split()[0]) for line in lines(tmp_path / "done.txt"))
-    assert done == pytest.approx(sorted(float(row["x"]) for row in study.rows), rel=1e-4)
+    assert [row["state"] for row in study.rows] == ["finished"] * 100
+    done = [line.split()[0] for line in lines(tmp_path / "done.txt")]
+    assert set(done) == {f"{float(row['x']):g}" for row in study.rows}
+    assert len(done) <= 100 + killed, "one that was killed after its last word says it again"
