@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from etm_lightning.execute.again import Again
-from etm_lightning.optimize.history import StudyFolder
+from etm_lightning.optimize.folder import StudyFolder
 from etm_lightning.track.redact import HIDDEN
 
 

@@ -9,7 +9,7 @@ import typer
 from etm_lightning.share.options import Json, Place, open_store
 
 if TYPE_CHECKING:
-    from etm_lightning.optimize.history import StudyFolder
+    from etm_lightning.optimize.folder import StudyFolder
 
 app = typer.Typer(no_args_is_help=True, help="Look at studies, go on with them, stop them.")
 Study = Annotated[str, typer.Argument(help="A part of a study's id that no other has, or latest.")]
@@ -23,7 +23,7 @@ def ls(
 ) -> None:
     """List studies, newest first."""
     from etm_lightning.optimize import described as studied
-    from etm_lightning.optimize.history import studies
+    from etm_lightning.optimize.folder import studies
     from etm_lightning.share import described
 
     found = [studied.brief(folder) for folder in studies(open_store(store).path, project)]
@@ -104,6 +104,6 @@ def stop(
 
 
 def _find(store: str | None, study: str) -> StudyFolder:
-    from etm_lightning.optimize.history import find
+    from etm_lightning.optimize.folder import find
 
     return find(open_store(store).path, study)

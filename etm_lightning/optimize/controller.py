@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import signal
 import time
@@ -17,11 +16,13 @@ from etm_lightning.design.space import Space
 from etm_lightning.execute import local
 from etm_lightning.execute.local import Job, Slot
 from etm_lightning.layout import RunFolder
+from etm_lightning.optimize.folder import Events, StudyFolder
 from etm_lightning.optimize.freeze import Freezer, Frozen
-from etm_lightning.optimize.history import Asked, Began, Events, Lock, Over, Started, StudyFolder, Told, Trial
+from etm_lightning.optimize.history import Asked, Began, Over, Started, Told, Trial
+from etm_lightning.optimize.lock import Lock
 from etm_lightning.optimize.screen import Screen
 from etm_lightning.optimize.study import Brain
-from etm_lightning.optimize.watch import Watch, objective, result
+from etm_lightning.optimize.watch import Watch, result, verdict
 from etm_lightning.process import Process, this_process
 from etm_lightning.track.shipping.companion import Companion, wanted
 from etm_lightning.track.shipping.configured import configured
@@ -143,7 +144,7 @@ class Controller:
             elif look:
                 self._follow(busy, now)
         self._fill()
-        self.screen.tick(self.events.history, [busy.trial for busy in self._busy.values()])
+        self.screen.tick(self.events.history, [(one.trial, one.watch.values) for one in self._busy.values()])
         return bool(self._busy)
 
     # what was before
@@ -308,7 +309,9 @@ class Controller:
         found = result(self.folder.trial(busy.trial.number))
         trial, run = busy.trial, busy.watch.run.path.name if busy.watch.run else ""
         if found is not None and not (busy.late and "error" in found):
-            state, value, reason = self._verdict(found, busy.watch.pruned)
+            state, value, reason = verdict(
+                found, self.monitor, pruned=busy.watch.pruned, needed=self.number_needed
+            )
             self._tell(trial, state, value, reason, run)
         elif busy.late:
             self._tell(trial, "failed", None, busy.late, run)
@@ -324,22 +327,6 @@ class Controller:
             self.screen.again(trial, how)
         else:
             self._tell(trial, "failed", None, f"its process ended with {how} and left no result", run)
-
-    def _verdict(self, found: dict[str, Any], pruned: bool) -> tuple[str, float | None, str]:
-        if "error" in found:
-            text = next(iter(str(found["text"]).strip().splitlines()), "")
-            return "infeasible" if found["memory"] else "failed", None, f"{found['error']}: {text}"
-        try:
-            value = objective(found, self.monitor)
-        except ValueError as error:
-            return "failed", None, str(error)
-        if value is not None and not math.isfinite(value):
-            return "failed", None, f"its objective is {value}"
-        if pruned:
-            return "pruned", value, ""
-        if value is None and self.number_needed:
-            return "failed", None, "it returned no number to go by"
-        return "finished", value, ""
 
     def _tell(self, trial: Trial, state: str, value: float | None, reason: str = "", run: str = "") -> None:
         self.brain.tell(trial.number, state, value)

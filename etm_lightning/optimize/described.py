@@ -6,7 +6,8 @@ from typing import Any
 
 import typer
 
-from etm_lightning.optimize.history import OVER, StudyFolder, Trial
+from etm_lightning.optimize.folder import StudyFolder
+from etm_lightning.optimize.history import OVER, Trial
 from etm_lightning.optimize.outcome import again
 from etm_lightning.optimize.screen import words
 from etm_lightning.share import tables
@@ -48,15 +49,15 @@ def whole(folder: StudyFolder) -> dict[str, Any]:
         "settings": about.settings,
         "command": about.command,
         "cwd": about.cwd,
-        "list": [_trial(trial) for trial in trials],
+        "list": [_trial(trial, folder.controlled()) for trial in trials],
     }
 
 
-def _trial(trial: Trial) -> dict[str, Any]:
+def _trial(trial: Trial, controlled: bool) -> dict[str, Any]:
     return {
         "number": trial.number,
         "params": trial.params,
-        "state": trial.state,
+        "state": "waiting" if trial.state == "running" and not controlled else trial.state,
         "value": trial.value,
         "reason": trial.reason,
         "seconds": trial.seconds,

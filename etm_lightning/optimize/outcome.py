@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from etm_lightning.design.space import Space
-from etm_lightning.optimize.history import About, History, StudyFolder, Trial
+from etm_lightning.optimize.folder import About, StudyFolder
+from etm_lightning.optimize.history import History, Trial
 from etm_lightning.optimize.screen import words
 from etm_lightning.share.tables import number, span
 from etm_lightning.track.redact import HIDDEN

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from etm_lightning.execute.quiet import quiet
-from etm_lightning.optimize.history import History, StudyFolder, Trial
+from etm_lightning.optimize.folder import StudyFolder
+from etm_lightning.optimize.history import History, Trial
 from etm_lightning.share.tables import clean, number, span
 
 _REFRESH = 0.5
@@ -112,15 +113,20 @@ class Screen:
         again = "" if now else "; Ctrl-C again ends them now"
         self.warn(f"stopping: {what} {running} running trial{'s' * (running != 1)}{again}")
 
-    def tick(self, history: History, running: Sequence[Trial]) -> None:
-        """Draw the table anew, if there is one and it is time."""
+    def tick(self, history: History, running: Sequence[tuple[Trial, Sequence[float]]]) -> None:
+        """Draw the table anew, if there is one and it is time.
+
+        Args:
+            history: of the study.
+            running: the trials at work, each with what it has reached so far.
+        """
         now = time.monotonic()
         if self._live is None or now - self._drawn < _REFRESH:
             return
         self._drawn = now
         self._live.update(self._table(history, running), refresh=True)
 
-    def _table(self, history: History, running: Sequence[Trial]) -> Any:
+    def _table(self, history: History, running: Sequence[tuple[Trial, Sequence[float]]]) -> Any:
         from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.table import Table
@@ -129,10 +135,11 @@ class Screen:
         over = history.count("finished", "pruned", "infeasible", "failed")
         best = history.best(self._direction)
         table = Table(box=None, pad_edge=False)
-        for name in ("trial", "setting", "time"):
+        for name in ("trial", "setting", "time", "now"):
             table.add_column(name, no_wrap=True)
-        for trial in running[:_SHOWN]:
-            table.add_row(str(trial.number), Text(clean(words(trial))), span(trial.seconds))
+        for trial, values in running[:_SHOWN]:
+            now = f"{self._name} {number(values[-1])} ({len(values)})" if values else ""
+            table.add_row(*(clean(cell) for cell in (trial.number, words(trial), span(trial.seconds), now)))
         parts = [
             f"{over}/{self._total}",
             *(f"{n} {s}" for s in ("pruned", "failed") if (n := history.count(s))),
@@ -142,4 +149,6 @@ class Screen:
         if self._lasted and running:
             each = sum(self._lasted) / len(self._lasted)
             parts.append(f"about {span(each * (self._total - over) / len(running))} left")
-        return Group(table, ProgressBar(self._total, over, width=40), Text(clean(" · ".join(parts))))
+        below = Table.grid(padding=(0, 1))
+        below.add_row(ProgressBar(self._total, over, width=30), Text(clean(" · ".join(parts))))
+        return Group(table, below)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -90,3 +91,33 @@ def objective(result: dict[str, Any], monitor: str) -> float | None:
     raise ValueError(
         f"`search.monitor` must name one of the returned values but they are {', '.join(values)}"
     )
+
+
+def verdict(
+    result: dict[str, Any], monitor: str, *, pruned: bool = False, needed: bool = False
+) -> tuple[str, float | None, str]:
+    """What a result makes of its trial: its state, its value, and why.
+
+    Args:
+        result: what the process of the trial wrote down.
+        monitor: the name of the objective.
+        pruned: whether its run ended because it was asked to.
+        needed: whether there has to be a number.
+
+    >>> verdict({"value": float("nan")}, ""), verdict({"value": 0.5}, "", pruned=True)
+    (('failed', None, 'its objective is nan'), ('pruned', 0.5, ''))
+    """
+    if "error" in result:
+        text = next(iter(str(result["text"]).strip().splitlines()), "")
+        return "infeasible" if result["memory"] else "failed", None, f"{result['error']}: {text}"
+    try:
+        value = objective(result, monitor)
+    except ValueError as error:
+        return "failed", None, str(error)
+    if value is not None and not math.isfinite(value):
+        return "failed", None, f"its objective is {value}"
+    if pruned:
+        return "pruned", value, ""
+    if value is None and needed:
+        return "failed", None, "it returned no number to go by"
+    return "finished", value, ""

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from etm_lightning.optimize.history import History, StudyFolder
+from etm_lightning.optimize.folder import StudyFolder
+from etm_lightning.optimize.history import History
 from tests import warm
 from tests.execute.test_command_line import environment
 

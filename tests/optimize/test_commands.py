@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from etm_lightning.optimize.history import find, studies
+from etm_lightning.optimize.folder import find, studies
 from tests import warm
 from tests.execute.test_command_line import environment
 from tests.optimize.conftest import TASK

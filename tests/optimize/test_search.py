@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from etm_lightning.optimize.history import StudyFolder
+from etm_lightning.optimize.folder import StudyFolder
 from tests import warm
 from tests.execute.test_command_line import environment
 from tests.optimize.conftest import TASK, Search, command, studies

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from etm_lightning.optimize.history import StudyFolder, studies
+from etm_lightning.optimize.folder import StudyFolder, studies
 from tests import warm
 from tests.execute.test_command_line import MINE, ROOT, environment, runs
 

@@ -1,0 +1,110 @@
+"""What a study is to do, decided from the settings and the space."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from etm_lightning.design.config import Search
+from etm_lightning.design.space import Space
+from etm_lightning.optimize.folder import Events, StudyFolder
+from etm_lightning.optimize.samplers import PRUNERS, SAMPLERS, name_of
+from etm_lightning.optimize.study import Brain, Grid, Study
+
+N_TRIALS = 20
+_FREE = (
+    *("n_trials", "n_jobs", "timeout", "trial_timeout", "max_retries", "resume"),
+    *("trials_per_gpu", "gpus_per_trial"),
+)
+"""Settings that may change while a study goes on."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a study is to do, decided.
+
+    Attributes:
+        settings: as given.
+        sampler: its name; "" for a class of the user's own.
+        pruner: likewise.
+        total: how many trials.
+        direction: ``minimize`` or ``maximize``.
+        monitor: the metric that pruning follows, and the name of the objective.
+    """
+
+    settings: Search
+    sampler: str
+    pruner: str
+    total: int
+    direction: str
+    monitor: str
+
+    @property
+    def plain_grid(self) -> bool:
+        """Whether nothing of Optuna's is needed."""
+        return self.sampler == "grid" and self.pruner == "none" and not self.settings.enqueue
+
+    def kept(self) -> dict[str, Any]:
+        """The settings that make the study what it is."""
+        settings = {name: value for name, value in vars(self.settings).items() if name not in _FREE}
+        return settings | {"sampler": self.settings.sampler or self.sampler, "direction": self.direction}
+
+    def first(self, tried: Space) -> dict[str, Any]:
+        """A point that may be tried, to see whether it composes."""
+        return {
+            parameter.name: parameter.low if parameter.values is None else parameter.values[0]
+            for parameter in tried.parameters
+        }
+
+    def brain(self, folder: StudyFolder, tried: Space, events: Events) -> Brain:
+        """What decides on trials."""
+        if self.plain_grid:
+            trials = events.history.trials
+            over = [number for number, trial in trials.items() if trial.over]
+            return Grid(tried, {number: trial.params for number, trial in trials.items()}, over)
+        return Study(
+            folder.optuna_file,
+            tried,
+            sampler=self.settings.sampler or self.sampler,
+            pruner=self.settings.pruner,
+            direction=self.direction,
+            seed=self.settings.seed,
+            enqueue=self.settings.enqueue,
+        )
+
+
+def settings_of(config: DictConfig, given: Mapping[str, Any], ours: bool) -> Search:
+    """The settings of a search: those of the config's own `search`, else what the sweeper was given."""
+    node = config.search if ours else OmegaConf.structured(Search(**given))
+    found: Any = OmegaConf.to_container(node, resolve=True)
+    return Search(**found)
+
+
+def plan_of(config: DictConfig, tried: Space, settings: Search) -> Plan:
+    """What the settings come to for a space.
+
+    Raises:
+        ValueError: naming a setting that cannot be.
+    """
+    for name in ("n_trials", "n_jobs", "timeout", "trial_timeout", "trials_per_gpu", "gpus_per_trial"):
+        value = getattr(settings, name)
+        if value is not None and value <= 0:
+            raise ValueError(f"`search.{name}` must be above 0 but got {value}")
+    choice = settings.sampler or ("tpe" if tried.size is None else "grid")
+    sampler = name_of(choice, SAMPLERS, "sampler")
+    if sampler == "grid":
+        next(tried.grid(), None)  # refuses an interval
+    size = tried.size if sampler == "grid" else None
+    total = min(settings.n_trials or size or N_TRIALS, size or sys.maxsize)
+    mode = str(config.get("mode") or "") if "mode" in config else ""
+    direction = {"min": "minimize", "max": "maximize"}.get(
+        settings.direction or mode, settings.direction or "minimize"
+    )
+    if direction not in ("minimize", "maximize"):
+        raise ValueError(f"`search.direction` must be minimize or maximize but got {direction!r}")
+    monitor = settings.monitor or str(config.get("monitor") or "" if "monitor" in config else "")
+    return Plan(settings, sampler, name_of(settings.pruner, PRUNERS, "pruner"), total, direction, monitor)
