@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from etm_lightning.optimize.freeze import Freezer, Frozen
 from etm_lightning.optimize.history import Asked, Began, Over, Started, Told, Trial
 from etm_lightning.optimize.lock import Lock
 from etm_lightning.optimize.screen import Screen
+from etm_lightning.optimize.stopping import Stopped, Stopping
 from etm_lightning.optimize.study import Brain
 from etm_lightning.optimize.watch import Watch, result, verdict
 from etm_lightning.process import Process, this_process
@@ -64,14 +63,6 @@ class Busy:
     done: float = 0.0
 
 
-class Stopped(BaseException):
-    """Somebody asked the study to stop; `signal` is the number of the signal that asked last."""
-
-    def __init__(self, signal: int) -> None:
-        super().__init__(signal)
-        self.signal = signal
-
-
 @dataclass
 class Controller:
     """Runs a study to its end.
@@ -103,8 +94,7 @@ class Controller:
     _waiting: deque[int] = field(default_factory=deque)
     _crashes: dict[int, int] = field(default_factory=dict)
     _shipping: list[Companion] = field(default_factory=list)
-    _stops: int = 0
-    _signal: int = 0
+    _stopping: Stopping = field(default_factory=Stopping)
     _exhausted: bool = False
     _ready: tuple[int, Frozen] | None = None
     _began: float = field(default_factory=time.monotonic)
@@ -119,14 +109,14 @@ class Controller:
         me = this_process()
         self.folder.stop_file.unlink(missing_ok=True)
         self.events.write(Began(time.time(), self.limits.total, me.host, me.boot, me.pid, me.born))
-        with self._signals():
+        with self._stopping.signals():
             self._take_up()
             while self._step():
                 time.sleep(TICK)
         for companion in self._shipping:
             self.screen.warn(*companion.finish())
-        if self._stops:
-            raise Stopped(self._signal)
+        if self._stopping:
+            raise Stopped(self._stopping.signal)
         complete = self._exhausted or len(self.events.history.trials) >= self.limits.total
         self.events.write(Over(time.time(), "complete" if complete else "time is up"))
 
@@ -136,7 +126,9 @@ class Controller:
         look = now - self._looked >= LOOK_EVERY
         if look:
             self._looked = now
-            self._asked_to_stop()
+            self._stopping.look(self.folder.stop_file)
+            if self._stopping.news():
+                self.screen.stopping(len(self._busy), self._stopping.now)
         for busy in list(self._busy.values()):
             how = busy.job.ended()
             if how is not None:
@@ -182,7 +174,7 @@ class Controller:
     # beginning
 
     def _fill(self) -> None:
-        while not self._stops and len(self._busy) < len(self.slots):
+        while not self._stopping and len(self._busy) < len(self.slots):
             number = self._next()
             if number is None:
                 return
@@ -289,7 +281,7 @@ class Controller:
             busy.late = f"took longer than search.trial_timeout={limit:g} seconds"
         if not busy.done and (self.folder.trial(busy.trial.number) / "result.json").exists():
             busy.done = now
-        if self._stops > 1 or busy.late or (busy.done and now - busy.done > LINGER):
+        if self._stopping.now or busy.late or (busy.done and now - busy.done > LINGER):
             busy.job.stop()
 
     def _report(self, busy: Busy) -> None:
@@ -315,7 +307,7 @@ class Controller:
             self._tell(trial, state, value, reason, run)
         elif busy.late:
             self._tell(trial, "failed", None, busy.late, run)
-        elif self._stops > 1:
+        elif self._stopping.now:
             self.screen.left(trial)
         else:
             self._crashed(trial, how, run)
@@ -341,30 +333,5 @@ class Controller:
             companion.ask_to_finish()
             self._shipping.append(companion)
 
-    # stopping
-
     def _time_is_up(self) -> bool:
         return self.limits.timeout is not None and time.monotonic() - self._began >= self.limits.timeout
-
-    def _asked_to_stop(self) -> None:
-        file = self.folder.stop_file
-        if file.exists():
-            now = file.read_text().strip() == "now"
-            file.unlink(missing_ok=True)
-            self._stop(signal.SIGTERM if now else signal.SIGINT)
-
-    def _stop(self, number: int) -> None:
-        self._signal = number
-        self._stops = 2 if number == signal.SIGTERM else self._stops + 1
-        self.screen.stopping(len(self._busy), self._stops > 1)
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Ctrl-C once lets the running trials finish; twice, or SIGTERM, ends them so that they can go on."""
-        handler: Callable[[int, Any], None] = lambda number, frame: self._stop(number)  # noqa: E731
-        before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, old in before.items():
-                signal.signal(number, old)

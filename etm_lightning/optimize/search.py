@@ -19,12 +19,13 @@ from etm_lightning.design.space import Space, space
 from etm_lightning.execute import local
 from etm_lightning.execute.build import InputError
 from etm_lightning.optimize import outcome
-from etm_lightning.optimize.controller import Controller, Limits, Stopped
+from etm_lightning.optimize.controller import Controller, Limits
 from etm_lightning.optimize.folder import Events, StudyFolder
 from etm_lightning.optimize.freeze import Freezer
 from etm_lightning.optimize.identity import study_folder
 from etm_lightning.optimize.plan import Plan, plan_of, settings_of
 from etm_lightning.optimize.screen import Screen
+from etm_lightning.optimize.stopping import Stopped
 
 OURS = "etm_local"
 

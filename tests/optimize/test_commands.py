@@ -38,7 +38,7 @@ def asked(folder: Path, *arguments: str) -> Any:
 
 def test_a_study_is_listed_stopped_and_gone_on_with(tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [warm.python(), str(TASK), "-m", PLACE, "x=1,2,4", "pause=1"],
+        [warm.python(), str(TASK), "-m", PLACE, "x=1,2,4", "pause=0.6"],
         cwd=tmp_path,
         env=environment(tmp_path),
         stdout=subprocess.PIPE,
@@ -57,7 +57,6 @@ def test_a_study_is_listed_stopped_and_gone_on_with(tmp_path: Path) -> None:
     assert [(one["status"], one["over"], one["total"]) for one in asked(tmp_path, "ls")] == [
         ("unfinished", 1, 3)
     ]
-    assert "does not run" in etm(tmp_path, "stop").stderr
 
     done = etm(tmp_path, "resume")
     assert done.returncode == 0, done.stderr
