@@ -159,7 +159,7 @@ def main() -> None:
     parser.add_argument("--page", type=Path, help="page to put the tables into")
     given = parser.parse_args()
     if given.install:
-        tracking_watch.install(given.peers)
+        tracking_watch.install(given.peers, given.names.split(","))
         return
     only = given.only.split(",")
     rounds, halves, scale = (1, 1, 0.25) if given.quick else (3, 2, 1.0)
