@@ -1,12 +1,14 @@
 """What `fast_log` costs a training on the CPU that logs many metrics a step, beside `self.log`.
 
-    python benchmarks/fast_log.py [--metrics 1,10,50] [--pairs 5] [--steps 1000] [--every 1] [--clock cpu]
+    python benchmarks/fast_log.py [--metrics 1,10,50] [--pairs 5] [--steps 1000] [--every 1] [--clock wall]
 
 Each training is a process of its own, with an ETMLogger; those of a pair run one after the other, so that a
-slow machine is slow for both. Values are tensors on the CPU (`tensors`), Python's numbers (`floats`), or
-tensors whose epoch's mean is logged, too (`tensors+epoch`). The cost is the median step of a training that
-logs less the median step of one that does not. With `--clock cpu` only what the training's thread itself
-computes counts, whatever else the machine does. Needs the extra [bench].
+slow machine is slow for both. A training logs in 20 steps and does not in the next 20, and so on: what a step
+costs is the median of those that log less the median of those that do not, both of the training with
+`fast_log`, since Lightning goes on to walk over what `self.log` was given once. With `--clock cpu` only what
+the training's thread itself computes counts, whatever else the machine does. Values are tensors on the CPU
+(`tensors`), Python's numbers (`floats`), or tensors whose epoch's mean is logged, too (`tensors+epoch`).
+Needs the extra [bench].
 """
 
 from __future__ import annotations
@@ -20,16 +22,21 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from typing import Any
 
 KINDS = ("tensors", "floats", "tensors+epoch")
 CLOCKS = {"wall": time.perf_counter, "cpu": time.thread_time}
-WARM_UP = 100
+BLOCK = 20
+WARM_UP = 5 * BLOCK
 
 
-def train(way: str, kind: str, steps: int, metrics: int, every: int, clock: Callable[[], float]) -> float:
-    """Median seconds of a step of one training in this process."""
+def logs(step: int) -> bool:
+    """Whether this step is one that logs."""
+    return step // BLOCK % 2 == 0
+
+
+def train(given: argparse.Namespace) -> tuple[float, float]:
+    """Median seconds of the steps that log, and of the others, of one training in this process."""
     import logging
     import warnings
 
@@ -42,8 +49,9 @@ def train(way: str, kind: str, steps: int, metrics: int, every: int, clock: Call
     warnings.simplefilter("ignore")
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     torch.set_num_threads(1)
-    names = [f"train/metric_{i}" for i in range(metrics)]
-    options = {"on_step": True, "on_epoch": kind.endswith("epoch")}
+    names = [f"train/metric_{i}" for i in range(int(given.metrics))]
+    options: Any = {"on_step": True, "on_epoch": given.kind.endswith("epoch")}
+    clock = CLOCKS[given.clock]
 
     class Line(pl.LightningModule):
         def __init__(self) -> None:
@@ -54,42 +62,45 @@ def train(way: str, kind: str, steps: int, metrics: int, every: int, clock: Call
         def training_step(self, batch: Any, index: int) -> Any:
             self.times.append(clock())
             loss = self.line(batch[0]).square().mean()
-            values = dict.fromkeys(names, 0.25 if kind == "floats" else loss)
-            if way == "fast_log":
-                fast_log(self, values, **options)
-            elif way == "self.log":
-                self.log_dict(values, **options)
+            if logs(index):
+                values = dict.fromkeys(names, 0.25 if given.kind == "floats" else loss)
+                if given.one == "fast_log":
+                    fast_log(self, values, **options)
+                else:
+                    self.log_dict(values, **options)
             return loss
 
         def configure_optimizers(self) -> Any:
             return torch.optim.SGD(self.parameters(), lr=0.01)
 
     model = Line()
-    data = DataLoader(TensorDataset(torch.randn((steps + WARM_UP) * 4, 32)), batch_size=4)
+    data = DataLoader(TensorDataset(torch.randn((2 * given.steps + WARM_UP) * 4, 32)), batch_size=4)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         logger: Any = ETMLogger("bench", folder, shipper=False)
         pl.Trainer(
             accelerator="cpu",
             max_epochs=1,
-            log_every_n_steps=every,
+            log_every_n_steps=given.every,
             logger=logger,
             enable_progress_bar=False,
             enable_model_summary=False,
             enable_checkpointing=False,
         ).fit(model, data)
-    times = model.times[WARM_UP:]
-    return statistics.median(after - before for before, after in itertools.pairwise(times))
+    steps = list(enumerate(after - before for before, after in itertools.pairwise(model.times)))[WARM_UP:]
+    logging_, plain = ([took for n, took in steps if logs(n) == wanted] for wanted in (True, False))
+    return statistics.median(logging_), statistics.median(plain)
 
 
-def measured(way: str, kind: str, metrics: int, given: argparse.Namespace) -> float:
-    """Median seconds of a step of one training in a new process."""
+def measured(way: str, kind: str, metrics: int, given: argparse.Namespace) -> tuple[float, float]:
+    """What `train` finds in a new process."""
     command = [sys.executable, __file__, "--one", way, "--kind", kind, "--metrics", str(metrics)]
     command += ["--steps", str(given.steps), "--every", str(given.every), "--clock", given.clock]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     if done.returncode:
         sys.exit(done.stderr)
-    return float(json.loads(done.stdout.splitlines()[-1]))
+    logging, plain = json.loads(done.stdout.splitlines()[-1])
+    return logging, plain
 
 
 def main() -> None:
@@ -97,34 +108,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--metrics", default="1,10,50")
     parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--steps", type=int, default=1000, help="that log")
     parser.add_argument("--every", type=int, default=1, help="log_every_n_steps")
     parser.add_argument("--clock", default="wall", choices=CLOCKS)
     parser.add_argument("--kind", default="tensors", choices=KINDS, help=argparse.SUPPRESS)
     parser.add_argument("--one", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one:
-        clock = CLOCKS[given.clock]
-        print(json.dumps(train(given.one, given.kind, given.steps, int(given.metrics), given.every, clock)))
+        print(json.dumps(train(given)))
         return
-    print(
-        f"log_every_n_steps={given.every}, {given.steps} steps,"
-        f" median of {given.pairs} pairs, {given.clock} clock"
-    )
+    print(f"log_every_n_steps={given.every}, {given.clock} clock, median of {given.pairs} pairs")
     print(f"{'metrics':>7}  {'values':<14}{'step µs':>9}{'fast_log µs':>13}{'self.log µs':>13}{'ratio':>7}")
     for metrics in map(int, given.metrics.split(",")):
         for kind in KINDS:
             found = []
             for _ in range(given.pairs):
-                nothing, fast, slow = (
-                    measured(way, kind, metrics, given) for way in ("nothing", "fast_log", "self.log")
-                )
-                found.append((nothing, fast - nothing, slow - nothing))
-            nothing, fast, slow = (1e6 * statistics.median(column) for column in zip(*found, strict=True))
+                fast, plain = measured("fast_log", kind, metrics, given)
+                slow, _ = measured("self.log", kind, metrics, given)
+                found.append((plain, fast - plain, slow - plain))
+            step, fast, slow = (1e6 * statistics.median(column) for column in zip(*found, strict=True))
             ratio = statistics.median(pair[2] / pair[1] for pair in found)
-            print(
-                f"{metrics:>7}  {kind:<14}{nothing:>9.0f}{fast:>13.0f}{slow:>13.0f}{ratio:>7.0f}", flush=True
-            )
+            row = f"{step:>9.0f}{fast:>13.0f}{slow:>13.0f}{ratio:>7.0f}"
+            print(f"{metrics:>7}  {kind:<14}{row}", flush=True)
 
 
 if __name__ == "__main__":

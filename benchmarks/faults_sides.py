@@ -7,7 +7,9 @@ many points are readable.
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import math
 import os
 import shutil
 import struct
@@ -104,7 +106,7 @@ SIDES = {
 
 
 def read(side: str, folder: Path) -> int:
-    """How many points a reader of that side finds, each counted once."""
+    """How many points a reader of that side finds with the value that was logged, each counted once."""
     readers = {
         "ours": _ours,
         "TensorBoard": _tensorboard,
@@ -112,63 +114,69 @@ def read(side: str, folder: Path) -> int:
         "W&B offline": _wandb,
         "MLflow sqlite": _mlflow,
     }
-    return len(set(readers[side](folder)))
+    found = readers[side](folder)
+    return len({step for step, value in found if math.isclose(value, 1.0 / (step + 1), rel_tol=1e-6)})
 
 
-def _ours(folder: Path) -> Iterator[int]:
+def _ours(folder: Path) -> Iterator[tuple[int, float]]:
     from etm_lightning.layout import RunFolder
     from etm_lightning.store.run import StoredRun
 
-    yield from (point.step for point in StoredRun(RunFolder(folder / "faults" / "r1")).series("train/loss"))
+    run = StoredRun(RunFolder(folder / "faults" / "r1"))
+    yield from ((point.step, point.value) for point in run.series("train/loss"))
 
 
-def _tensorboard(folder: Path) -> Iterator[int]:
+def _tensorboard(folder: Path) -> Iterator[tuple[int, float]]:
     from tensorboard.backend.event_processing import event_accumulator
 
     sizes = event_accumulator.STORE_EVERYTHING_SIZE_GUIDANCE
     found = event_accumulator.EventAccumulator(str(folder / "tb"), sizes).Reload()
     if "train/loss" in found.Tags()["scalars"]:
-        yield from (point.step for point in found.Scalars("train/loss"))
+        yield from ((point.step, point.value) for point in found.Scalars("train/loss"))
 
 
-def _csv(folder: Path) -> Iterator[int]:
+def _csv(folder: Path) -> Iterator[tuple[int, float]]:
     path = folder / "csv" / "metrics.csv"
     if path.exists():
         with path.open(newline="", errors="replace") as file:
             for row in csv.DictReader(line.replace("\0", "") for line in file):
-                if (row.get("step") or "").isdigit() and row.get("train/loss"):
-                    yield int(row["step"])
+                with contextlib.suppress(ValueError, TypeError):
+                    yield int(row["step"]), float(row["train/loss"])
 
 
-def _wandb(folder: Path) -> Iterator[int]:
+def _wandb(folder: Path) -> Iterator[tuple[int, float]]:
     """Its own records in LevelDB's log; after damage on with the next block, as its own reader does."""
     from wandb.proto import wandb_internal_pb2
 
     for path in folder.glob("wandb/offline-run-*/run-*.wandb"):
-        data, place, part = path.read_bytes(), 7, b""
+        data, place = path.read_bytes(), 7
+        part: bytes | None = None  # of a record that goes over several chunks; None after damage
         while place + 7 <= len(data):
             left = 32768 - place % 32768
             checksum, size, kind = struct.unpack("<IHB", data[place : place + 7]) if left >= 7 else (0, 0, 9)
             body = data[place + 7 : place + 7 + size]
             if left < 7 or zlib.crc32(bytes([kind]) + body) != checksum:
-                place, part = place + left, b""
+                place, part = place + left, part if left < 7 else None
                 continue
             place += 7 + size
-            part = body if kind in (1, 2) else part + body
-            if kind in (1, 4):
+            part = body if kind in (1, 2) else None if part is None else part + body
+            if kind in (1, 4) and part is not None:
                 record = wandb_internal_pb2.Record.FromString(part)
                 if record.HasField("history"):
-                    yield int(record.history.step.num)
+                    history = record.history
+                    items = {"".join(item.nested_key) or item.key: item.value_json for item in history.item}
+                    yield int(history.step.num), float(items["train/loss"])
 
 
-def _mlflow(folder: Path) -> Iterator[int]:
+def _mlflow(folder: Path) -> Iterator[tuple[int, float]]:
     import mlflow as client
 
     if (folder / "mlflow.db").exists():
         peer = client.MlflowClient(f"sqlite:///{folder}/mlflow.db")
         experiment = peer.get_experiment_by_name("faults")
         for run in peer.search_runs([experiment.experiment_id]) if experiment else []:
-            yield from (point.step for point in peer.get_metric_history(run.info.run_id, "train/loss"))
+            history = peer.get_metric_history(run.info.run_id, "train/loss")
+            yield from ((point.step, point.value) for point in history)
 
 
 # -- logging ------------------------------------------------------------------------------------------------

@@ -168,7 +168,7 @@ def python() -> str:
         client.write_text(CLIENT.format(python=sys.executable, address=address))
         client.chmod(0o700)
         while not Path(address).exists():
-            assert server.poll() is None
+            assert server.poll() is None, server.communicate()[1].decode()
             time.sleep(0.02)
         os.environ[PLACE] = folder
     return f"{os.environ[PLACE]}/python"

@@ -151,6 +151,7 @@ class ETMLogger(Placed):
         self._given: dict[str, dict[str, Any]] = {}
         self._configured = False
         self._next_step = 0
+        self._newest: tuple[Any, dict[str, Any]] = -1, {}
         self._epoch_began = 0
         self._epoch: Literal["", "open", "closing"] = ""
         self._mark = ""
@@ -226,6 +227,7 @@ class ETMLogger(Placed):
             if epoch is None and stage != "train" and of_evaluation_batch(trainer, values, step):
                 axis = "eval_batch"
         run.log(values, step=step, epoch=epoch, stage=stage, axis=axis)
+        self._newest = step, values
         with contextlib.suppress(TypeError, ValueError, OverflowError):  # the run has told it
             self._next_step = int(step) + 1
 
@@ -503,6 +505,8 @@ class ETMLogger(Placed):
             return
         values: dict[str, Any] = dict(trainer._results.metrics(on_step=True)["log"])
         step = values.pop("step", None)
+        if self._newest[0] == now - 1 and self._newest[1].keys() >= values.keys():
+            return  # a training that was told to stop within the epoch has written that row
         place = {"epoch": trainer.current_epoch} if step is None else {}
         self.log_metrics(values | place, now - 1 if step is None else int(step))
 

@@ -13,12 +13,13 @@ _SD = 1.4826
 
 
 class Spikes:
-    """Follows a series and tells when it jumps: above median + `factor` · 1.4826 · MAD of what came before.
+    """Follows a series and tells when it jumps: above median + `factor` · spread of what came before.
 
-    Median and MAD (median absolute deviation) are not moved by a few outliers; 1.4826 · MAD estimates the
-    standard deviation of a normal distribution (Rousseeuw and Croux, 1993). Where all values are positive
-    they are compared by their logarithms, because losses vary by factors: one of 0.01 among 0.001 is no news
-    when training has nearly converged.
+    The spread is 1.4826 · MAD (median absolute deviation), which estimates the standard deviation of a normal
+    distribution and is not moved by a few outliers (Rousseeuw and Croux, 1993); or a third of the way from
+    the median to the 98th percentile, if that is more: where now and then a batch is hard, the next hard one
+    is no news. Where all values are positive they are compared by their logarithms, because losses vary by
+    factors.
 
     Args:
         factor: how far is a jump, in standard deviations.
@@ -68,18 +69,9 @@ class Spikes:
 
     def _computed(self) -> float:
         positive = min(self._values) > 0
-        values = [math.log(value) for value in self._values] if positive else list(self._values)
+        values = sorted(math.log(value) if positive else value for value in self._values)
         middle = statistics.median(values)
         spread = _SD * statistics.median(abs(value - middle) for value in values)
-        limit = middle + self._factor * max(spread, 0.01 if positive else 0.01 * abs(middle), 1e-12)
+        usual = max(spread, (values[int(0.98 * len(values))] - middle) / 3)
+        limit = middle + self._factor * max(usual, 0.01 if positive else 0.01 * abs(middle), 1e-12)
         return math.exp(min(limit, 700.0)) if positive else limit
-
-    def state(self) -> list[float]:
-        """What a later one needs to go on."""
-        return [float(self.jumped), float(len(self._outside)), *self._outside, *self._values]
-
-    def restore(self, state: list[float]) -> None:
-        """Go on from a `state`."""
-        self.jumped, outside = bool(state[0]), int(state[1])
-        self._outside = state[2 : 2 + outside]
-        self._values.extend(state[2 + outside :])

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from etm_lightning.evaluate.leaderboard import leaderboard
+from etm_lightning.journal import Journal
 from etm_lightning.records import Alert, Edit
 from etm_lightning.share.report import render_report, write_report
 from etm_lightning.share.report_board import spread
@@ -147,7 +148,10 @@ def test_damage_is_told(tmp_path: Path) -> None:
 
 
 def test_clean_runs_are_said_to_be_clean(tmp_path: Path) -> None:
-    finished(tmp_path, "20231114-221320-run-0001", 0.5)
+    folder = finished(tmp_path, "20231114-221320-run-0001", 0.5)
+    companion = Journal(folder.journal, run=folder.path.name, attempt=1, role="shipper")
+    companion.append(Alert(time=1_700_000_000.0, title="finished", level="info"))
+    companion.close()
     found = parse(render_report(Store(tmp_path).runs())).one("section", id="troubles").text
     assert "No error, alert, lost record or damaged file" in found
 

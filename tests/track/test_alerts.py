@@ -80,12 +80,23 @@ def test_a_loss_that_is_no_number_is_told_until_it_is_one_again() -> None:
 
 
 def test_a_jump_is_told_when_it_lasts_and_again_after_it_was_over() -> None:
-    losses = [1.0 + 0.02 * (i % 5) for i in range(200)]
+    losses = [1.0 + 0.02 * (i % 5) for i in range(300)]
     losses[40] = 30.0  # one batch is no jump
-    losses[80:90] = losses[150:160] = [3.0] * 10
+    losses[80:90] = losses[250:260] = [3.0] * 10
     records = [step(i, {"train/loss": loss, "val/loss": 50.0 * (i == 90)}) for i, loss in enumerate(losses)]
-    assert told(records) == [("train/loss jumped", 82), ("train/loss jumped", 152)]
+    assert told(records) == [("train/loss jumped", 82), ("train/loss jumped", 252)]
     assert told(records, spike=0) == []
+
+
+def hard_now_and_then(chance: random.Random) -> float:
+    """A loss of a classifier that has nearly converged: one batch of ten is hard for it."""
+    return chance.lognormvariate(0, 0.5) if chance.random() < 0.1 else chance.lognormvariate(-6, 0.3)
+
+
+@pytest.mark.parametrize("batch", [hard_now_and_then, lambda chance: max(chance.random() - 0.5, 0.0)])
+def test_batches_that_are_hard_now_and_then_are_no_news(batch: Any) -> None:
+    chance = random.Random(0)
+    assert told(step(i, {"train/loss": batch(chance)}) for i in range(20_000)) == []
 
 
 def test_a_level_that_stays_is_no_jump_for_ever() -> None:

@@ -292,17 +292,6 @@ def test_noise_is_no_jump() -> None:
     assert steady.add(1e9)
 
 
-def test_a_state_goes_on_where_it_was() -> None:
-    values = [1.0 + 0.01 * (i % 7) for i in range(60)] + [9.0, 9.0, 9.0, 1.0]
-    whole, first = Spikes(6.0, patience=2), Spikes(6.0, patience=2)
-    told = [whole.add(value) for value in values]
-    again = [first.add(value) for value in values[:61]]
-    second = Spikes(6.0, patience=2)
-    second.restore(first.state())
-    assert again + [second.add(value) for value in values[61:]] == told
-    assert told.count(True) == 1
-
-
 def test_histograms_are_those_of_numpy(tmp_path: Path) -> None:
     values = torch.randn(1000, generator=torch.Generator().manual_seed(0))
     spoilt = torch.cat([values, torch.tensor([math.inf, math.nan])])

@@ -271,3 +271,14 @@ def test_values_are_the_ones_lightning_computed(tmp_path: Path) -> None:
     assert [Row("train", "step", n, 0, {"train/loss": value}) for n, value in enumerate(seen)] == [
         row for row in rows(logger.folder) if row.stage == "train"
     ]
+
+
+def test_the_row_of_a_batch_at_which_training_was_told_to_stop_is_there_once(tmp_path: Path) -> None:
+    class Told(Line):
+        def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+            self.trainer.should_stop = batch_idx == 2
+
+    csv_logger, logger = CSVLogger(tmp_path / "csv", version="v"), logger_in(tmp_path / "store")
+    trainer([csv_logger, logger], log_every_n_steps=50, limit_val_batches=0).fit(Told())
+    assert [row[0] for row in in_journal(logger)] == [2]
+    assert in_csv(csv_logger) == in_journal(logger)

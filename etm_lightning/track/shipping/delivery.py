@@ -136,21 +136,20 @@ class Delivery:
             self._sink = self._open()
         # should we die or hear no answer, a later attempt that makes these void has to know of them
         reaching = {**self._progress.reaching, **places}
-        self._progress = msgspec.structs.replace(self._progress, reaching=reaching)
-        store(self._path, self._progress)
+        self._keep(msgspec.structs.replace(self._progress, reaching=reaching))
         self._sink.write(records)
         state = dict(self._sink.flush())
+        writers = {**self._progress.writers, **places}
+        self._keep(
+            msgspec.structs.replace(self._progress, writers=writers, reaching={}, state=state, error="")
+        )
+        self.delivered += len(records)
+
+    def _keep(self, progress: Progress) -> None:
         if not self._lease.held():
             raise TakenError(f"the right to deliver to {self.name} was lost")
-        self._progress = msgspec.structs.replace(
-            self._progress,
-            writers={**self._progress.writers, **places},
-            reaching={},
-            state=state,
-            error="",
-        )
-        store(self._path, self._progress)
-        self.delivered += len(records)
+        store(self._path, progress)
+        self._progress = progress
 
     def _open(self) -> Sink:
         make = self._make or opener(str(self._options["sink"]))
