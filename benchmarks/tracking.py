@@ -173,10 +173,10 @@ def main() -> None:
     training: overhead.Found = {}
     notes = []
     if "calls" in only:
-        calls = session.pairs(tracking_watch.calls, rounds, calls=int(2000 * scale), seconds=7 * scale)
+        calls = session.pairs(tracking_watch.calls, rounds, calls=int(2000 * scale), seconds=6 * scale)
     if "kept" in only:
         durable = session.pairs(tracking_watch.durable, halves, calls=50_000, seconds=2 * scale)
-        killed = session.kills([4 * scale * random.uniform(0.5, 1) for _ in range(halves)])
+        killed = session.kills([3 * scale * random.uniform(0.5, 1) for _ in range(halves)])
     if "own" in only:
         own = session.own(rounds, 2000)
         notes.append(
