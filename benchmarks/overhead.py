@@ -24,7 +24,7 @@ from typing import Any
 
 WARM_UP = 50
 KINDS = ("silent", "null", "etm", "fast", "etm+sinks", "csv", "tensorboard", "wandb", "mlflow")
-STEPS = {1: 1000, 10: 500, 50: 200}
+STEPS = {1: 800, 10: 400, 50: 160}
 """By metrics a step: about as long as each other."""
 
 Found = dict[int, dict[str, list[float]]]

@@ -47,6 +47,8 @@ OWN: dict[str, dict[str, Any]] = {
     "Run.log, 10 scalars, 4 busy Python threads": {"threads": 4},
 }
 TRAININGS = [kind for kind in overhead.known() if kind != "etm+sinks"]
+ALIKE = ("csv-saved", "tensorboardx")
+"""Slow to import, and much like another one: left out of a quick run."""
 MARKS = "<!-- tracking: python benchmarks/tracking.py --page -->", "<!-- /tracking -->"
 
 
@@ -152,19 +154,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one short round: about two minutes")
     parser.add_argument("--only", default=",".join(PARTS), help="which of " + ", ".join(PARTS))
-    parser.add_argument("--names", default=",".join(PEERS), help="which of " + ", ".join(PEERS))
+    parser.add_argument("--names", help="which of " + ", ".join(PEERS))
     parser.add_argument("--peers", type=Path, default=Path(".venv/peers"), help="their own environments")
     parser.add_argument("--install", action="store_true", help="make these environments")
     parser.add_argument("--out", type=Path, help="folder for tracking.txt and tracking.svg")
     parser.add_argument("--page", type=Path, help="page to put the tables into")
     given = parser.parse_args()
+    names = [name for name in PEERS if not (given.quick and name in ALIKE)]
+    names = given.names.split(",") if given.names else names
     if given.install:
-        tracking_watch.install(given.peers)
+        tracking_watch.install(given.peers, names)
         return
     only = given.only.split(",")
     rounds, halves, scale = (1, 1, 0.25) if given.quick else (3, 2, 1.0)
     tracking_watch.adopt_orphans()
-    session = Session(given.peers.absolute(), given.names.split(","))
+    session = Session(given.peers.absolute(), names)
     heading = f"{machine()} · {'one quick round' if given.quick else f'medians of {rounds} rounds'}"
     calls: dict[str, list[Pair]] = {}
     durable: dict[str, list[Pair]] = {}
@@ -173,10 +177,10 @@ def main() -> None:
     training: overhead.Found = {}
     notes = []
     if "calls" in only:
-        calls = session.pairs(tracking_watch.calls, rounds, calls=int(2000 * scale), seconds=7 * scale)
+        calls = session.pairs(tracking_watch.calls, rounds, calls=int(2000 * scale), seconds=6 * scale)
     if "kept" in only:
         durable = session.pairs(tracking_watch.durable, halves, calls=50_000, seconds=2 * scale)
-        killed = session.kills([4 * scale * random.uniform(0.5, 1) for _ in range(halves)])
+        killed = session.kills([3 * scale * random.uniform(0.5, 1) for _ in range(halves)])
     if "own" in only:
         own = session.own(rounds, 2000)
         notes.append(

@@ -54,10 +54,9 @@ def kept_table(durable: Mapping[str, Pairs], killed: Mapping[str, Kills], titles
     for name in sorted({*durable, *killed}, key=lambda name: -rate_of(durable, name)):
         row = f"{titles[name]:<36}"
         if name in durable:
-            times = statistics.median(
-                own["rate"] / peer["rate"] if peer["rate"] else math.inf for own, peer in durable[name]
-            )
-            row += f"{rate_of(durable, name):>12,.0f}{short(times) + ' x':>10}"
+            own, rate = statistics.median(own["rate"] for own, _ in durable[name]), rate_of(durable, name)
+            times = own / rate if rate else math.inf
+            row += f"{rate:>12,.0f}{short(times) + ' x':>10}"
         else:
             row += f"{'':>22}"
         if name in killed:

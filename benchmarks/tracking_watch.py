@@ -211,9 +211,10 @@ def _folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def install(peers: Path) -> None:
-    """Make an environment for each peer that does not go with what this project pins."""
-    for name, peer in PEERS.items():
+def install(peers: Path, names: list[str]) -> None:
+    """Make an environment for each of these peers that does not go with what this project pins."""
+    for name in names:
+        peer = PEERS[name]
         if peer.pinned:
             place = peers / name
             subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)

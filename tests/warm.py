@@ -175,8 +175,9 @@ def python() -> str:
 
 
 def bare() -> dict[str, str]:
-    """The environment without what tells of a training or of ranks."""
-    drop = ("ETM_", "HYDRA_", "MASTER_", "WORLD_SIZE", "LOCAL_RANK", "NODE_RANK", "PL_GLOBAL_SEED")
+    """The environment without what tells of a training, of ranks, or of the W&B service of this process."""
+    ranks = ("MASTER_", "WORLD_SIZE", "LOCAL_RANK", "NODE_RANK", "PL_GLOBAL_SEED")
+    drop = ("ETM_", "HYDRA_", "WANDB_SERVICE", *ranks)
     return {name: value for name, value in os.environ.items() if not name.startswith(drop)}
 
 

@@ -363,6 +363,11 @@ def test_an_offline_run_is_written_anew_and_what_others_wrote_stays(tmp_path: Pa
     assert len(rows(run.folder)) == 9
 
 
+def without_service() -> dict[str, str]:
+    """The environment without the address of this process's W&B service, which would outlive the other."""
+    return {key: value for key, value in os.environ.items() if key != "WANDB_SERVICE"}
+
+
 def test_a_kill_before_an_offline_folder_is_marked_leaves_no_second_one(tmp_path: Path) -> None:
     folder = journal(tmp_path, step(1, train_loss=1.0))
     theirs = folder.path / "wandb" / "offline-run-20260101_000000-r1"
@@ -376,10 +381,13 @@ from etm_lightning.track.sinks import wandb_folders
 wandb_folders.mark = lambda *_: os._exit(9)
 Delivery(RunFolder(Path({str(folder.path)!r})), "wandb", {{"sink": "wandb", "mode": "offline"}}).advance()
 """
-    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 9
+    killed_process = subprocess.run([sys.executable, "-c", script], check=False, env=without_service())
+    assert killed_process.returncode == 9
     [killed] = {path for path in theirs.parent.glob("offline-run-*") if path != theirs}
+    assert not (killed / ".etm").exists()
     deliver(folder)
-    assert not killed.exists()
+    [ours] = {path for path in theirs.parent.glob("offline-run-*") if path != theirs}
+    assert (ours / ".etm").exists()  # W&B names by the second: it may have the name of the first
     assert theirs.exists()
     theirs.rmdir()
     assert [row["train/loss"] for row in rows(folder)] == [1.0]
@@ -496,7 +504,7 @@ input()
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={key: value for key, value in os.environ.items() if key != "WANDB_SERVICE"},
+        env=without_service(),
     )
     assert process.stdout
     assert process.stdout.readline() == "2\n"
