@@ -88,8 +88,7 @@ class Job:
         if self.child is None:
             return None if self.held() or lives(self.process) else "unseen"
         if self.child.returncode is None:
-            gone = os.waitid(os.P_PID, self.child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            if gone is None:
+            if not _exited(self.child):
                 return None
             self._signal(signal.SIGKILL)  # ranks that it left behind: they would hold the devices
             self.child.wait()
@@ -108,9 +107,16 @@ class Job:
     def _signal(self, number: signal.Signals) -> None:
         """To it and to all that it started in its session."""
         if self.child is None and not lives(self.process):
-            return
+            return  # the number may be another's by now
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, number)
+
+
+def _exited(child: subprocess.Popen[bytes]) -> bool:
+    """Whether a child is over; its number stays taken until it is waited for, where the system can do that."""
+    if hasattr(os, "waitid"):
+        return os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    return child.poll() is not None
 
 
 def start(

@@ -77,7 +77,8 @@ def decode(line: bytes) -> Event:
     Raises:
         msgspec.DecodeError: if it holds none.
     """
-    return _decoder.decode(line)
+    event: Event = _decoder.decode(line)
+    return event
 
 
 @dataclass

@@ -31,9 +31,8 @@ def study_folder(config: DictConfig, tried: Space, plan: Plan, freezer: Freezer)
     if folder.about_file.exists():
         _refuse_other(folder.about(), signature, tried, plan)
     elif plan.settings.resume and (found := _unfinished(folder.path.parent, signature)):
-        folder, lock = found
-        _move(config, folder)
-        return folder, lock
+        _move(config, found[0])
+        return found
     folder.path.mkdir(parents=True, exist_ok=True)
     lock = folder.take()
     if lock is None:

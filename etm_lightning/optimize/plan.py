@@ -12,8 +12,8 @@ from omegaconf import DictConfig, OmegaConf
 from etm_lightning.design.config import Search
 from etm_lightning.design.space import Space
 from etm_lightning.optimize.folder import Events, StudyFolder
-from etm_lightning.optimize.samplers import PRUNERS, SAMPLERS, name_of
-from etm_lightning.optimize.study import Brain, Grid, Study
+from etm_lightning.optimize.samplers import PRUNERS, SAMPLERS, name_of, pruner, sampler
+from etm_lightning.optimize.study import Brain, Grid, Study, needs_optuna
 
 N_TRIALS = 20
 _FREE = (
@@ -60,6 +60,18 @@ class Plan:
             for parameter in tried.parameters
         }
 
+    def check(self) -> None:
+        """Make the sampler and the pruner, and forget them.
+
+        Raises:
+            ImportError: without Optuna.
+            ValueError: if one of them cannot be made.
+        """
+        if not self.plain_grid:
+            needs_optuna()
+            sampler(self.settings.sampler or self.sampler, self.settings.seed, 0)
+            pruner(self.settings.pruner)
+
     def brain(self, folder: StudyFolder, tried: Space, events: Events) -> Brain:
         """What decides on trials."""
         if self.plain_grid:
@@ -95,10 +107,10 @@ def plan_of(config: DictConfig, tried: Space, settings: Search) -> Plan:
         if value is not None and value <= 0:
             raise ValueError(f"`search.{name}` must be above 0 but got {value}")
     choice = settings.sampler or ("tpe" if tried.size is None else "grid")
-    sampler = name_of(choice, SAMPLERS, "sampler")
-    if sampler == "grid":
+    name = name_of(choice, SAMPLERS, "sampler")
+    if name == "grid":
         next(tried.grid(), None)  # refuses an interval
-    size = tried.size if sampler == "grid" else None
+    size = tried.size if name == "grid" else None
     total = min(settings.n_trials or size or N_TRIALS, size or sys.maxsize)
     mode = str(config.get("mode") or "") if "mode" in config else ""
     direction = {"min": "minimize", "max": "maximize"}.get(
@@ -107,4 +119,4 @@ def plan_of(config: DictConfig, tried: Space, settings: Search) -> Plan:
     if direction not in ("minimize", "maximize"):
         raise ValueError(f"`search.direction` must be minimize or maximize but got {direction!r}")
     monitor = settings.monitor or str(config.get("monitor") or "" if "monitor" in config else "")
-    return Plan(settings, sampler, name_of(settings.pruner, PRUNERS, "pruner"), total, direction, monitor)
+    return Plan(settings, name, name_of(settings.pruner, PRUNERS, "pruner"), total, direction, monitor)

@@ -61,12 +61,14 @@ def _sweep(context: HydraContext, config: DictConfig, typed: Sequence[str], give
     tried = space([one for one in parsed if not (ours and one.key_or_group.partition(".")[0] == "search")])
     settings = settings_of(config, given, ours)
     plan = plan_of(config, tried, settings)
+    slots = _slots(config, settings)
+    plan.check()
     freezer = Freezer(context, config)
     if not Path(config.hydra.sweep.dir, "study.json").exists():
         freezer.check(tried.overrides(plan.first(tried)))
     folder, lock = study_folder(config, tried, plan, freezer)
     try:
-        return _run(folder, config, tried, plan, freezer, context)
+        return _run(folder, slots, tried, plan, freezer, context)
     finally:
         lock.release()
 
@@ -81,7 +83,12 @@ def _refuse_launcher(config: DictConfig) -> None:
 
 
 def _run(
-    folder: StudyFolder, config: DictConfig, tried: Space, plan: Plan, freezer: Freezer, context: HydraContext
+    folder: StudyFolder,
+    slots: list[local.Slot],
+    tried: Space,
+    plan: Plan,
+    freezer: Freezer,
+    context: HydraContext,
 ) -> Any:
     events = Events(folder)
     screen = Screen(folder, plan.total, plan.monitor, plan.direction)
@@ -94,7 +101,7 @@ def _run(
         limits=Limits(
             plan.total, plan.settings.timeout, plan.settings.trial_timeout, plan.settings.max_retries
         ),
-        slots=_slots(config, plan.settings),
+        slots=slots,
         monitor=plan.monitor,
         screen=screen,
         number_needed=not plan.plain_grid,

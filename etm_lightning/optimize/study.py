@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -60,11 +60,11 @@ class Grid:
 
 def left(space: Space, asked: Iterable[Point]) -> Iterator[Point]:
     """The points of the grid that were not asked for yet; one that is there twice is tried twice."""
-    done = [tuple(map(str, point.values())) for point in asked]
+    done = Counter(tuple(map(str, point.values())) for point in asked)
     for point in space.grid():
         key = tuple(map(str, point.values()))
-        if key in done:
-            done.remove(key)
+        if done[key]:
+            done[key] -= 1
         else:
             yield point
 
@@ -97,7 +97,7 @@ class Study:
         seed: int | None = 0,
         enqueue: Iterable[Mapping[str, Any]] = (),
     ) -> None:
-        optuna = _optuna()
+        optuna = needs_optuna()
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         # only the controller of the study writes: a lock that is there was left by one that was killed
         file.with_name(f"{file.name}.lock").unlink(missing_ok=True)
@@ -180,7 +180,12 @@ class Study:
         return found
 
 
-def _optuna() -> Any:
+def needs_optuna() -> Any:
+    """Optuna.
+
+    Raises:
+        ImportError: if it is not there, naming the extra that brings it.
+    """
     try:
         import optuna
     except ModuleNotFoundError as error:
@@ -246,8 +251,3 @@ def _plain(text: str) -> str:
         return repr(float(text))
     except ValueError:
         return text
-
-
-def first(points: Iterable[Point], n: int) -> list[Point]:
-    """The first `n` points."""
-    return list(itertools.islice(points, n))

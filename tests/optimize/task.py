@@ -39,6 +39,8 @@ def main(cfg: DictConfig) -> object:
     Path(f"seen-{cfg.kind}").touch()
     if cfg.kind == "dies" or (cfg.kind == "dies once" and first):
         os._exit(9)
+    while cfg.kind == "waits" and not Path("go").exists():
+        time.sleep(0.01)
     if cfg.kind == "fails":
         raise RuntimeError("planted failure")
     if cfg.kind == "memory":

@@ -38,7 +38,7 @@ def asked(folder: Path, *arguments: str) -> Any:
 
 def test_a_study_is_listed_stopped_and_gone_on_with(tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [warm.python(), str(TASK), "-m", PLACE, "x=1,2,4", "pause=0.6"],
+        [warm.python(), str(TASK), "-m", PLACE, "x=1,2,4", "kind=waits"],
         cwd=tmp_path,
         env=environment(tmp_path),
         stdout=subprocess.PIPE,
@@ -52,6 +52,9 @@ def test_a_study_is_listed_stopped_and_gone_on_with(tmp_path: Path) -> None:
     assert [one["status"] for one in asked(tmp_path, "ls")] == ["running"]
     assert "runs already" in etm(tmp_path, "resume").stderr
     assert asked(tmp_path, "stop")["stop"] == "soon"
+    while list(tmp_path.glob("etm_runs/mine/.sweeps/*/stop")):
+        time.sleep(0.01)
+    (tmp_path / "go").touch()
     _, stderr = process.communicate(timeout=60)
     assert "waiting for 1 running trial" in stderr
     assert [(one["status"], one["over"], one["total"]) for one in asked(tmp_path, "ls")] == [

@@ -105,6 +105,15 @@ def test_a_free_slot_gets_the_next_trial_at_once(search: Search) -> None:
     assert all((trials[number].started or 0) < long.ended for number in (1, 2, 3))
 
 
+def test_trials_are_given_the_gpus_there_are_and_share_them(search: Search) -> None:
+    study = search("x=1,2,3,4", "pause=1", "hydra.sweeper.trials_per_gpu=2", CUDA_VISIBLE_DEVICES="3,5")
+    trials = study.history.trials.values()
+    assert sorted(trial.devices for trial in trials) == ["3", "3", "5", "5"]
+    assert max(trial.started or 0 for trial in trials) < min(trial.ended or 0 for trial in trials)
+    refused = search("x=1,2", "hydra.sweeper.gpus_per_trial=3", CUDA_VISIBLE_DEVICES="3,5").done
+    assert "`search.gpus_per_trial` must be at most 2" in refused.stderr
+
+
 def test_the_same_command_after_sigkill_comes_to_the_same_total(search: Search, tmp_path: Path) -> None:
     points = [f"{x:g}" for x in range(6)]
     arguments = ("x=range(0,6)", "pause=0.2", "hydra.sweeper.n_jobs=2")
@@ -196,6 +205,7 @@ def test_a_grid_needs_no_optuna_and_what_does_says_so(search: Search, tmp_path: 
         (("x=1,2", "hydra.sweeper.pruner=mean"), "did you mean `median`"),
         (("x=1,2", "hydra.sweeper.n_trials=0"), "`search.n_trials` must be above 0"),
         (("size=medium,wide",), "medium"),
+        (("x=1,2", "hydra.sweeper.sampler={name: tpe, colour: 1}"), "colour"),
     ],
 )
 def test_what_cannot_be_searched_is_told_before_anything_is_there(
