@@ -113,7 +113,7 @@ class Job:
 
 
 def _exited(child: subprocess.Popen[bytes]) -> bool:
-    """Whether a child is over; its number stays taken until it is waited for, where the system can do that."""
+    """Whether a child is over; where the system can do that, its number stays taken meanwhile."""
     if hasattr(os, "waitid"):
         return os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
     return child.poll() is not None
