@@ -16,6 +16,7 @@ from etm_lightning.optimize.samplers import PRUNERS, SAMPLERS, name_of, pruner, 
 from etm_lightning.optimize.study import Brain, Grid, Study, needs_optuna
 
 N_TRIALS = 20
+_PROBED = 50
 _FREE = (
     *("n_trials", "n_jobs", "timeout", "trial_timeout", "max_retries", "resume"),
     *("trials_per_gpu", "gpus_per_trial"),
@@ -53,12 +54,15 @@ class Plan:
         settings = {name: value for name, value in vars(self.settings).items() if name not in _FREE}
         return settings | {"sampler": self.settings.sampler or self.sampler, "direction": self.direction}
 
-    def first(self, tried: Space) -> dict[str, Any]:
-        """A point that may be tried, to see whether it composes."""
-        return {
-            parameter.name: parameter.low if parameter.values is None else parameter.values[0]
+    def probes(self, tried: Space) -> list[dict[str, Any]]:
+        """Points that have each value of a parameter, the first ones at least, to see whether they compose."""
+        values = {
+            parameter.name: (parameter.low,) if parameter.values is None else parameter.values
             for parameter in tried.parameters
         }
+        first = {name: known[0] for name, known in values.items()}
+        others = [{**first, name: value} for name, known in values.items() for value in known[1:]]
+        return [first, *others[:_PROBED]]
 
     def check(self) -> None:
         """Make the sampler and the pruner, and forget them.

@@ -49,7 +49,8 @@ def sweep(context: HydraContext, config: DictConfig, typed: Sequence[str], given
     try:
         return _sweep(context, config, typed, given)
     except (ValueError, ImportError) as error:
-        if isinstance(error, HydraException) or "`" not in str(error):
+        told = "`" in str(error) or "pip install" in str(error)
+        if isinstance(error, HydraException) or not told:
             raise
         raise InputError(str(error)) from error
 
@@ -65,7 +66,8 @@ def _sweep(context: HydraContext, config: DictConfig, typed: Sequence[str], give
     plan.check()
     freezer = Freezer(context, config)
     if not Path(config.hydra.sweep.dir, "study.json").exists():
-        freezer.check(tried.overrides(plan.first(tried)))
+        for point in plan.probes(tried):
+            freezer.check(tried.overrides(point))
     folder, lock = study_folder(config, tried, plan, freezer)
     try:
         return _run(folder, slots, tried, plan, freezer, context)
