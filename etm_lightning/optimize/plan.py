@@ -55,7 +55,7 @@ class Plan:
         return settings | {"sampler": self.settings.sampler or self.sampler, "direction": self.direction}
 
     def probes(self, tried: Space) -> list[dict[str, Any]]:
-        """Points that have each value of a parameter, the first ones at least, to see whether they compose."""
+        """Points that have each value of a parameter, or its first ones, to see whether they compose."""
         values = {
             parameter.name: (parameter.low,) if parameter.values is None else parameter.values
             for parameter in tried.parameters
