@@ -11,6 +11,7 @@ from etm_lightning.store.run import StoredRun
 from etm_lightning.track.shipping.configured import configured
 from etm_lightning.track.shipping.cursors import Lease, load, progress_file
 from etm_lightning.track.shipping.delivery import Delivery, lag
+from etm_lightning.track.shipping.watchman import SINK as WATCHMAN
 from etm_lightning.track.sinks.sink import specifications
 
 PAUSES = (0.0, 0.5, 2.0, 8.0)
@@ -57,8 +58,8 @@ def sync(run: StoredRun, to: Sequence[str] = ()) -> list[Synced]:
 
 def status(run: StoredRun, to: Iterable[str] = ()) -> list[Synced]:
     """How a run stands with its sinks, those it was configured with and those it was brought to."""
-    files = (path.stem for path in run.folder.cursors.glob("*.json"))
-    names = list(to) or sorted({*configured(run.folder), *files})
+    files = {path.stem for path in run.folder.cursors.glob("*.json")}
+    names = list(to) or sorted({*configured(run.folder), *files} - {WATCHMAN})
     return [_status(run, name) for name in names]
 
 

@@ -88,3 +88,10 @@ def test_a_word_that_is_no_sink_is_refused_with_those_there_are(tmp_path: Path) 
     done = CliRunner().invoke(app, ["sync", "--store", str(tmp_path), "--to", "tensorbord"])
     assert done.exit_code == 1
     assert "`sink` must be tensorboard, wandb, mlflow" in done.stderr
+
+
+def test_the_place_of_the_alerts_is_that_of_no_sink(configured: RunFolder, tmp_path: Path) -> None:
+    configured.cursors.mkdir(exist_ok=True)
+    (configured.cursors / "alerts.json").write_text("{}")
+    [one] = sync_json(tmp_path, "--status")
+    assert one["sink"] != "alerts"
