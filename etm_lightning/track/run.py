@@ -367,10 +367,11 @@ class Run(Exhibits):
             ):
                 try:
                     spool.write_row(self._clock(), step, axis, epoch, stage, values)
+                except (TypeError, ValueError, OverflowError):  # NaN, an infinity, a strange mapping or name
+                    pass  # nothing was written: the long way tells them apart
+                else:
                     self._headline.take_row(stage, axis, values)
                     return
-                except (TypeError, ValueError, OverflowError):  # NaN, an infinity, a strange mapping or name
-                    pass
         self._log(values, step, epoch, stage, axis)
 
     def _log(self, values: Mapping[str, Any], step: Any, epoch: Any, stage: str, axis: str) -> None:
