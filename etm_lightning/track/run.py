@@ -30,7 +30,7 @@ from etm_lightning.records import (
     split,
 )
 from etm_lightning.track.code import Code, code
-from etm_lightning.track.media.exhibit import relative
+from etm_lightning.track.media.exhibit import Parcel, relative
 from etm_lightning.track.media.exhibits import Exhibits
 from etm_lightning.track.outbox import Item, Outbox
 from etm_lightning.track.outcome import Outcome, outcome_of
@@ -307,8 +307,15 @@ class Run(Exhibits):
         if self.save_code and now.diff:
             self._put(Text(time=self._clock(), name="code.diff", text=now.diff))
         while self._outbox.waiting:
-            self._put(self._outbox.waiting.popleft())
+            self._put(self._brought(self._outbox.waiting.popleft()))
         self._keep()
+
+    def _brought(self, item: Item) -> Item:
+        """What waited, with the copy that it wants made now: after the start its file may change."""
+        try:
+            return item.copied(self.folder) if isinstance(item, Parcel) else item
+        except OSError:  # the thread tries again, and tells if it fails too
+            return item
 
     def _first(self, latest: int, now: Code) -> Started:
         """The record that an attempt begins with, after attempt `latest`."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import threading
 import wave
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from sklearn import metrics
 from etm_lightning import Run
 from etm_lightning.records import Artifact, Media
 from etm_lightning.track.media.curves import MOST_POINTS
+from etm_lightning.track.media.worker import WORKER
 from tests.track.lines import below, of_kind
 
 RNG = np.random.default_rng(0)
@@ -392,6 +395,10 @@ def test_a_folder_is_one_artifact(tmp_path: Path) -> None:
     assert artifact.info == {"rows": 3, "files": 2}
 
 
+def wait(event: threading.Event) -> None:
+    assert event.wait(60)
+
+
 def test_a_copy_of_an_artifact_is_in_the_run_and_later_versions_lie_beside_it(tmp_path: Path) -> None:
     file, folder = tmp_path / "w.bin", tmp_path / "folder"
     folder.mkdir()
@@ -400,12 +407,15 @@ def test_a_copy_of_an_artifact_is_in_the_run_and_later_versions_lie_beside_it(tm
     run.hold()
     file.write_bytes(b"0")
     run.log_artifact(file, "../w.bin", copy=True)
+    busy = threading.Event()
+    WORKER.take(partial(wait, busy), lambda: True, 0)  # a thread that comes late
     run.start()
     for version in (1, 2):
         file.write_bytes(b"%d" % version)
         run.log_artifact(file, copy=True, aliases="latest")
         file.write_bytes(b"changed")
     run.log_artifact(folder, copy=True)
+    busy.set()
     run.end()
     first, *versions, whole = of_kind(run.folder, Artifact)
     assert first.path == "artifacts/%2E.%2Fw.bin"
