@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from etm_lightning.design.space import Space
-from etm_lightning.execute import local
-from etm_lightning.execute.local import Job, Slot
+from etm_lightning.execute import launchers
+from etm_lightning.execute.launching import CRASHES_OF_OTHERS, MEMORY, Errand, Job, Launcher, Slot
+from etm_lightning.execute.lock import Lock
+from etm_lightning.execute.remote import Traces
 from etm_lightning.layout import RunFolder
 from etm_lightning.optimize.folder import Events, StudyFolder
 from etm_lightning.optimize.freeze import Freezer, Frozen
-from etm_lightning.optimize.history import Asked, Began, Over, Started, Told, Trial
-from etm_lightning.optimize.lock import Lock
+from etm_lightning.optimize.history import Asked, Began, Over, Queued, Started, Told, Trial
 from etm_lightning.optimize.screen import Screen
 from etm_lightning.optimize.stopping import Stopped, Stopping
 from etm_lightning.optimize.study import Brain
 from etm_lightning.optimize.watch import Watch, result, verdict
-from etm_lightning.process import Process, this_process
+from etm_lightning.process import this_process
 from etm_lightning.track.shipping.companion import Companion, wanted
 from etm_lightning.track.shipping.configured import configured
 from etm_lightning.track.trial import TRIAL
@@ -74,7 +73,7 @@ class Controller:
         space: what is tried.
         freezer: which makes a process's config of a point.
         limits: how far to go.
-        slots: where trials run.
+        launcher: which starts trials.
         monitor: the metric that pruning follows.
         screen: which tells of it.
         number_needed: whether a trial that returns no number has failed.
@@ -86,7 +85,7 @@ class Controller:
     space: Space
     freezer: Freezer
     limits: Limits
-    slots: Sequence[Slot]
+    launcher: Launcher
     monitor: str
     screen: Screen
     number_needed: bool = False
@@ -157,12 +156,11 @@ class Controller:
     def _adopt(self, trial: Trial) -> None:
         """Wait for a trial's process if it lives, else take its result if it has one, else start it again."""
         place = self.folder.trial(trial.number)
-        if trial.process is None or trial.state != "running":
+        if trial.state not in ("queued", "running"):
             if trial.number not in self._waiting:
                 self._waiting.append(trial.number)
             return
-        lock = place / "lock"
-        job = Job(trial.process, held=lambda: Lock.held(lock))
+        job = launchers.left_behind(trial.job, trial.process, place, trial.attempts)
         busy = Busy(trial, job, Slot(trial.devices or None), Watch(place, self.monitor))
         if job.ended() is None:
             self._busy[trial.number] = busy
@@ -174,7 +172,7 @@ class Controller:
     # beginning
 
     def _fill(self) -> None:
-        while not self._stopping and len(self._busy) < len(self.slots):
+        while not self._stopping and len(self._busy) < len(self.launcher.slots):
             number = self._next()
             if number is None:
                 return
@@ -211,11 +209,13 @@ class Controller:
 
     def _start(self, number: int) -> None:
         trial = self.events.history.trials[number]
-        place = self.folder.trial(number)
-        lock = Lock.take(place / "lock")
-        if lock is None:  # a process that nobody saw start: its controller was killed that very moment
-            job = Job(trial.process or Process("", "", 0, 0.0), held=lambda: Lock.held(place / "lock"))
-            self._busy[number] = Busy(trial, job, Slot(), Watch(place, self.monitor))
+        place, attempt = self.folder.trial(number), trial.attempts + 1
+        begun, lock = Traces(place, attempt).begun(), Lock.take(place / "lock")
+        if begun or not lock:  # a process that nobody saw start: its controller was killed that very moment
+            if lock:
+                lock.release()
+            job = launchers.left_behind(begun.job if begun else "", trial.process, place, attempt)
+            self._take(trial, attempt, job, Slot(trial.devices or None))
             return
         watch = Watch(place, self.monitor)
         watch.poll()
@@ -223,29 +223,30 @@ class Controller:
         frozen = self._frozen(trial, watch.run)
         (place / "result.json").unlink(missing_ok=True)
         slot = self._free_slot()
-        env = {**os.environ, **frozen.env, TRIAL: str(place), "ETM_SHIPPER": "0"}
-        log = place / f"{trial.attempts + 1}.log"
+        env = {**frozen.env, TRIAL: str(place), "ETM_SHIPPER": "0"}
         try:
-            job = local.start(
-                frozen.command, cwd=Path.cwd(), env=env, log=log, slot=slot, hold=lock.descriptor
-            )
+            errand = Errand(frozen.command, Path.cwd(), env, place, attempt)
+            job = self.launcher.start(errand, slot, lock.descriptor)
         finally:
             lock.release()
-        process = job.process
-        self.events.write(
-            Started(
-                time.time(),
-                number,
-                trial.attempts + 1,
-                process.host,
-                process.boot,
-                process.pid,
-                process.born,
-                slot.devices or "",
-            )
-        )
-        self._busy[number] = Busy(trial, job, slot, Watch(place, self.monitor))
+        self._take(trial, attempt, job, slot)
         self.screen.began(trial)
+
+    def _take(self, trial: Trial, attempt: int, job: Job, slot: Slot) -> None:
+        """Write down where an attempt is, and follow it."""
+        busy = Busy(trial, job, slot, Watch(self.folder.trial(trial.number), self.monitor))
+        self._busy[trial.number] = busy
+        if job.handle:
+            self.events.write(Queued(time.time(), trial.number, attempt, job.handle))
+        else:
+            self._note_start(busy, attempt)
+
+    def _note_start(self, busy: Busy, attempt: int) -> None:
+        """Write down which process an attempt is, once it has one."""
+        process = busy.job.process()
+        if process is not None:
+            where = (process.host, process.boot, process.pid, process.born, busy.slot.devices or "")
+            self.events.write(Started(time.time(), busy.trial.number, attempt, *where, busy.job.handle))
 
     def _frozen(self, trial: Trial, run: RunFolder | None) -> Frozen:
         """The config of a trial; one that was at work before goes on with its run."""
@@ -254,11 +255,9 @@ class Controller:
             return ready[1]
         extra: dict[str, Any] = {}
         if run is not None and run.identity_file.exists():
-            from etm_lightning.execute.resume import last_checkpoint
-            from etm_lightning.store.run import StoredRun
+            from etm_lightning.execute.resume import going_on
 
-            checkpoint = last_checkpoint(StoredRun(run))
-            extra = {"ckpt_path": str(checkpoint)} if checkpoint else {"resume": run.path.name}
+            extra = dict(going_on(run))
         place = self.folder.trial(trial.number)
         return self.freezer.freeze(
             trial.number, self.space.overrides(trial.params), place, trial.output, extra
@@ -266,22 +265,25 @@ class Controller:
 
     def _free_slot(self) -> Slot:
         used = [busy.slot for busy in self._busy.values()]
-        for slot in self.slots:
+        for slot in self.launcher.slots:
             if slot not in used:
                 return slot
             used.remove(slot)
-        return self.slots[0]
+        return self.launcher.slots[0]
 
     # watching
 
     def _follow(self, busy: Busy, now: float) -> None:
         self._report(busy)
+        if busy.trial.state == "queued":
+            self._note_start(busy, busy.trial.attempts)
         limit = self.limits.trial_timeout
         if limit is not None and busy.trial.seconds > limit:
             busy.late = f"took longer than search.trial_timeout={limit:g} seconds"
         if not busy.done and (self.folder.trial(busy.trial.number) / "result.json").exists():
             busy.done = now
-        if self._stopping.now or busy.late or (busy.done and now - busy.done > LINGER):
+        unwanted = self._stopping.now or (self._stopping and busy.trial.state == "queued")
+        if unwanted or busy.late or (busy.done and now - busy.done > LINGER):
             busy.job.stop()
 
     def _report(self, busy: Busy) -> None:
@@ -295,6 +297,8 @@ class Controller:
     def _conclude(self, busy: Busy, how: str) -> None:
         """The process of a trial has ended."""
         self._busy.pop(busy.trial.number, None)
+        if busy.trial.state == "queued":
+            self._note_start(busy, busy.trial.attempts)
         self._report(busy)
         if busy.watch.run is not None:
             self._ship(busy.watch.run)
@@ -307,13 +311,16 @@ class Controller:
             self._tell(trial, state, value, reason, run)
         elif busy.late:
             self._tell(trial, "failed", None, busy.late, run)
-        elif self._stopping.now:
+        elif self._stopping.now or (self._stopping and trial.state == "queued"):
             self.screen.left(trial)
+        elif how == MEMORY:
+            self._tell(trial, "infeasible", None, f"its process was ended: {how}", run)
         else:
             self._crashed(trial, how, run)
 
     def _crashed(self, trial: Trial, how: str, run: str) -> None:
-        crashes = self._crashes[trial.number] = self._crashes.get(trial.number, 0) + (how != "unseen")
+        own = how not in CRASHES_OF_OTHERS
+        crashes = self._crashes[trial.number] = self._crashes.get(trial.number, 0) + own
         if crashes <= self.limits.retries:
             self._waiting.append(trial.number)
             self.screen.again(trial, how)

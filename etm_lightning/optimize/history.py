@@ -11,7 +11,7 @@ import msgspec
 
 from etm_lightning.process import Process
 
-State = Literal["waiting", "running", "finished", "pruned", "infeasible", "failed"]
+State = Literal["waiting", "queued", "running", "finished", "pruned", "infeasible", "failed"]
 OVER: tuple[State, ...] = ("finished", "pruned", "infeasible", "failed")
 """States that a trial does not leave. Infeasible: it did not fit into memory."""
 
@@ -36,8 +36,17 @@ class Asked(msgspec.Struct, frozen=True, tag="asked", tag_field="e"):
     output: str
 
 
+class Queued(msgspec.Struct, frozen=True, tag="queued", tag_field="e"):
+    """An attempt of a trial was given to a scheduler, which knows it as `job`."""
+
+    time: float
+    number: int
+    attempt: int
+    job: str
+
+
 class Started(msgspec.Struct, frozen=True, tag="started", tag_field="e"):
-    """A process of a trial began."""
+    """A process of a trial began; `job` as in `Queued`, "" for a child of the controller."""
 
     time: float
     number: int
@@ -47,6 +56,7 @@ class Started(msgspec.Struct, frozen=True, tag="started", tag_field="e"):
     pid: int
     born: float
     devices: str = ""
+    job: str = ""
 
 
 class Told(msgspec.Struct, frozen=True, tag="told", tag_field="e"):
@@ -67,7 +77,7 @@ class Over(msgspec.Struct, frozen=True, tag="over", tag_field="e"):
     reason: str
 
 
-Event = Began | Asked | Started | Told | Over
+Event = Began | Asked | Queued | Started | Told | Over
 _decoder = msgspec.json.Decoder(Event)
 
 
@@ -97,6 +107,7 @@ class Trial:
     ended: float | None = None
     process: Process | None = None
     devices: str = ""
+    job: str = ""
 
     @property
     def over(self) -> bool:
@@ -142,11 +153,14 @@ class History:
         return min(found, key=lambda trial: (sign * (trial.value or 0.0), trial.number), default=None)
 
 
-def _follow(trial: Trial, event: Started | Told) -> None:
-    if isinstance(event, Started):
+def _follow(trial: Trial, event: Queued | Started | Told) -> None:
+    if isinstance(event, Queued):
+        trial.state, trial.attempts, trial.job, trial.process = "queued", event.attempt, event.job, None
+    elif isinstance(event, Started):
         trial.state, trial.attempts, trial.devices = "running", event.attempt, event.devices
         trial.started = trial.started or event.time
         trial.process = Process(event.host, event.boot, event.pid, event.born)
+        trial.job = event.job
     else:
         trial.state = event.state  # type: ignore[assignment]  # one of them, or a later version's
         trial.value, trial.reason, trial.run, trial.ended = event.value, event.reason, event.run, event.time
