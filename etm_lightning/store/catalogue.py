@@ -15,8 +15,8 @@ from etm_lightning.store import database
 from etm_lightning.store.digest import Digest
 from etm_lightning.store.index import Changes, Index
 from etm_lightning.store.row import Row
-from etm_lightning.store.search import fields, parse
-from etm_lightning.store.search_sql import Clause, Names, compile_query, order_by, value_of
+from etm_lightning.store.search import Field, fields, parse
+from etm_lightning.store.search_sql import Clause, Names, compile_query, named, order_by, value_of
 
 _ROW = msgspec.json.Decoder(Row)
 _DIGEST = msgspec.json.Decoder(Digest)
@@ -116,6 +116,15 @@ class Catalogue:
         if not found:
             raise LookupError(f"`key` must be of a run of {str(self.store)!r} but got {key!r}")
         return RunFolder(self.store / found[0][0])
+
+    def fields(self, names: Iterable[str]) -> list[Field]:
+        """The columns, params and metrics that people mean by `names`.
+
+        Raises:
+            ValueError: if there is none of a name.
+        """
+        known = self.names()
+        return [named(name.strip(), known) for name in names if name.strip()]
 
     def columns(self, query: str = "", **narrowed: Any) -> dict[str, list[dict[str, Any]]]:
         """What the runs that fit have: ``params`` and ``metrics``, each with how many runs have it.

@@ -134,13 +134,18 @@ class Index:
         touched = max((time for _, time in found.values()), default=changed) / 1e9
         same = {name: list(size) for name, size in found.items()}
         kept = None
-        if old and old[0] == changed and msgspec.json.decode(old[2] or "{}") == same:
+        if (
+            old
+            and old[0] == changed
+            and now - touched > looking.RACY
+            and msgspec.json.decode(old[2] or "{}") == same
+        ):
             kept = known.execute("SELECT digest FROM runs WHERE folder = ?", (folder,)).fetchone()
         if kept:
             one = _DIGEST.decode(kept[0])
             state = one.now(touched)
-            quiet = looking.settled(one, changed, _writers(found)) and state.status == one.state.status
-            if state.status == "running" == one.state.status or (state == one.state and not quiet):
+            settled = looking.settled(one, changed, _writers(found))
+            if state.status == "running" == one.state.status or (state == one.state and not settled):
                 return None
             one = msgspec.structs.replace(one, state=state)
         else:

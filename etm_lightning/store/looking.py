@@ -10,8 +10,8 @@ from pathlib import Path
 from etm_lightning.process import Process, lives
 from etm_lightning.store.digest import Digest
 
-_RACY = 2.0
-"""Seconds in which a folder may change again without its time telling so."""
+RACY = 2.0
+"""Seconds in which a file or folder may change again without its time telling so."""
 _DAY = 86400.0
 """Seconds without a write after which a process that cannot be seen from here will not write any more."""
 
@@ -66,7 +66,7 @@ def settled(one: Digest, changed: int, writers: int) -> bool:
         writers: how many writers have files.
     """
     now = time.time()
-    if now - changed / 1e9 < _RACY or one.state.status == "running":
+    if now - changed / 1e9 < RACY or one.state.status == "running":
         return False
     seen = [
         lives(Process(life.header.host, life.header.boot, life.header.pid, life.header.born))

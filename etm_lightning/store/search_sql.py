@@ -85,6 +85,22 @@ def value_of(kind: str, number: float | None, text: str | None) -> Any:
     return msgspec.json.decode(text or "null") if kind == "j" else text
 
 
+def named(name: str, names: Names, argument: str = "columns") -> Field:
+    """The column, param or metric that people mean by a name outside a query.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    kind, _, rest = name.partition(".")
+    field = Field(rest, kind) if kind in ("param", "metric") and rest else Field(name)
+    try:
+        return Compiler(name, names, 0.0).resolved(field)
+    except QueryError as error:
+        raise ValueError(
+            f"`{argument}` must name columns, params or metrics but got {name!r}: {error.reason}"
+        ) from None
+
+
 def order_by(sort: str, names: Names) -> Clause:
     """How to sort by a column, param or metric; with a ``-`` in front from the largest down.
 
@@ -92,14 +108,7 @@ def order_by(sort: str, names: Names) -> Clause:
         ValueError: if there is none of that name.
     """
     name, way = sort.removeprefix("-").removeprefix("+"), "DESC" if sort.startswith("-") else "ASC"
-    kind, _, rest = name.partition(".")
-    field = Field(rest, kind) if kind in ("param", "metric") and rest else Field(name)
-    try:
-        field = Compiler(name, names, 0.0).resolved(field)
-    except QueryError as error:
-        raise ValueError(
-            f"`sort` must be a column, param or metric but got {name!r}: {error.reason}"
-        ) from None
+    field = named(name, names, "sort")
     if not field.kind:
         return Clause(f"{_column(field.name)[0]} {way} NULLS LAST, created DESC")
     one = (
