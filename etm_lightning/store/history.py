@@ -53,10 +53,10 @@ class History:
         self.listed: dict[type, list[Any]] = {kind: [] for kind in (Alert, Artifact, Media, Text, Gap)}
         self.damage: list[Damage] = []
         self._checkpoints = Checkpoints()
-        self._traces: list[Trace] = []  # one per writer, in the order of reading
+        self.traces: list[Trace] = []  # one per writer, in the order of reading
         self._read(folder.journal)
-        touched = _touched(folder)
-        self.state: State = state(self._traces, touched=touched, now=time.time())
+        self.touched = _touched(folder)
+        self.state: State = state(self.traces, touched=self.touched, now=time.time())
         self.checkpoints: list[CheckpointView] = self._checkpoints.views()
 
     def _read(self, journal: Path) -> None:
@@ -77,9 +77,9 @@ class History:
             self._checkpoints.take(order, item, fact.header.attempt, fact.counts)
         elif fact.counts:
             self._take_other(item)
-        if not self._traces or self._traces[-1].header is not fact.header:
-            self._traces.append(Trace(fact.header, order))
-        self._traces[-1].take(order, item)
+        if not self.traces or self.traces[-1].header is not fact.header:
+            self.traces.append(Trace(fact.header, order))
+        self.traces[-1].take(order, item)
 
     def _take_scalars(self, order: int, record: Scalars, fact: Fact) -> None:
         where = record.stage, record.axis, fact.header.rank
@@ -104,7 +104,7 @@ class History:
 
     def at(self, checkpoint: CheckpointView, series: Series) -> Point | None:
         """The last point of the training before the checkpoint's mark, of this attempt or an earlier one."""
-        spans = [trace.orders for trace in self._traces if trace.header.role == "train"]
+        spans = [trace.orders for trace in self.traces if trace.header.role == "train"]
         return series.before(checkpoint.order, spans)
 
 
