@@ -10,7 +10,7 @@ from typing import Any
 from etm_lightning.attempts import Fact, facts
 from etm_lightning.layout import RunFolder
 from etm_lightning.naming import SeriesKey
-from etm_lightning.reading import Damage
+from etm_lightning.reading import Damage, writers
 from etm_lightning.records import (
     Alert,
     Artifact,
@@ -111,7 +111,7 @@ class History:
 def _touched(folder: RunFolder) -> float:
     """When the newest file of the journal was modified; without one, when the folder was."""
     times = []
-    for path in [*folder.journal.glob("*.jsonl"), folder.path]:
+    for path in [*(path for paths in writers(folder.journal).values() for path in paths), folder.path]:
         try:
             times.append(path.stat().st_mtime)
         except OSError:  # went away since it was listed

@@ -22,6 +22,8 @@ from etm_lightning.store.state import State
 if TYPE_CHECKING:
     import pandas as pd
 
+    from etm_lightning.store.zoom import X, Zoomed
+
 
 class StoredRun:
     """One run of a store. The journal is read once, when first asked about; `refresh` reads it again.
@@ -227,6 +229,52 @@ class StoredRun:
         """
         wanted = self._find(name, stage, axis, rank, superseded)
         return self._history.series[wanted].points(superseded=superseded) if wanted else []
+
+    def zoom(
+        self,
+        name: str,
+        *,
+        x: X = "step",
+        start: float | None = None,
+        stop: float | None = None,
+        points: int = 1000,
+        around: bool = False,
+        stage: str | None = None,
+        axis: str | None = None,
+        rank: int = 0,
+        superseded: bool = False,
+    ) -> Zoomed:
+        """A series between two x with at most so many points, its extremes and NaN always among them.
+
+        Args:
+            name: as for `series`; no points if there is none.
+            x: ``step``, ``epoch``, ``time`` (Unix seconds) or ``relative`` (seconds since the run started).
+            start: smallest x; by default that of the series.
+            stop: largest x; by default that of the series.
+            points: how many at most, at least 10.
+            around: also the nearest point on each side.
+            stage: as for `series`.
+            axis: as for `series`.
+            rank: as for `series`.
+            superseded: as for `series`.
+
+        Raises:
+            ValueError: if `x` is none of these, or `points` too small.
+            ImportError: without numpy and tsdownsample.
+        """
+        from etm_lightning.store.zoom import zoom
+
+        wanted = self._find(name, stage, axis, rank, superseded)
+        return zoom(
+            self._history.series[wanted] if wanted else None,
+            x=x,
+            start=start,
+            stop=stop,
+            points=points,
+            around=around,
+            superseded=superseded,
+            origin=self.started or self.created,
+        )
 
     def _find(
         self, name: str, stage: str | None, axis: str | None, rank: int, void: bool
