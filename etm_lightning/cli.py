@@ -255,7 +255,8 @@ def ui(
         keyfile=ssl_keyfile,
     )
     settings.check()
-    serve([open_store(path) for path in store or [None]], settings, open_browser=not no_open)
+    opened = [open_store(path) for path in store] if store else [open_store(None)]
+    serve(opened, settings, open_browser=not no_open)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from starlette.requests import Request
@@ -21,7 +22,7 @@ TYPES = {
     ".webmanifest": "application/manifest+json",
     ".txt": "text/plain; charset=utf-8",
 }
-HOW = "npm --prefix etm_lightning/web/frontend ci && npm --prefix etm_lightning/web/frontend run build"
+HOW = "python -m etm_lightning.web.build"
 """How a clone builds the page; a wheel has it."""
 
 
@@ -48,7 +49,7 @@ def page_routes(folder: Path | None = None) -> list[BaseRoute]:
     return routes
 
 
-def _file(path: Path):  # type: ignore[no-untyped-def]
+def _file(path: Path) -> Callable[[Request], Awaitable[Response]]:
     """An endpoint that sends a file; those of the build's `assets/` have names that change with them."""
     forever = path.parent.name == "assets"
 

@@ -14,7 +14,7 @@ from starlette.routing import Route
 import etm_lightning
 from etm_lightning.web import changes, comparing, curves, detail, events, files, groups, openapi, runs, served
 from etm_lightning.web.plain import encode
-from etm_lightning.web.stores import Missing, Stores
+from etm_lightning.web.stores import MissingError, Stores
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 MOST_KEYS = 10_000
@@ -134,7 +134,7 @@ class Api:
             run = self.stores.run(request.path_params["key"]).run
             one = files.media(run).get(request.path_params["id"])
             if one is None:
-                raise Missing("the run has no such medium")
+                raise MissingError("the run has no such medium")
             return self._file(request, run, one.file, one.name)
 
         return await run_in_threadpool(find)
@@ -146,7 +146,7 @@ class Api:
             run = self.stores.run(request.path_params["key"]).run
             one = files.artifacts(run).get(request.path_params["id"])
             if one is None:
-                raise Missing("the run has no such artifact")
+                raise MissingError("the run has no such artifact")
             return self._file(request, run, one.path, one.path, download=True)
 
         return await run_in_threadpool(find)
@@ -166,7 +166,7 @@ class Api:
             run = self.stores.run(request.path_params["key"]).run
             one = files.logs(run).get(request.path_params["id"])
             if one is None:
-                raise Missing("the run has no such log")
+                raise MissingError("the run has no such log")
             return served.tail(files.open_file(run, f"logs/{one.name}"), most)
 
         return PlainTextResponse(await run_in_threadpool(find))
@@ -179,7 +179,7 @@ class Api:
             run = self.stores.run(request.path_params["key"]).run
             one = files.media(run).get(request.path_params["id"])
             if one is None or one.type != "table":
-                raise Missing("the run has no such table")
+                raise MissingError("the run has no such table")
             return served.table(files.open_file(run, one.file), offset, min(limit, MOST_KEYS))
 
         return answer(await run_in_threadpool(find))

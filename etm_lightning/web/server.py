@@ -54,8 +54,8 @@ class Settings:
             return
         if not (self.certfile or self.behind_proxy):
             raise ValueError(
-                f"`--host` is {self.host!r}, which others reach: that needs --ssl-certfile and --ssl-keyfile, or "
-                "--behind-proxy if a proxy in front of it does TLS. From another machine, "
+                f"`--host` is {self.host!r}, which others reach: that needs --ssl-certfile and "
+                "--ssl-keyfile, or --behind-proxy if a proxy in front of it does TLS. From another machine, "
                 f"`ssh -L {self.port}:localhost:{self.port} <here>` needs neither."
             )
         if not self.public_urls and (self.behind_proxy or _every_address(self.host)):
