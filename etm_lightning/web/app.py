@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from etm_lightning.store.store import Store
 from etm_lightning.web.changes import ConflictError
+from etm_lightning.web.export import UnbuiltError
 from etm_lightning.web.guard import Access, Guard, TooLargeError, refuse
 from etm_lightning.web.page import page_routes
 from etm_lightning.web.routes import Api
@@ -23,6 +24,7 @@ from etm_lightning.web.stores import MissingError, Stores
 STATUS: dict[type[Exception], int] = {
     MissingError: 404,
     ConflictError: 409,
+    UnbuiltError: 503,
     TooLargeError: 413,
     ValueError: 400,
     PermissionError: 403,

@@ -10,6 +10,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from etm_lightning.web.built import HOW, built, static_folder
+
 TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -22,18 +24,6 @@ TYPES = {
     ".webmanifest": "application/manifest+json",
     ".txt": "text/plain; charset=utf-8",
 }
-HOW = "python -m etm_lightning.web.build"
-"""How a clone builds the page; a wheel has it."""
-
-
-def static_folder() -> Path:
-    """Where the built page lies."""
-    return Path(__file__).parent / "static"
-
-
-def built(folder: Path | None = None) -> bool:
-    """Whether there is a built page."""
-    return ((folder or static_folder()) / "index.html").is_file()
 
 
 def page_routes(folder: Path | None = None) -> list[BaseRoute]:

@@ -141,8 +141,8 @@ def serve(stores: Sequence[Store], settings: Settings, *, open_browser: bool = T
         import uvicorn
 
         from etm_lightning.web.app import build
+        from etm_lightning.web.built import HOW, built
         from etm_lightning.web.guard import Access
-        from etm_lightning.web.page import HOW, built
     except ModuleNotFoundError as error:
         raise ImportError(f"`etm ui` needs {error.name}: pip install 'etm-lightning[web]'") from error
     settings.check()

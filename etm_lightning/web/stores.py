@@ -102,6 +102,10 @@ class Stores:
                 return place
         raise MissingError(f"`store` must be one of {', '.join(p.id for p in self.places)} but got {id!r}")
 
+    def key(self, run: StoredRun) -> str:
+        """By what the API calls a run of the first store."""
+        return self._key(self.places[0], run.folder)
+
     def list(self, store: str = "", project: str = "") -> Iterator[tuple[str, Place, RunFolder]]:
         """The runs, in no particular order: key, store and folder."""
         for place in self.places:
