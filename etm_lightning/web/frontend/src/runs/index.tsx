@@ -1,0 +1,6 @@
+import { Empty } from "../shell/states";
+
+/** `#/runs` */
+export function RunsPage() {
+  return <Empty title="Runs" />;
+}
