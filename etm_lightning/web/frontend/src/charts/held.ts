@@ -21,6 +21,8 @@ export class Held {
   part: { range: Range; series: readonly SeriesData[] } | null = null;
   state: "new" | "loading" | "here" | "failed" = "new";
   error = "";
+  /** Something came while nobody looked. */
+  stale = false;
   private readonly ears = new Set<() => void>();
   private stop = new AbortController();
   private refining: AbortController | null = null;
@@ -39,7 +41,8 @@ export class Held {
 
   /** Asks for the whole curves, unless they are here or on their way. */
   async load(again = false): Promise<void> {
-    if (!again && (this.state === "here" || this.state === "loading")) return;
+    if (!again && this.state === "here") return this.stale ? this.catchUp() : undefined;
+    if (!again && this.state === "loading") return;
     this.stop.abort();
     const mine = (this.stop = new AbortController());
     if (this.state !== "here") this.state = "loading";
@@ -96,6 +99,7 @@ export class Held {
       return;
     }
     this.catching = true;
+    this.stale = false;
     try {
       await this.grow();
     } catch {
@@ -123,7 +127,8 @@ export class Held {
     const asked = known.map((key) => this.key(key));
     const after = known.map((key) => held.get(key)!.cursor);
     const news = await this.source.series({ ...this.query(null, null), series: asked, after });
-    if (!news.some((series) => series.n || series.nonfinite.length || series.attempts.length)) return;
+    if (!news.some((series) => series.n || series.nonfinite.length || series.reset)) return;
+    if (news.some((series) => series.reset)) return this.load(true);
     const grown = news.map((series) => joined(held.get(series.run)!, series));
     if (grown.some((series) => !series || series.n > 3 * this.wanted.points)) return this.load(true);
     const by = new Map(grown.map((series) => [series!.run, series!]));
@@ -156,13 +161,13 @@ export class Held {
 /** Puts new points behind the old ones; null where they go back in x, as after a new attempt. */
 export function joined(old: SeriesData, more: SeriesData): SeriesData | null {
   if (more.n && old.n && more.x[0]! < old.x[old.n - 1]!) return null;
-  if (more.attempts.length && old.n) return null;
   const behind = (a: Float64Array, b: Float64Array) => {
     const out = new Float64Array(a.length + b.length);
     out.set(a);
     out.set(b, a.length);
     return out;
   };
+  const begun = new Set(old.attempts.map(([, attempt]) => attempt));
   return {
     ...more,
     x: behind(old.x, more.x),
@@ -172,6 +177,6 @@ export function joined(old: SeriesData, more: SeriesData): SeriesData | null {
     complete: old.complete && more.complete,
     first: old.first ?? more.first,
     nonfinite: [...old.nonfinite, ...more.nonfinite],
-    attempts: [...old.attempts, ...more.attempts],
+    attempts: [...old.attempts, ...more.attempts.filter(([, attempt]) => !begun.has(attempt))],
   };
 }

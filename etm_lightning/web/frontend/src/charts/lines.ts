@@ -1,9 +1,10 @@
 /** What is drawn, made of the points that came. */
 
 import type { SeriesData } from "../api/types";
-import { align } from "../numbers/align";
+import { align, type Curve } from "../numbers/align";
 import { band, type BandKind } from "../numbers/bands";
 import { smooth, type Smoothing } from "../numbers/smoothing";
+import { thin } from "../numbers/thin";
 import type { RunGroup } from "./groups";
 
 export interface Mark {
@@ -20,7 +21,7 @@ export interface Line {
   readonly x: Float64Array;
   readonly y: Float64Array;
   /** As logged, where `y` is smoothed. */
-  readonly raw: Float64Array | null;
+  readonly raw: Curve | null;
   readonly low: Float64Array | null;
   readonly high: Float64Array | null;
   /** Runs at each x, of a band. */
@@ -44,21 +45,27 @@ export function lines(series: readonly SeriesData[], style: Style): Line[] {
   return series.filter((one) => one.n || one.nonfinite.length).map((one) => line(one, style));
 }
 
+/** More points than this are thinned before they are drawn; more come only to be smoothed as they were logged. */
+const MOST = 2600;
+
 function line(one: SeriesData, style: Style): Line {
   const stretch = one.last !== null && one.first !== null && one.n > 1 ? share(one) : 1;
   const y = smooth(one.y, style.smoothing, one.total * stretch);
+  const ascending = ascends(one.x);
+  const few = (curve: Curve): Curve => (ascending && curve.x.length > MOST ? thin(curve, MOST / 2) : curve);
+  const drawn = few({ x: one.x, y });
   return {
     id: one.run,
     label: style.name(one.run),
     slot: style.slot(one.run),
-    x: one.x,
-    y,
-    raw: y === one.y ? null : one.y,
+    x: drawn.x,
+    y: drawn.y,
+    raw: y === one.y ? null : few(one),
     low: null,
     high: null,
     count: null,
     marks: marks(one),
-    ascending: ascends(one.x),
+    ascending,
     total: one.total,
     complete: one.complete,
   };

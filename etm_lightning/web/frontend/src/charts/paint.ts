@@ -1,5 +1,6 @@
 /** Draws lines, bands and marks on a canvas. */
 
+import type { Curve } from "../numbers/align";
 import { firstFrom } from "../numbers/search";
 import type { Range } from "../numbers/ranges";
 import type { Line } from "./lines";
@@ -97,15 +98,15 @@ export function paintLine(
   ink: Ink,
   how: { raw?: boolean; strong?: boolean },
 ): void {
-  const y = how.raw ? line.raw! : line.y;
-  const [start, end] = visible(line, frame.x.range);
+  const { x, y } = how.raw ? line.raw! : line;
+  const [start, end] = visible({ x, ascending: line.ascending }, frame.x.range);
   ctx.strokeStyle = ctx.fillStyle = ink.colour(line.slot);
   ctx.globalAlpha = how.raw ? 0.25 : 1;
   ctx.lineWidth = (how.strong ? 2.5 : how.raw ? 1 : 1.5) * frame.ratio;
   ctx.lineJoin = end - start > 400 ? "bevel" : "round";
   ctx.setLineDash(how.raw ? [] : ink.dash(line.slot).map((part) => part * frame.ratio));
   ctx.beginPath();
-  trace(ctx, line, y, start, end, frame);
+  trace(ctx, { x, y }, holesOf(line), start, end, frame);
   ctx.stroke();
   ctx.setLineDash([]);
   if (!how.raw && end - start <= (frame.x.to - frame.x.from) / frame.ratio / 12) dots(ctx, line, start, end, frame);
@@ -113,13 +114,19 @@ export function paintLine(
 }
 
 /** Moves along the points; where one was not finite the line has a hole. */
-function trace(ctx: CanvasRenderingContext2D, line: Line, y: Float64Array, start: number, end: number, frame: Frame): void {
+function trace(
+  ctx: CanvasRenderingContext2D,
+  { x, y }: Curve,
+  holes: readonly number[],
+  start: number,
+  end: number,
+  frame: Frame,
+): void {
   const [px, py] = [placing(frame.x), placing(frame.y)];
-  const holes = line.low ? [] : line.marks.filter((mark) => mark.kind !== "attempt").map((mark) => mark.x);
-  let hole = firstFrom(holes, start > 0 ? line.x[start - 1]! : -Infinity);
+  let hole = firstFrom(holes, start > 0 ? x[start - 1]! : -Infinity);
   let pen = false;
   for (let i = start; i < end; i++) {
-    const at = line.x[i]!;
+    const at = x[i]!;
     while (hole < holes.length && holes[hole]! <= at) {
       if (holes[hole]! < at) pen = false;
       hole++;
@@ -134,6 +141,9 @@ function trace(ctx: CanvasRenderingContext2D, line: Line, y: Float64Array, start
     pen = true;
   }
 }
+
+const holesOf = (line: Line): number[] =>
+  line.low ? [] : line.marks.filter((mark) => mark.kind !== "attempt").map((mark) => mark.x);
 
 function dots(ctx: CanvasRenderingContext2D, line: Line, start: number, end: number, frame: Frame): void {
   const [px, py] = [placing(frame.x), placing(frame.y)];

@@ -8,7 +8,7 @@ import type { Range } from "../numbers/ranges";
 import { SECONDS, tickText } from "./axes";
 import type { Line } from "./lines";
 import { paint, paintLine, placing, valueAt, type Frame, type Ink } from "./paint";
-import { nearestIndex } from "./pointing";
+import { nearestIndex, pointedAt, valuesAt } from "./pointing";
 
 export interface Look {
   readonly x: X;
@@ -115,6 +115,20 @@ export class Plot {
   leftOf(x: number): number {
     const frame = this.frame;
     return (placing(frame.x)(x) - frame.x.from) / frame.ratio;
+  }
+
+  /** The line under a place, by value of x and pixels from the top. */
+  under(x: number, top: number): string | null {
+    return pointedAt(valuesAt(this.shown.lines, x), this.frame, top);
+  }
+
+  /** Pixels from the left of the chart to its plotting area, and how wide that is. */
+  get offset(): number {
+    return this.plot.over.offsetLeft;
+  }
+
+  get wide(): number {
+    return this.plot.over.clientWidth;
   }
 
   private markAt(ctx: CanvasRenderingContext2D, frame: Frame, x: number): void {

@@ -10,6 +10,8 @@ export interface View {
   smoothing: Smoothing;
   logX: boolean;
   logY: boolean;
+  /** Charts whose y axis is the other way than `logY` says. */
+  against: string[];
   /** Leave outliers out of the y axis. */
   robust: boolean;
   /** What makes runs one curve with a band: "" (nothing), "auto", "replicates", "group" or `param.<name>`. */
@@ -38,6 +40,7 @@ export const PLAIN: View = {
   smoothing: { kind: "none" },
   logX: false,
   logY: false,
+  against: [],
   robust: false,
   by: "auto",
   band: "sd",
@@ -55,7 +58,7 @@ export const PLAIN: View = {
 
 const XS = ["step", "epoch", "time", "relative", "samples"];
 const BANDS = ["sd", "range", "ci"];
-const NAMES = ["x", "smooth", "log", "robust", "by", "band", "find", "pin", "order", "fold", "cols", "full", "hide", "zoom", "link", "void"];
+const NAMES = ["x", "smooth", "log", "against", "robust", "by", "band", "find", "pin", "order", "fold", "cols", "full", "hide", "zoom", "link", "void"];
 
 /** Reads a view from the query of an address; what makes no sense there is left as it is at first. */
 export function readView(query: URLSearchParams): View {
@@ -67,6 +70,7 @@ export function readView(query: URLSearchParams): View {
     smoothing: readSmoothing(text("smooth")),
     logX: text("log").includes("x"),
     logY: text("log").includes("y"),
+    against: list("against"),
     robust: text("robust") === "1",
     by: query.has("by") ? (text("by") === "none" ? "" : text("by")) : PLAIN.by,
     band: BANDS.includes(band) ? (band as BandKind) : PLAIN.band,
@@ -92,6 +96,7 @@ export function writeView(view: View, query: URLSearchParams): URLSearchParams {
   set("x", typeof view.x === "string" ? (view.x === "step" ? "" : view.x) : `metric:${view.x.metric}`);
   set("smooth", view.smoothing.kind === "none" ? "" : `${view.smoothing.kind}:${view.smoothing.amount}`);
   set("log", `${view.logX ? "x" : ""}${view.logY ? "y" : ""}`);
+  set("against", list(view.against));
   set("robust", view.robust ? "1" : "");
   set("by", view.by === PLAIN.by ? "" : view.by || "none");
   set("band", view.band === PLAIN.band ? "" : view.band);
