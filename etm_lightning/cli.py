@@ -220,6 +220,45 @@ def report(
 
 
 @app.command()
+def ui(
+    store: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATH", help="A store, or several; else ETM_STORE or the nearest etm_runs."),
+    ] = None,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for any free one.")] = 8265,
+    no_open: Annotated[bool, typer.Option("--no-open", help="Open no browser.")] = False,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Refuse every change.")] = False,
+    token: Annotated[
+        str, typer.Option(envvar="ETM_UI_TOKEN", help="The word that opens it; else a new one each time.")
+    ] = "",
+    behind_proxy: Annotated[
+        bool, typer.Option("--behind-proxy", help="A proxy in front of it does TLS.")
+    ] = False,
+    public_url: Annotated[
+        list[str] | None, typer.Option(help="The address that people type, if it is another one.")
+    ] = None,
+    ssl_certfile: Annotated[str, typer.Option(help="A certificate for TLS.")] = "",
+    ssl_keyfile: Annotated[str, typer.Option(help="The key of the certificate.")] = "",
+) -> None:
+    """Serve the dashboard."""
+    from etm_lightning.web.server import Settings, serve
+
+    settings = Settings(
+        host=host,
+        port=port,
+        token=token,
+        readonly=read_only,
+        behind_proxy=behind_proxy,
+        public_urls=public_url or (),
+        certfile=ssl_certfile,
+        keyfile=ssl_keyfile,
+    )
+    settings.check()
+    serve([open_store(path) for path in store or [None]], settings, open_browser=not no_open)
+
+
+@app.command()
 def export(
     target: Target = "",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The file; else stdout.")] = None,

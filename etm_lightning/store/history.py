@@ -22,6 +22,7 @@ from etm_lightning.records import (
     Saved,
     Scalars,
     Started,
+    Status,
     Text,
 )
 from etm_lightning.store.checkpoints import Checkpoints, CheckpointView
@@ -55,9 +56,35 @@ class History:
         self._checkpoints = Checkpoints()
         self._traces: list[Trace] = []  # one per writer, in the order of reading
         self._read(folder.journal)
-        touched = _touched(folder)
-        self.state: State = state(self._traces, touched=touched, now=time.time())
+        self._folder = folder
+        self.look_again()
         self.checkpoints: list[CheckpointView] = self._checkpoints.views()
+
+    def look_again(self) -> None:
+        """See whether the processes that wrote it still live."""
+        self.state: State = state(self._traces, touched=_touched(self._folder), now=time.time())
+
+    def lives(self) -> dict[int, tuple[float | None, Status]]:
+        """By attempt when it ended, in Unix seconds, and its status; None while it lives."""
+        touched, now = _touched(self._folder), time.time()
+        found = {}
+        for attempt in range(1, self.state.attempts + 1):
+            traces = [trace for trace in self._traces if trace.header.attempt == attempt]
+            if traces:
+                then = state(traces, touched=touched, now=now)
+                found[attempt] = then.ended, then.status
+        return found
+
+    def attempts(self, series: Series) -> list[tuple[int, int]]:
+        """Where attempts begin in a series: the number of the first point that counts, and the attempt."""
+        found: list[tuple[int, int]] = []
+        for trace in self._traces:
+            attempt = trace.header.attempt
+            if trace.header.role == "train" and trace.header.rank == series.key.rank and attempt:
+                first = series.first_within(trace.orders)
+                if first is not None and (not found or found[-1][1] != attempt):
+                    found.append((first, attempt))
+        return sorted(found)
 
     def _read(self, journal: Path) -> None:
         try:

@@ -40,6 +40,10 @@ class StoredRun:
         for name in ("_identity", "_edited", "_history", "edits", "metrics", "headline", "_labels"):
             self.__dict__.pop(name, None)
 
+    def look_again(self) -> None:
+        """See whether its process still lives, without reading the journal again."""
+        self._history.look_again()
+
     # who it is
 
     @cached_property
@@ -168,6 +172,10 @@ class StoredRun:
         """How often it was started."""
         return self._history.state.attempts
 
+    def lives(self) -> dict[int, tuple[float | None, Status]]:
+        """By attempt when it ended, in Unix seconds, and its status; None while it lives."""
+        return self._history.lives()
+
     # what it recorded
 
     @property
@@ -214,6 +222,27 @@ class StoredRun:
         """
         wanted = self._find(name, stage, axis, rank, superseded)
         return self._history.series[wanted].points(superseded=superseded) if wanted else []
+
+    def find(
+        self,
+        name: str,
+        *,
+        stage: str | None = None,
+        axis: str | None = None,
+        rank: int = 0,
+        superseded: bool = False,
+    ) -> Series | None:
+        """A series itself, with arguments as for `series`; None if there is none."""
+        wanted = self._find(name, stage, axis, rank, superseded)
+        return self._history.series[wanted] if wanted else None
+
+    def label(self, series: Series) -> str:
+        """By what `metrics` calls a series; its plain name if it is of another rank."""
+        return next((name for name, key in self._labels.items() if key == series.key), series.key.name)
+
+    def attempt_starts(self, series: Series) -> list[tuple[int, int]]:
+        """Where attempts begin in a series: the number of the first point that counts, and the attempt."""
+        return self._history.attempts(series)
 
     def _find(
         self, name: str, stage: str | None, axis: str | None, rank: int, void: bool
