@@ -9,7 +9,7 @@ import type { Range } from "../numbers/ranges";
 import { told } from "./axes";
 import { Dots } from "./dots";
 import type { RunGroup } from "./groups";
-import type { Held } from "./held";
+import { FEW, type Held } from "./held";
 import { paperOf } from "./ink";
 import { heights, outside, wholeX } from "./limits";
 import { bands, lines, type Line } from "./lines";
@@ -100,13 +100,12 @@ function Nothing({ held, x }: { held: Held; x: View["x"] }) {
   return <p class="curve-note faint">{held.state === "here" ? (why ?? `No values over ${typeof x === "string" ? x : x.metric}.`) : <i class="curve-wait" />}</p>;
 }
 
-/** Most points asked for at once, over all runs of a chart, so that these are smoothed as they were logged. */
+/** Most points asked for, over all runs of a chart, where these are smoothed or averaged: as they were logged, if possible. */
 const BUDGET = 300_000;
-const POINTS = 1000;
 
-function useHeld({ workspace, rows, label, view }: CurveProps): Held {
-  const smoothed = view.smoothing.kind !== "none";
-  const points = smoothed ? Math.max(POINTS, Math.min(20_000, Math.floor(BUDGET / Math.max(1, rows.length)))) : POINTS;
+function useHeld({ workspace, rows, groups, label, view }: CurveProps): Held {
+  const dense = view.smoothing.kind !== "none" || groups !== null;
+  const points = dense ? Math.max(FEW, Math.min(20_000, Math.floor(BUDGET / Math.max(1, rows.length)))) : FEW;
   const keys = rows.map((row) => row.key);
   const wanted = { keys, label, x: view.x, points, superseded: view.superseded };
   const [, again] = useReducer((n: number) => n + 1, 0);

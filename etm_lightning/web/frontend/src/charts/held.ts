@@ -14,6 +14,8 @@ export interface Wanted {
 
 /** A part is asked for with this much of its length more on either side, so that a small move needs no new answer. */
 const MARGIN = 0.5;
+/** So many points of a curve are enough to look at. */
+export const FEW = 1000;
 
 export class Held {
   whole: readonly SeriesData[] = [];
@@ -47,17 +49,22 @@ export class Held {
     const mine = (this.stop = new AbortController());
     if (this.state !== "here") this.state = "loading";
     try {
-      const whole = await this.source.series(this.query(null, null), mine.signal);
-      if (mine !== this.stop) return;
-      this.whole = whole;
-      this.state = "here";
-      this.error = "";
+      // few points come first, so that something is to be seen at once
+      for (const points of this.wanted.points > FEW ? [FEW, this.wanted.points] : [this.wanted.points]) {
+        const whole = await this.source.series({ ...this.query(null, null), points }, mine.signal);
+        if (mine !== this.stop) return;
+        this.whole = whole;
+        this.state = "here";
+        this.error = "";
+        this.tell();
+        if (whole.every((series) => series.complete)) return;
+      }
     } catch (error) {
       if (mine.signal.aborted) return;
       this.state = "failed";
       this.error = (error as Error).message;
+      this.tell();
     }
-    this.tell();
   }
 
   /** Asks for more points of a part; the last one asked for counts. */

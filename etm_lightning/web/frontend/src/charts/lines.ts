@@ -79,7 +79,7 @@ function share(one: SeriesData): number {
 
 function marks(one: SeriesData): Mark[] {
   const odd = one.nonfinite.map(([x, kind]) => ({ x, kind, text: `${kind} at ${x}` }));
-  const begun = one.attempts.map(([x, attempt]) => ({ x, kind: "attempt" as const, text: `attempt ${attempt}` }));
+  const begun = one.attempts.filter(([, attempt]) => attempt > 1).map(([x, attempt]) => ({ x, kind: "attempt" as const, text: `attempt ${attempt}` }));
   return [...odd, ...begun].filter(({ x }) => Number.isFinite(x));
 }
 

@@ -64,8 +64,10 @@ export function paint(ctx: CanvasRenderingContext2D, lines: readonly Line[], fra
   for (const line of lines) if (line.low) paintBand(ctx, line, frame, ink.colour(line.slot));
   for (const line of lines) if (line.raw) paintLine(ctx, line, frame, ink, { raw: true });
   for (const line of lines) paintLine(ctx, line, frame, ink, {});
-  ctx.restore();
+  ctx.restore(); // uPlot counts on finding its styles as it left them
+  ctx.save();
   for (const line of lines) paintMarks(ctx, line, frame, ink);
+  ctx.restore();
 }
 
 function paintBand(ctx: CanvasRenderingContext2D, line: Line, frame: Frame, colour: string): void {
@@ -157,7 +159,7 @@ function dots(ctx: CanvasRenderingContext2D, line: Line, start: number, end: num
   ctx.fill();
 }
 
-/** Triangles on the lower edge for NaN, on the upper or lower for infinities; dashed uprights where attempts begin. */
+/** Triangles on the lower edge for NaN, on the upper or lower for infinities; flags where attempts begin. */
 function paintMarks(ctx: CanvasRenderingContext2D, line: Line, frame: Frame, ink: Ink): void {
   const px = placing(frame.x);
   const size = 5 * frame.ratio;
@@ -168,11 +170,17 @@ function paintMarks(ctx: CanvasRenderingContext2D, line: Line, frame: Frame, ink
     if (mark.kind === "attempt") {
       ctx.strokeStyle = ink.muted;
       ctx.lineWidth = frame.ratio;
-      ctx.setLineDash([3 * frame.ratio, 3 * frame.ratio]);
+      ctx.setLineDash([frame.ratio, 3 * frame.ratio]);
       ctx.moveTo(x, frame.y.from);
       ctx.lineTo(x, frame.y.to);
       ctx.stroke();
       ctx.setLineDash([]);
+      ctx.fillStyle = ink.colour(line.slot);
+      ctx.beginPath();
+      ctx.moveTo(x, frame.y.to);
+      ctx.lineTo(x + 1.4 * size, frame.y.to + 0.7 * size);
+      ctx.lineTo(x, frame.y.to + 1.4 * size);
+      ctx.fill();
       continue;
     }
     const [edge, way] = mark.kind === "inf" ? [frame.y.to, 1] : [frame.y.from, -1];

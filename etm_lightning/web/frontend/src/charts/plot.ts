@@ -165,7 +165,7 @@ export class Plot {
       width,
       height,
       legend: { show: false },
-      padding: [8, 12, 0, 0],
+      padding: [8, 18, 0, 0],
       scales: {
         x: { time, distr: look.logX ? 3 : 1, range: () => [...this.shown.xRange] as [number, number] },
         y: { distr: look.logY ? 3 : 1, range: () => [...this.shown.yRange] as [number, number] },

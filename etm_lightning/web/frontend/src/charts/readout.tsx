@@ -24,7 +24,7 @@ export function Readout({ x, at, values, strong, theme, left, turned }: Props) {
   const rows = chosen(values, strong);
   return (
     <div class={turned ? "readout turned" : "readout"} style={{ left: `${left}px` }}>
-      <b>{told(x, rows[0] && values.length === 1 ? rows[0].x : at)}</b>
+      <b>{told(x, snapped(values, at))}</b>
       <table>
         <tbody>
           {rows.map(({ line, index, y }) => (
@@ -52,6 +52,10 @@ function chosen(values: readonly Value[], strong: string | null): Value[] {
   const first = Math.min(Math.max(0, at - MOST / 2), sorted.length - MOST);
   return sorted.slice(first, first + MOST);
 }
+
+/** The logged x that is nearest to the pointer. */
+const snapped = (values: readonly Value[], at: number): number =>
+  values.reduce((best, { x }) => (Math.abs(x - at) < Math.abs(best - at) ? x : best), values[0]?.x ?? at);
 
 const spread = (low: number, high: number): string => `${number(low, 3)} … ${number(high, 3)}`;
 

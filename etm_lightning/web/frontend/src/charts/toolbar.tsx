@@ -26,7 +26,7 @@ export function Toolbar({ view, change, labels, rows }: ToolbarProps) {
   return (
     <div class="chart-bar" role="toolbar" aria-label="Charts">
       <Find value={view.filter} change={(filter) => change({ filter })} />
-      <Choice name="x axis" value={typeof view.x === "string" ? view.x : `metric:${view.x.metric}`} choose={(x) => change({ x: readX(x), zoom: {} })}>
+      <Choice name="x" value={typeof view.x === "string" ? view.x : `metric:${view.x.metric}`} choose={(x) => change({ x: readX(x), zoom: {} })}>
         <option value="step">Step</option>
         <option value="epoch">Epoch</option>
         <option value="samples">Samples</option>
@@ -50,7 +50,7 @@ export function Toolbar({ view, change, labels, rows }: ToolbarProps) {
           log y
         </Toggle>
         <Toggle on={view.robust} flip={() => change({ robust: !view.robust })} title="Leave outliers out of the y range; a chip says how many">
-          ignore outliers
+          outliers
         </Toggle>
       </span>
       <span class="segmented" role="group" aria-label="Zoom">

@@ -15,16 +15,19 @@ export interface Aligned {
   readonly highs: readonly Float64Array[];
 }
 
+/** A common x of logged values has at most so many. */
+const MOST = 2500;
+
 /**
  * Put `curves` on a common x: the values that they were logged at where these are few, else `bins` equal parts.
  *
  * Between two of its points a curve is a line; before its first and after its last it has no value. In a bin its value is
  * the mean of its points there. Points that are not finite are left out.
  */
-export function align(curves: readonly Curve[], bins = 400): Aligned {
+export function align(curves: readonly Curve[], bins = 600): Aligned {
   const clean = curves.map(finite);
   const longest = Math.max(0, ...clean.map((curve) => curve.x.length));
-  const union = merged(clean.map((curve) => curve.x), Math.max(2 * longest, bins));
+  const union = merged(clean.map((curve) => curve.x), Math.min(MOST, Math.max(2 * longest, bins)));
   if (union) {
     const columns = clean.map((curve) => on(union, curve));
     return { x: union, columns, lows: columns, highs: columns };
