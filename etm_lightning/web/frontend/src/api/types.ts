@@ -272,6 +272,10 @@ export interface SeriesHead {
   nonfinite: [number, Odd][];
   attempts: [number, number][];
   cursor: number;
+  /** What came before does not count any more: a new attempt made it void. */
+  reset?: boolean;
+  /** Why there is nothing, where one may wonder. */
+  why?: string;
 }
 
 export interface SeriesData extends SeriesHead {
