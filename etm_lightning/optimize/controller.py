@@ -42,12 +42,14 @@ class Limits:
         timeout: after which no trial begins any more.
         trial_timeout: after which a trial is ended.
         retries: how often a trial whose process died is started again.
+        runtime: after which no trial begins any more, and those that run are asked to end.
     """
 
     total: int
     timeout: float | None = None
     trial_timeout: float | None = None
     retries: int = 1
+    runtime: float | None = None
 
 
 @dataclass
@@ -279,6 +281,8 @@ class Controller:
         limit = self.limits.trial_timeout
         if limit is not None and busy.trial.seconds > limit:
             busy.late = f"took longer than search.trial_timeout={limit:g} seconds"
+        if self._lasted(self.limits.runtime):
+            busy.watch.prune()
         if not busy.done and (self.folder.trial(busy.trial.number) / "result.json").exists():
             busy.done = now
         if self._stopping.now or busy.late or (busy.done and now - busy.done > LINGER):
@@ -334,4 +338,7 @@ class Controller:
             self._shipping.append(companion)
 
     def _time_is_up(self) -> bool:
-        return self.limits.timeout is not None and time.monotonic() - self._began >= self.limits.timeout
+        return self._lasted(self.limits.timeout) or self._lasted(self.limits.runtime)
+
+    def _lasted(self, seconds: float | None) -> bool:
+        return seconds is not None and time.monotonic() - self._began >= seconds

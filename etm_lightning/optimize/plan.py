@@ -19,7 +19,8 @@ N_TRIALS = 20
 _PROBED = 50
 _FREE = (
     *("n_trials", "n_jobs", "timeout", "trial_timeout", "max_retries", "resume"),
-    *("trials_per_gpu", "gpus_per_trial"),
+    *("trials_per_gpu", "gpus_per_trial", "max_runtime_secs", "dry_run", "skip_known"),
+    *("space", "zip", "when"),  # are in the space
 )
 """Settings that may change while a study goes on."""
 
@@ -56,13 +57,7 @@ class Plan:
 
     def probes(self, tried: Space) -> list[dict[str, Any]]:
         """Points that have each value of a parameter, or its first ones, to see whether they compose."""
-        values = {
-            parameter.name: (parameter.low,) if parameter.values is None else parameter.values
-            for parameter in tried.parameters
-        }
-        first = {name: known[0] for name, known in values.items()}
-        others = [{**first, name: value} for name, known in values.items() for value in known[1:]]
-        return [first, *others[:_PROBED]]
+        return tried.examples(_PROBED)
 
     def check(self) -> None:
         """Make the sampler and the pruner, and forget them.
@@ -106,7 +101,15 @@ def plan_of(config: DictConfig, tried: Space, settings: Search) -> Plan:
     Raises:
         ValueError: naming a setting that cannot be.
     """
-    for name in ("n_trials", "n_jobs", "timeout", "trial_timeout", "trials_per_gpu", "gpus_per_trial"):
+    for name in (
+        "n_trials",
+        "n_jobs",
+        "timeout",
+        "trial_timeout",
+        "trials_per_gpu",
+        "gpus_per_trial",
+        "max_runtime_secs",
+    ):
         value = getattr(settings, name)
         if value is not None and value <= 0:
             raise ValueError(f"`search.{name}` must be above 0 but got {value}")

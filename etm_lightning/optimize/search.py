@@ -14,6 +14,7 @@ from hydra.experimental.callback import Callback
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
+from etm_lightning.design.conditions import conditioned
 from etm_lightning.design.config import Search
 from etm_lightning.design.space import Space, space
 from etm_lightning.execute import local
@@ -57,10 +58,9 @@ def sweep(context: HydraContext, config: DictConfig, typed: Sequence[str], given
 
 def _sweep(context: HydraContext, config: DictConfig, typed: Sequence[str], given: Mapping[str, Any]) -> Any:
     _refuse_launcher(config)
-    parsed = OverridesParser.create(config_loader=context.config_loader).parse_overrides(list(typed))
     ours = "search" in config and OmegaConf.get_type(config, "search") is Search
-    tried = space([one for one in parsed if not (ours and one.key_or_group.partition(".")[0] == "search")])
     settings = settings_of(config, given, ours)
+    tried = tried_of(context, config, typed, settings, ours)
     plan = plan_of(config, tried, settings)
     slots = _slots(config, settings)
     plan.check()
@@ -73,6 +73,27 @@ def _sweep(context: HydraContext, config: DictConfig, typed: Sequence[str], give
         return _run(folder, slots, tried, plan, freezer, context)
     finally:
         lock.release()
+
+
+def tried_of(
+    context: HydraContext, config: DictConfig, typed: Sequence[str], settings: Search, ours: bool
+) -> Space:
+    """What a command line tries, with what the settings add to it.
+
+    Raises:
+        ValueError: naming what cannot be searched over, and the cure.
+    """
+    parse = OverridesParser.create(config_loader=context.config_loader).parse_overrides
+    besides = [f"{name}={value}" for name, value in (settings.space or {}).items() if _has(config, str(name))]
+    parsed = parse([*besides, *typed])
+    typed_here = space([one for one in parsed if not (ours and one.key_or_group.startswith("search."))])
+    return conditioned(typed_here, settings.zip, settings.when or {}, parse)
+
+
+def _has(config: DictConfig, name: str) -> bool:
+    above, _, key = name.rpartition(".")
+    node = OmegaConf.select(config, above) if above else config
+    return OmegaConf.is_dict(node) and key in node
 
 
 def _refuse_launcher(config: DictConfig) -> None:
@@ -101,7 +122,11 @@ def _run(
         space=tried,
         freezer=freezer,
         limits=Limits(
-            plan.total, plan.settings.timeout, plan.settings.trial_timeout, plan.settings.max_retries
+            plan.total,
+            plan.settings.timeout,
+            plan.settings.trial_timeout,
+            plan.settings.max_retries,
+            plan.settings.max_runtime_secs,
         ),
         slots=slots,
         monitor=plan.monitor,
