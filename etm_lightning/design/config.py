@@ -96,6 +96,8 @@ class Search:
         skip_known: take the value of an earlier finished run of the same config, if the store has one.
         dry_run: show what would be tried, and start nothing.
         max_runtime_secs: seconds after which the search ends; trials that run then are asked to.
+        nfolds: another word for `folds`.
+        explain: tell in the end what mattered, and where the best run errs.
     """
 
     sampler: Any = None
@@ -118,6 +120,8 @@ class Search:
     skip_known: bool = False
     dry_run: bool = False
     max_runtime_secs: float | None = None
+    nfolds: int = 0
+    explain: bool = False
 
 
 @dataclass

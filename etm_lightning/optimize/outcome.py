@@ -22,12 +22,25 @@ def before(
 ) -> list[str]:
     """What is to be tried, in lines."""
     over = history.count("finished", "pruned", "infeasible", "failed")
-    how = sampler + ("" if pruner == "none" else f" with {pruner or 'a pruner of your own'}")
-    lines = [f"study {folder.id} · {total} trial{'s' * (total != 1)} · {how}"]
+    lines = [f"study {folder.id} · {total} trial{'s' * (total != 1)} · {how(sampler, pruner)}"]
     if history.trials:
         lines = [f"going on with study {folder.id}: {over} of {total} trials are over"]
+    return lines + summary(space)
+
+
+def how(sampler: str, pruner: str) -> str:
+    """How a study searches, in words.
+
+    >>> how("tpe", "asha")
+    'tpe with asha'
+    """
+    return sampler + ("" if pruner == "none" else f" with {pruner or 'a pruner of your own'}")
+
+
+def summary(space: Space) -> list[str]:
+    """What varies, a line for each."""
     width = max((len(name) for name in space.describe()), default=0)
-    return lines + [f"  {name:{width}}  {what}" for name, what in space.describe().items()]
+    return [f"  {name:{width}}  {what}" for name, what in space.describe().items()]
 
 
 def after(folder: StudyFolder, history: History, monitor: str, direction: str) -> list[str]:

@@ -19,7 +19,7 @@ N_TRIALS = 20
 _PROBED = 50
 _FREE = (
     *("n_trials", "n_jobs", "timeout", "trial_timeout", "max_retries", "resume"),
-    *("trials_per_gpu", "gpus_per_trial", "max_runtime_secs", "dry_run", "skip_known"),
+    *("trials_per_gpu", "gpus_per_trial", "max_runtime_secs", "dry_run", "skip_known", "explain"),
     *("space", "zip", "when"),  # are in the space
 )
 """Settings that may change while a study goes on."""
@@ -117,8 +117,8 @@ def plan_of(config: DictConfig, tried: Space, settings: Search) -> Plan:
     name = name_of(choice, SAMPLERS, "sampler")
     if name == "grid":
         next(tried.grid(), None)  # refuses an interval
-    size = tried.size if name == "grid" else None
-    total = min(settings.n_trials or size or N_TRIALS, size or sys.maxsize)
+    size = tried.size  # no point is tried twice, whatever the sampler
+    total = min(settings.n_trials or (size if name == "grid" else None) or N_TRIALS, size or sys.maxsize)
     mode = str(config.get("mode") or "") if "mode" in config else ""
     direction = {"min": "minimize", "max": "maximize"}.get(
         settings.direction or mode, settings.direction or "minimize"

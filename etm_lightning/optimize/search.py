@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,22 @@ from omegaconf import DictConfig, OmegaConf
 from etm_lightning.design.conditions import conditioned
 from etm_lightning.design.config import Search
 from etm_lightning.design.space import Space, space
+from etm_lightning.evaluate.objective import Mode, Objective
 from etm_lightning.execute import local
 from etm_lightning.execute.build import InputError
+from etm_lightning.execute.resume import settings as recorded
 from etm_lightning.optimize import outcome
 from etm_lightning.optimize.controller import Controller, Limits
+from etm_lightning.optimize.dry import rehearse
 from etm_lightning.optimize.folder import Events, StudyFolder
 from etm_lightning.optimize.freeze import Freezer
+from etm_lightning.optimize.fresh import Find, Fresh, earlier, none
 from etm_lightning.optimize.identity import study_folder
 from etm_lightning.optimize.plan import Plan, plan_of, settings_of
+from etm_lightning.optimize.recipes import first, spelled
 from etm_lightning.optimize.screen import Screen
 from etm_lightning.optimize.stopping import Stopped
+from etm_lightning.store.store import Store
 
 OURS = "etm_local"
 
@@ -61,6 +68,7 @@ def _sweep(context: HydraContext, config: DictConfig, typed: Sequence[str], give
     ours = "search" in config and OmegaConf.get_type(config, "search") is Search
     settings = settings_of(config, given, ours)
     tried = tried_of(context, config, typed, settings, ours)
+    settings = replace(settings, enqueue=first(settings.enqueue, settings.space or {}, tried))
     plan = plan_of(config, tried, settings)
     slots = _slots(config, settings)
     plan.check()
@@ -68,9 +76,14 @@ def _sweep(context: HydraContext, config: DictConfig, typed: Sequence[str], give
     if not Path(config.hydra.sweep.dir, "study.json").exists():
         for point in plan.probes(tried):
             freezer.check(tried.overrides(point))
+    recipe = str(config.hydra.runtime.choices.get("search") or "") if ours else ""
+    if recipe:
+        print(f"search={recipe} is {spelled(sys.argv[0], typed, recipe, settings)}", flush=True)
+    if settings.dry_run:
+        return rehearse(config, tried, plan, len(slots), freezer)
     folder, lock = study_folder(config, tried, plan, freezer)
     try:
-        return _run(folder, slots, tried, plan, freezer, context)
+        return _run(folder, slots, tried, plan, freezer, context, _before(config, tried, plan, freezer))
     finally:
         lock.release()
 
@@ -86,6 +99,8 @@ def tried_of(
     parse = OverridesParser.create(config_loader=context.config_loader).parse_overrides
     besides = [f"{name}={value}" for name, value in (settings.space or {}).items() if _has(config, str(name))]
     parsed = parse([*besides, *typed])
+    if any(one.key_or_group == "search" and one.is_sweep_override() for one in parsed):
+        raise ValueError("`search` is one recipe, and cannot vary: search=tpe")
     typed_here = space([one for one in parsed if not (ours and one.key_or_group.startswith("search."))])
     return conditioned(typed_here, settings.zip, settings.when or {}, parse)
 
@@ -112,13 +127,14 @@ def _run(
     plan: Plan,
     freezer: Freezer,
     context: HydraContext,
+    find: Find,
 ) -> Any:
     events = Events(folder)
     screen = Screen(folder, plan.total, plan.monitor, plan.direction)
     controller = Controller(
         folder=folder,
         events=events,
-        brain=plan.brain(folder, tried, events),
+        brain=Fresh(plan.brain(folder, tried, events), tried, events, find, plan.total, screen.say),
         space=tried,
         freezer=freezer,
         limits=Limits(
@@ -156,6 +172,21 @@ def _run(
         context.callbacks.callbacks.insert(0, Failed(failed))
     best = events.history.best(plan.direction)
     return best.value if best else None
+
+
+def _before(config: DictConfig, tried: Space, plan: Plan, freezer: Freezer) -> Find:
+    """What finds the runs from before the study, if it is to look for them."""
+    if not plan.settings.skip_known:
+        return none
+    if "paths" not in config or "project" not in config or not plan.monitor:
+        raise ValueError("`search.skip_known` needs a config with `project`, `paths.store` and `monitor`")
+    mode: Mode = "max" if plan.direction == "maximize" else "min"
+    return earlier(
+        Store(config.paths.store),
+        config.project,
+        Objective(plan.monitor, mode),
+        lambda point: recorded(freezer.compose(tried.overrides(point))),
+    )
 
 
 def _slots(config: DictConfig, settings: Search) -> list[local.Slot]:

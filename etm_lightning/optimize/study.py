@@ -86,6 +86,9 @@ class Study:
         seed: of the sampler.
         enqueue: points to try first.
 
+    Attributes:
+        grid: whether the points are those of the grid, in turn.
+
     Raises:
         ImportError: without Optuna.
         ValueError: if the sampler, the pruner or a point to try first is none.
@@ -119,7 +122,8 @@ class Study:
         self._study = optuna.load_study(
             **options, sampler=samplers.sampler(sampler, seed, known, space.conditional)
         )
-        self._space, self._grid = space, samplers.name_of(sampler, samplers.SAMPLERS, "sampler") == "grid"
+        self._space = space
+        self.grid = samplers.name_of(sampler, samplers.SAMPLERS, "sampler") == "grid"
         self._distributions = {
             label: _distribution(optuna, parameter) for label, parameter in space.labels.items()
         }
@@ -137,7 +141,7 @@ class Study:
         return found
 
     def ask(self) -> tuple[int, Point] | None:
-        if self._grid and not self._study.get_trials(deepcopy=False, states=(self._states.WAITING,)):
+        if self.grid and not self._study.get_trials(deepcopy=False, states=(self._states.WAITING,)):
             asked = [self._point(trial.params) for trial in self._study.get_trials(deepcopy=False)]
             point = next(left(self._space, asked), None)
             if point is None:
@@ -146,6 +150,14 @@ class Study:
         trial = self._study.ask()
         self._trials[trial.number] = trial
         return trial.number, self._drawn(trial)
+
+    def enqueue(self, point: Mapping[str, Any]) -> None:
+        """Have a point tried next.
+
+        Raises:
+            ValueError: if it is none of the space.
+        """
+        self._study.enqueue_trial(self._checked(point))
 
     def report(self, number: int, step: int, value: float) -> bool:
         trial = self._trials[number]
