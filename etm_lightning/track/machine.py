@@ -60,7 +60,7 @@ def machine() -> dict[str, Any]:
     return {
         "platform": platform.platform(),
         "cpus": os.cpu_count(),
-        "cpus_usable": _usable(),
+        "cpus_usable": usable_cores(),
         "cpu": processor(),
         "memory": memory(),
         **devices(),
@@ -161,7 +161,8 @@ def _text(value: str | bytes) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
-def _usable() -> int | None:
+def usable_cores() -> int | None:
+    """How many cores this process may use; None if the system does not say."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count()
 
