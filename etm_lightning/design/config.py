@@ -80,12 +80,22 @@ class Search:
         n_trials: how many trials; null for the whole grid, or 20 with another sampler.
         n_jobs: trials at a time; null for as many as the GPUs hold, or 1 without.
         timeout: seconds after which no trial begins any more.
-        trial_timeout: seconds after which a trial is ended.
+        trial_timeout: seconds after which a run of a trial is ended.
         max_retries: how often a trial whose process died goes on from its last checkpoint.
         trials_per_gpu: trials that share a GPU.
         gpus_per_trial: GPUs of one trial.
-        monitor: the value that pruning follows; by default the config's `monitor`.
-        direction: ``minimize`` or ``maximize``; by default as the config's `mode` says, else minimize.
+        monitor: the value that pruning follows; by default the objective.
+        objective: what decides: a name, or several, or ``{name: direction}``; by default the config's
+            `monitor`. Besides metrics our `train.py` knows ``params`` and ``seconds``.
+        direction: ``minimize`` or ``maximize``, one for each objective; by default as the config's `mode`
+            says, else minimize.
+        replicates: runs of a trial, with one seed after the other from the config's on.
+        seeds: or those seeds.
+        folds: folds of a cross-validation: each is a run of the trial; 0 for none.
+        optimum: the best value that a run can have, such as 1 for an accuracy: a trial of several runs ends
+            when it cannot win any more. null knows it for common scores.
+        confirm: fresh seeds on which the winner and the runner-up are trained after the search.
+        keep_checkpoints: of how many of the best trials checkpoints stay; null for all.
         seed: of the sampler.
         enqueue: settings to try first, a list of ``{name: value}``.
         resume: go on with an unfinished study of the same command; false begins a new one.
@@ -101,7 +111,14 @@ class Search:
     trials_per_gpu: int = 1
     gpus_per_trial: int = 1
     monitor: str = ""
-    direction: str = ""
+    objective: Any = None
+    direction: Any = None
+    replicates: int = 0
+    seeds: list[int] = field(default_factory=list)
+    folds: int = 0
+    optimum: float | None = None
+    confirm: int = 0
+    keep_checkpoints: int | None = None
     seed: int | None = 0
     enqueue: list[Any] = field(default_factory=list)
     resume: bool = True
@@ -139,6 +156,8 @@ class Config:
         lr: learning rate.
         batch_size: rows per batch and process.
         max_epochs: how long to train.
+        fold: the fold of a cross-validation that this run validates on, from 0; null for none.
+        folds: how many folds there are.
         precision: as Lightning spells it: 32, 16-mixed, bf16-mixed, 64-true, …
         monitor: the value that chooses the best checkpoint and ranks runs.
         mode: whether `monitor` is better when higher (max) or lower (min).
@@ -167,6 +186,8 @@ class Config:
     lr: float | None = None
     batch_size: int | None = None
     max_epochs: int | None = None
+    fold: int | None = None
+    folds: int | None = None
     precision: Any = None
     monitor: str = ""
     mode: str = "max"

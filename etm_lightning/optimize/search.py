@@ -19,7 +19,9 @@ from etm_lightning.design.space import Space, space
 from etm_lightning.execute import local
 from etm_lightning.execute.build import InputError
 from etm_lightning.optimize import outcome
+from etm_lightning.optimize.checkpoints import Keeper
 from etm_lightning.optimize.controller import Controller, Limits
+from etm_lightning.optimize.crew import Crew
 from etm_lightning.optimize.folder import Events, StudyFolder
 from etm_lightning.optimize.freeze import Freezer
 from etm_lightning.optimize.identity import study_folder
@@ -93,24 +95,19 @@ def _run(
     context: HydraContext,
 ) -> Any:
     events = Events(folder)
-    screen = Screen(folder, plan.total, plan.monitor, plan.direction)
+    screen = Screen(folder, plan.total, plan.goal)
+    settings = plan.settings
     controller = Controller(
-        folder=folder,
-        events=events,
+        crew=Crew(folder, events, tried, freezer, slots, plan.monitor, settings.trial_timeout),
         brain=plan.brain(folder, tried, events),
-        space=tried,
-        freezer=freezer,
-        limits=Limits(
-            plan.total, plan.settings.timeout, plan.settings.trial_timeout, plan.settings.max_retries
-        ),
-        slots=slots,
-        monitor=plan.monitor,
+        goal=plan.goal,
+        repeats=plan.repeats,
+        limits=Limits(plan.total, settings.timeout, settings.max_retries),
         screen=screen,
-        number_needed=not plan.plain_grid,
+        keeper=Keeper(folder, plan.goal, settings.keep_checkpoints),
+        number_needed=not plan.plain_grid or plan.repeats.several or bool(settings.confirm),
     )
-    screen.begin(
-        outcome.before(folder, events.history, tried, plan.sampler or "own sampler", plan.pruner, plan.total)
-    )
+    screen.begin(outcome.before(folder, events.history, tried, plan))
     try:
         controller.run()
     except Stopped as stopped:
@@ -125,11 +122,11 @@ def _run(
         screen.close()
         outcome.write(folder)
         events.close()
-    screen.say(*outcome.after(folder, events.history, plan.monitor, plan.direction))
+    screen.say(*outcome.after(folder, events.history))
     if failed := events.history.count("failed"):
         # the first callback is the last that Hydra calls at the end
         context.callbacks.callbacks.insert(0, Failed(failed))
-    best = events.history.best(plan.direction)
+    best = plan.goal.winner(events.history)
     return best.value if best else None
 
 
