@@ -78,7 +78,8 @@ class Search:
             options of it; ``{_target_: …}`` for any other. null is grid, or tpe if there is an interval.
         pruner: none, median, asha, hyperband, patience or wilcoxon, or likewise.
         n_trials: how many trials; null for the whole grid, or 20 with another sampler.
-        n_jobs: trials at a time; null for as many as the GPUs hold, or 1 without.
+        n_jobs: trials at a time; null for as many as the GPUs hold, or 1 without; on Ray for as many as the
+            cluster holds; on SLURM for 8.
         timeout: seconds after which no trial begins any more.
         trial_timeout: seconds after which a run of a trial is ended.
         max_retries: how often a trial whose process died goes on from its last checkpoint.
@@ -138,6 +139,66 @@ class LauncherConfig:
     """The node ``hydra.launcher`` of ``hydra/launcher=etm_local``."""
 
     _target_: str = "hydra_plugins.etm_lightning.EtmLocal"
+
+
+@dataclass
+class SlurmConfig:
+    """The node ``hydra.launcher`` of ``hydra/launcher=etm_slurm``: what `sbatch` is asked each trial.
+
+    Attributes:
+        partition: where; null leaves it to SLURM, as with all that is null.
+        account: which is charged.
+        qos: quality of service.
+        constraint: features that the node must have.
+        cpus: of one trial.
+        gpus: of one trial; 0 for none.
+        mem: memory, as SLURM writes it: 16GB.
+        time: minutes after which SLURM ends a job.
+        warning: seconds before that end in which the trial is asked to go, so that it can go on.
+        requeues: how often a trial goes on after that end.
+        setup: lines of shell that run before the trial.
+        extra: any other parameter of `sbatch`, by its name.
+        cluster: ``slurm``, or ``local`` for processes of this machine through submitit.
+    """
+
+    _target_: str = "hydra_plugins.etm_lightning.EtmSlurm"
+    partition: str | None = None
+    account: str | None = None
+    qos: str | None = None
+    constraint: str | None = None
+    cpus: int = 1
+    gpus: int = 0
+    mem: str | None = None
+    time: int = 60
+    warning: int = 90
+    requeues: int = 3
+    setup: list[str] = field(default_factory=list)
+    extra: dict[str, Any] = field(default_factory=dict)
+    cluster: str = "slurm"
+
+
+@dataclass
+class RayConfig:
+    """The node ``hydra.launcher`` of ``hydra/launcher=etm_ray``: where Ray is, and what each trial takes.
+
+    Attributes:
+        address: of a cluster; ``auto`` for the one that runs here; null for RAY_ADDRESS, or without it a
+            cluster that begins and ends with the study.
+        cpus: of one trial.
+        gpus: of one trial, which may be a part; null for `search.gpus_per_trial` /
+            `search.trials_per_gpu` where the cluster has GPUs.
+        memory_gb: of one trial, in 10^9 bytes; null does not reserve any.
+        resources: of one trial, by the names that the cluster has for them.
+        init: further arguments of `ray.init`.
+    """
+
+    _target_: str = "hydra_plugins.etm_lightning.EtmRay"
+    address: str | None = None
+    cpus: float = 1.0
+    gpus: float | None = None
+    memory_gb: float | None = None
+    resources: dict[str, Any] = field(default_factory=dict)
+    init: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass

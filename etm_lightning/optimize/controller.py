@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from etm_lightning.execute.launching import CRASHES_OF_OTHERS, MEMORY
 from etm_lightning.layout import RunFolder
 from etm_lightning.optimize.checkpoints import Keeper
 from etm_lightning.optimize.crew import Busy, Crew, Task
@@ -111,7 +112,7 @@ class Controller:
         if look:
             for busy in self.crew.busy:
                 self._report(busy)
-            self.crew.follow(now, self._stopping.now)
+            self.crew.follow(now, self._stopping)
         self._fill()
         running = [(one.trial, one.replicate, one.watch.values) for one in self.crew.busy]
         self.screen.tick(self.events.history, running)
@@ -231,15 +232,17 @@ class Controller:
             self._ran(busy, *judged(found, self.goal, pruned=pruned, needed=self.number_needed), run)
         elif busy.late:
             self._ran(busy, "failed", (), busy.late, run)
-        elif self._stopping.now:
+        elif self._stopping.now or (self._stopping and busy.replicate.state == "queued"):
             self.screen.left(busy.trial)
+        elif how == MEMORY:
+            self._ran(busy, "infeasible", (), f"its process was ended: {how}", run)
         elif busy.unwanted:
             self._ran(busy, "pruned", (), "", run)
         else:
             self._crashed(busy, how, run)
 
     def _crashed(self, busy: Busy, how: str, run: str) -> None:
-        if how != "unseen":
+        if how not in CRASHES_OF_OTHERS:
             self.events.write(Lost(time.time(), busy.trial.number, busy.task.index, how))
         if busy.replicate.crashes <= self.limits.retries:
             self._waiting.append(busy.task)

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from etm_lightning.design.chances import Chance
 from etm_lightning.design.space import Space
-from etm_lightning.execute import local
-from etm_lightning.execute.local import Job, Slot
+from etm_lightning.execute import launchers
+from etm_lightning.execute.launching import Errand, Job, Launcher, Slot
+from etm_lightning.execute.lock import Lock
+from etm_lightning.execute.remote import Traces
 from etm_lightning.layout import RunFolder
 from etm_lightning.optimize.folder import Events, StudyFolder
 from etm_lightning.optimize.freeze import Freezer, Frozen
-from etm_lightning.optimize.history import Placed, Replicate, Started, Trial
-from etm_lightning.optimize.lock import Lock
+from etm_lightning.optimize.history import Placed, Queued, Replicate, Started, Trial
+from etm_lightning.optimize.stopping import Stopping
 from etm_lightning.optimize.watch import Watch, result
-from etm_lightning.process import Process
 from etm_lightning.track.trial import TRIAL
 
 LINGER = 60.0
@@ -76,7 +76,7 @@ class Crew:
         events: where it is written down.
         space: what is tried.
         freezer: which makes a process's config of a point.
-        slots: where runs may be.
+        launcher: which starts them.
         monitor: the metric to follow.
         run_timeout: seconds after which a run is ended; None for no end.
     """
@@ -85,7 +85,7 @@ class Crew:
     events: Events
     space: Space
     freezer: Freezer
-    slots: Sequence[Slot]
+    launcher: Launcher
     monitor: str
     run_timeout: float | None = None
     busy: list[Busy] = field(default_factory=list)
@@ -93,7 +93,7 @@ class Crew:
 
     @property
     def full(self) -> bool:
-        return len(self.busy) >= len(self.slots)
+        return len(self.busy) >= len(self.launcher.slots)
 
     def of(self, number: int) -> list[Busy]:
         """What is at work for a trial."""
@@ -117,10 +117,10 @@ class Crew:
         """The run's process if one lives or left a result; None if it is to be started."""
         trial = self.events.history.trials[task.number]
         known = trial.replicates.get(task.index)
-        if known is None or known.process is None or known.state != "running":
+        if known is None or known.state not in ("queued", "running"):
             return None
         place = self.place(task)
-        job = Job(known.process, held=lambda: Lock.held(place / "lock"))
+        job = launchers.left_behind(known.job, known.process, place, known.attempts)
         busy = Busy(trial, task, job, Slot(known.devices or None), Watch(place, self.monitor))
         if job.ended() is not None and result(place) is None:
             return None
@@ -129,48 +129,60 @@ class Crew:
 
     def start(self, task: Task) -> Busy:
         """Start the process of a run, or find the one that a killed controller had just started."""
-        trial = self.events.history.trials[task.number]
-        place = self.place(task)
-        lock = Lock.take(place / "lock")
-        if lock is None:  # a process that nobody saw start: its controller was killed that very moment
-            process = self._placed(trial, task).process or Process("", "", 0, 0.0)
-            job = Job(process, held=lambda: Lock.held(place / "lock"))
-            self.busy.append(Busy(trial, task, job, Slot(), Watch(place, self.monitor)))
-            return self.busy[-1]
+        trial, place = self.events.history.trials[task.number], self.place(task)
+        known = trial.replicates.get(task.index)
+        attempt = known.attempts + 1 if known else 1
+        begun, lock = Traces(place, attempt).begun(), Lock.take(place / "lock")
+        if begun or not lock:  # a process that nobody saw start: its controller was killed that very moment
+            if lock:
+                lock.release()
+            process = known.process if known else None
+            job = launchers.left_behind(begun.job if begun else "", process, place, attempt)
+            return self._take(trial, task, attempt, job, Slot((known.devices if known else "") or None))
         try:
-            busy = self._start(trial, task, lock)
+            slot = self._free_slot()
+            job = self.launcher.start(self._errand(trial, task, attempt), slot, lock.descriptor)
         finally:
             lock.release()
-        self.busy.append(busy)
-        return busy
+        return self._take(trial, task, attempt, job, slot)
 
-    def _start(self, trial: Trial, task: Task, lock: Lock) -> Busy:
+    def _errand(self, trial: Trial, task: Task, attempt: int) -> Errand:
+        """What to start, written down as far as it is to be known when the controller dies."""
         place = self.place(task)
         watch = Watch(place, self.monitor)
         watch.poll()
         watch.forget_prune()
         frozen = self._frozen(trial, task, watch.run)
-        known = self._placed(trial, task, frozen)
+        self._placed(trial, task, frozen)
         (place / "result.json").unlink(missing_ok=True)
-        slot = self._free_slot()
-        env = {**os.environ, **frozen.env, TRIAL: str(place), "ETM_SHIPPER": "0"}
-        attempt = known.attempts + 1
-        log = place / f"{attempt}.log"
-        job = local.start(frozen.command, cwd=Path.cwd(), env=env, log=log, slot=slot, hold=lock.descriptor)
-        process = (job.process.host, job.process.boot, job.process.pid, job.process.born)
-        self.events.write(
-            Started(time.time(), task.number, attempt, *process, slot.devices or "", task.index)
-        )
-        return Busy(trial, task, job, slot, Watch(place, self.monitor))
+        env = {**frozen.env, TRIAL: str(place), "ETM_SHIPPER": "0"}
+        return Errand(frozen.command, Path.cwd(), env, place, attempt)
 
-    def _placed(self, trial: Trial, task: Task, frozen: Frozen | None = None) -> Replicate:
-        """What is known of a run, written down before it begins."""
-        if task.index not in trial.replicates and task.chance.name:
-            output = str(frozen.output) if frozen else ""
+    def _take(self, trial: Trial, task: Task, attempt: int, job: Job, slot: Slot) -> Busy:
+        """Write down where an attempt is, and follow it."""
+        trial.replicates.setdefault(task.index, Replicate(task.index, trial.output))
+        busy = Busy(trial, task, job, slot, Watch(self.place(task), self.monitor))
+        self.busy.append(busy)
+        if job.handle:
+            self.events.write(Queued(time.time(), task.number, attempt, job.handle, task.index))
+        else:
+            self._note_start(busy, attempt)
+        return busy
+
+    def _note_start(self, busy: Busy, attempt: int) -> None:
+        """Write down which process an attempt is, once it has one."""
+        process = busy.job.process()
+        if process is not None:
+            where = (process.host, process.boot, process.pid, process.born, busy.slot.devices or "")
             self.events.write(
-                Placed(time.time(), task.number, task.index, task.chance.name, output, task.fresh)
+                Started(time.time(), busy.trial.number, attempt, *where, busy.job.handle, busy.task.index)
             )
-        return trial.replicates.setdefault(task.index, Replicate(task.index, trial.output))
+
+    def _placed(self, trial: Trial, task: Task, frozen: Frozen) -> None:
+        """Where one of several runs goes, before it begins."""
+        if task.index not in trial.replicates and task.chance.name:
+            where = (task.chance.name, str(frozen.output), task.fresh)
+            self.events.write(Placed(time.time(), task.number, task.index, *where))
 
     def _frozen(self, trial: Trial, task: Task, run: RunFolder | None) -> Frozen:
         """The config of a run; one that was at work before goes on with its run in the store."""
@@ -179,11 +191,9 @@ class Crew:
             return ready[1]
         extra: dict[str, Any] = {}
         if run is not None and run.identity_file.exists():
-            from etm_lightning.execute.resume import last_checkpoint
-            from etm_lightning.store.run import StoredRun
+            from etm_lightning.execute.resume import going_on
 
-            checkpoint = last_checkpoint(StoredRun(run))
-            extra = {"ckpt_path": str(checkpoint)} if checkpoint else {"resume": run.path.name}
+            extra = dict(going_on(run))
         known = trial.replicates.get(task.index)
         output = known.output if known else None if task.index else trial.output
         return self._freeze(task, trial.params, output, extra)
@@ -200,11 +210,11 @@ class Crew:
 
     def _free_slot(self) -> Slot:
         used = [busy.slot for busy in self.busy]
-        for slot in self.slots:
+        for slot in self.launcher.slots:
             if slot not in used:
                 return slot
             used.remove(slot)
-        return self.slots[0]
+        return self.launcher.slots[0]
 
     def ended(self) -> Iterator[tuple[Busy, str]]:
         """Those whose process has ended, each with how; they are at work no longer."""
@@ -212,11 +222,17 @@ class Crew:
             how = busy.job.ended()
             if how is not None:
                 self.busy.remove(busy)
+                self._note(busy)
                 yield busy, how
 
-    def follow(self, now: float, stop: bool) -> None:
-        """End those that are too late, and all if asked to."""
+    def _note(self, busy: Busy) -> None:
+        if busy.replicate.state == "queued":
+            self._note_start(busy, busy.replicate.attempts)
+
+    def follow(self, now: float, stop: Stopping) -> None:
+        """End those that are too late, those that have not begun once it is to stop, and then all."""
         for busy in self.busy:
+            self._note(busy)
             limit = self.run_timeout
             if limit is not None and busy.replicate.seconds > limit:
                 busy.late = f"took longer than search.trial_timeout={limit:g} seconds"
@@ -224,5 +240,10 @@ class Crew:
                 busy.done = now
             if busy.unwanted:
                 busy.give_up()
-            if stop or busy.late or (busy.done and now - busy.done > LINGER):
+            if (
+                stop.now
+                or (stop and busy.replicate.state == "queued")
+                or busy.late
+                or (busy.done and now - busy.done > LINGER)
+            ):
                 busy.job.stop()

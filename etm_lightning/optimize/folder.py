@@ -15,10 +15,10 @@ from typing import Any
 import msgspec
 
 from etm_lightning.disk import LOCAL
+from etm_lightning.execute.lock import Lock
 from etm_lightning.layout import project_folder
 from etm_lightning.optimize.goal import Goal
 from etm_lightning.optimize.history import Event, History, decode
-from etm_lightning.optimize.lock import Lock
 from etm_lightning.track.shipping.cursors import replace
 
 STUDIES = ".sweeps"

@@ -12,7 +12,7 @@ import msgspec
 
 from etm_lightning.process import Process
 
-State = Literal["waiting", "running", "finished", "pruned", "infeasible", "failed"]
+State = Literal["waiting", "queued", "running", "finished", "pruned", "infeasible", "failed"]
 OVER: tuple[State, ...] = ("finished", "pruned", "infeasible", "failed")
 """States that a trial does not leave. Infeasible: it did not fit into memory."""
 
@@ -52,8 +52,18 @@ class Placed(msgspec.Struct, frozen=True, tag="placed", tag_field="e"):
     fresh: bool = False
 
 
+class Queued(msgspec.Struct, frozen=True, tag="queued", tag_field="e"):
+    """An attempt of a trial was given to a scheduler, which knows it as `job`."""
+
+    time: float
+    number: int
+    attempt: int
+    job: str
+    replicate: int = 0
+
+
 class Started(msgspec.Struct, frozen=True, tag="started", tag_field="e"):
-    """A process of a trial began."""
+    """A process of a trial began; `job` as in `Queued`, "" for a child of the controller."""
 
     time: float
     number: int
@@ -63,6 +73,7 @@ class Started(msgspec.Struct, frozen=True, tag="started", tag_field="e"):
     pid: int
     born: float
     devices: str = ""
+    job: str = ""
     replicate: int = 0
 
 
@@ -118,7 +129,7 @@ class Over(msgspec.Struct, frozen=True, tag="over", tag_field="e"):
     reason: str
 
 
-Event = Began | Asked | Placed | Started | Lost | Ran | Told | Confirmed | Over
+Event = Began | Asked | Placed | Queued | Started | Lost | Ran | Told | Confirmed | Over
 _decoder = msgspec.json.Decoder(Event)
 
 
@@ -153,6 +164,7 @@ class Replicate:
     ended: float | None = None
     process: Process | None = None
     devices: str = ""
+    job: str = ""
 
     @property
     def over(self) -> bool:
@@ -270,17 +282,21 @@ def _order(direction: str) -> Callable[[Trial], tuple[float, int]]:
     return lambda trial: (sign * (trial.value or 0.0), trial.number)
 
 
-def _follow(trial: Trial, event: Placed | Started | Lost | Ran | Told) -> None:
+def _follow(trial: Trial, event: Placed | Queued | Started | Lost | Ran | Told) -> None:
     if isinstance(event, Told):
         _end(trial, event)
         return
     known = trial.replicates.setdefault(event.replicate, Replicate(event.replicate, trial.output))
     if isinstance(event, Placed):
         known.name, known.output, known.fresh = event.name, Path(event.output), event.fresh
+    elif isinstance(event, Queued):
+        known.state, known.attempts, known.job, known.process = "queued", event.attempt, event.job, None
+        trial.state = trial.state if trial.over else "queued"
     elif isinstance(event, Started):
         known.state, known.attempts, known.devices = "running", event.attempt, event.devices
         known.started = known.started or event.time
         known.process = Process(event.host, event.boot, event.pid, event.born)
+        known.job = event.job
         trial.state = trial.state if trial.over else "running"
     elif isinstance(event, Lost):
         known.crashes += 1

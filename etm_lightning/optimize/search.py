@@ -16,8 +16,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from etm_lightning.design.config import Search
 from etm_lightning.design.space import Space, space
-from etm_lightning.execute import local
+from etm_lightning.execute import launchers
 from etm_lightning.execute.build import InputError
+from etm_lightning.execute.launching import Launcher
 from etm_lightning.optimize import outcome
 from etm_lightning.optimize.checkpoints import Keeper
 from etm_lightning.optimize.controller import Controller, Limits
@@ -28,8 +29,6 @@ from etm_lightning.optimize.identity import study_folder
 from etm_lightning.optimize.plan import Plan, plan_of, settings_of
 from etm_lightning.optimize.screen import Screen
 from etm_lightning.optimize.stopping import Stopped
-
-OURS = "etm_local"
 
 
 def sweep(context: HydraContext, config: DictConfig, typed: Sequence[str], given: Mapping[str, Any]) -> Any:
@@ -58,37 +57,32 @@ def sweep(context: HydraContext, config: DictConfig, typed: Sequence[str], given
 
 
 def _sweep(context: HydraContext, config: DictConfig, typed: Sequence[str], given: Mapping[str, Any]) -> Any:
-    _refuse_launcher(config)
+    chosen = config.hydra.runtime.choices.get("hydra/launcher")
+    launchers.check(config.hydra.launcher, str(chosen))
     parsed = OverridesParser.create(config_loader=context.config_loader).parse_overrides(list(typed))
     ours = "search" in config and OmegaConf.get_type(config, "search") is Search
     tried = space([one for one in parsed if not (ours and one.key_or_group.partition(".")[0] == "search")])
     settings = settings_of(config, given, ours)
     plan = plan_of(config, tried, settings)
-    slots = _slots(config, settings)
     plan.check()
     freezer = Freezer(context, config)
     if not Path(config.hydra.sweep.dir, "study.json").exists():
         for point in plan.probes(tried):
             freezer.check(tried.overrides(point))
-    folder, lock = study_folder(config, tried, plan, freezer)
+    launcher = _launcher(config, settings)
     try:
-        return _run(folder, slots, tried, plan, freezer, context)
+        folder, lock = study_folder(config, tried, plan, freezer)
+        try:
+            return _run(folder, launcher, tried, plan, freezer, context)
+        finally:
+            lock.release()
     finally:
-        lock.release()
-
-
-def _refuse_launcher(config: DictConfig) -> None:
-    chosen = str(config.hydra.runtime.choices.get("hydra/launcher"))
-    if chosen not in (OURS, "basic"):
-        raise ValueError(
-            f"`hydra/launcher` must be {OURS} with hydra/sweeper=etm but got {chosen!r}; "
-            f"with hydra/sweeper=basic it works as Hydra has it"
-        )
+        launcher.close()
 
 
 def _run(
     folder: StudyFolder,
-    slots: list[local.Slot],
+    launcher: Launcher,
     tried: Space,
     plan: Plan,
     freezer: Freezer,
@@ -98,7 +92,7 @@ def _run(
     screen = Screen(folder, plan.total, plan.goal)
     settings = plan.settings
     controller = Controller(
-        crew=Crew(folder, events, tried, freezer, slots, plan.monitor, settings.trial_timeout),
+        crew=Crew(folder, events, tried, freezer, launcher, plan.monitor, settings.trial_timeout),
         brain=plan.brain(folder, tried, events),
         goal=plan.goal,
         repeats=plan.repeats,
@@ -130,10 +124,10 @@ def _run(
     return best.value if best else None
 
 
-def _slots(config: DictConfig, settings: Search) -> list[local.Slot]:
+def _launcher(config: DictConfig, settings: Search) -> Launcher:
     accelerator = OmegaConf.select(config, "trainer.accelerator") if "trainer" in config else None
-    found = [] if accelerator == "cpu" else local.gpus()
-    return local.slots(settings.n_jobs, found, settings.gpus_per_trial, settings.trials_per_gpu)
+    node: Any = OmegaConf.to_container(config.hydra.launcher, resolve=True)
+    return launchers.launcher(node, settings, accelerator != "cpu")
 
 
 class Failed(Callback):
