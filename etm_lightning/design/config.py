@@ -100,6 +100,15 @@ class Search:
         seed: of the sampler.
         enqueue: settings to try first, a list of ``{name: value}``.
         resume: go on with an unfinished study of the same command; false begins a new one.
+        space: what varies besides what is typed, by name; what is typed counts, and what the config
+            does not have is left out.
+        zip: lists of names of parameters that go together: the first values of each, the second, …
+        when: what varies only where another parameter has some value: ``{model: {small: {lr: 0.1}}}``.
+        skip_known: take the value of an earlier finished run of the same config, if the store has one.
+        dry_run: show what would be tried, and start nothing.
+        max_runtime_secs: seconds after which the search ends; trials that run then are asked to.
+        nfolds: another word for `folds`.
+        explain: tell in the end what mattered, and where the best run errs.
     """
 
     sampler: Any = None
@@ -123,6 +132,14 @@ class Search:
     seed: int | None = 0
     enqueue: list[Any] = field(default_factory=list)
     resume: bool = True
+    space: Any = None
+    zip: list[Any] = field(default_factory=list)
+    when: Any = None
+    skip_known: bool = False
+    dry_run: bool = False
+    max_runtime_secs: float | None = None
+    nfolds: int = 0
+    explain: bool = False
 
 
 @dataclass

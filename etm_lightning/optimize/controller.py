@@ -36,11 +36,13 @@ class Limits:
         total: how many trials there are to be.
         timeout: after which no trial begins any more.
         retries: how often a run whose process died is started again.
+        runtime: after which no trial begins any more, and those that run are asked to end.
     """
 
     total: int
     timeout: float | None = None
     retries: int = 1
+    runtime: float | None = None
 
 
 @dataclass
@@ -112,6 +114,8 @@ class Controller:
         if look:
             for busy in self.crew.busy:
                 self._report(busy)
+            if self._lasted(self.limits.runtime):
+                self._end_early()
             self.crew.follow(now, self._stopping)
         self._fill()
         running = [(one.trial, one.replicate, one.watch.values) for one in self.crew.busy]
@@ -220,6 +224,12 @@ class Controller:
         for busy in self.crew.of(trial.number):
             busy.give_up()
 
+    def _end_early(self) -> None:
+        """The time of the search is up: what runs is asked to end, and what waits does not begin."""
+        for trial in {busy.trial.number: busy.trial for busy in self.crew.busy}.values():
+            if not trial.over and trial.number not in self._given_up:
+                self._give_up(trial, "the time of the search was up")
+
     def _conclude(self, busy: Busy, how: str) -> None:
         """The process of a run has ended."""
         self._report(busy)
@@ -306,4 +316,7 @@ class Controller:
             self._shipping.append(companion)
 
     def _time_is_up(self) -> bool:
-        return self.limits.timeout is not None and time.monotonic() - self._began >= self.limits.timeout
+        return self._lasted(self.limits.timeout) or self._lasted(self.limits.runtime)
+
+    def _lasted(self, seconds: float | None) -> bool:
+        return seconds is not None and time.monotonic() - self._began >= seconds

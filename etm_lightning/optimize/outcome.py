@@ -24,14 +24,27 @@ from etm_lightning.track.shipping.cursors import replace
 def before(folder: StudyFolder, history: History, space: Space, plan: Plan) -> list[str]:
     """What is to be tried, in lines."""
     over, total = history.count("finished", "pruned", "infeasible", "failed"), plan.total
-    pruner = "" if plan.pruner == "none" else f" with {plan.pruner or 'a pruner of your own'}"
     each = f" of {plan.repeats.planned} runs" if plan.repeats.several else ""
-    how = (plan.sampler or "own sampler") + pruner
-    lines = [f"study {folder.id} · {total} trial{'s' * (total != 1)}{each} · {how}"]
+    words = how(plan.sampler or "own sampler", plan.pruner)
+    lines = [f"study {folder.id} · {total} trial{'s' * (total != 1)}{each} · {words}"]
     if history.trials:
         lines = [f"going on with study {folder.id}: {over} of {total} trials are over"]
+    return lines + summary(space)
+
+
+def how(sampler: str, pruner: str) -> str:
+    """How a study searches, in words.
+
+    >>> how("tpe", "asha")
+    'tpe with asha'
+    """
+    return sampler + ("" if pruner == "none" else f" with {pruner or 'a pruner of your own'}")
+
+
+def summary(space: Space) -> list[str]:
+    """What varies, a line for each."""
     width = max((len(name) for name in space.describe()), default=0)
-    return lines + [f"  {name:{width}}  {what}" for name, what in space.describe().items()]
+    return [f"  {name:{width}}  {what}" for name, what in space.describe().items()]
 
 
 def after(folder: StudyFolder, history: History) -> list[str]:

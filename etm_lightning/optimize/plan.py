@@ -22,12 +22,13 @@ N_TRIALS = 20
 _PROBED = 50
 _ABOVE_ZERO = (
     *("n_trials", "n_jobs", "timeout", "trial_timeout", "trials_per_gpu", "gpus_per_trial"),
-    "keep_checkpoints",
+    *("keep_checkpoints", "max_runtime_secs"),
 )
 _FREE = (
     *("n_trials", "n_jobs", "timeout", "trial_timeout", "max_retries", "resume"),
     *("confirm", "keep_checkpoints"),
-    *("trials_per_gpu", "gpus_per_trial"),
+    *("trials_per_gpu", "gpus_per_trial", "max_runtime_secs", "dry_run", "skip_known", "explain"),
+    *("space", "zip", "when"),  # are in the space
 )
 """Settings that may change while a study goes on."""
 
@@ -69,13 +70,7 @@ class Plan:
 
     def probes(self, tried: Space) -> list[dict[str, Any]]:
         """Points that have each value of a parameter, or its first ones, to see whether they compose."""
-        values = {
-            parameter.name: (parameter.low,) if parameter.values is None else parameter.values
-            for parameter in tried.parameters
-        }
-        first = {name: known[0] for name, known in values.items()}
-        others = [{**first, name: value} for name, known in values.items() for value in known[1:]]
-        return [first, *others[:_PROBED]]
+        return tried.examples(_PROBED)
 
     def check(self) -> None:
         """Make the sampler and the pruner, and forget them.
@@ -130,8 +125,8 @@ def plan_of(config: DictConfig, tried: Space, settings: Search) -> Plan:
     name = name_of(choice, SAMPLERS, "sampler")
     if name == "grid":
         next(tried.grid(), None)  # refuses an interval
-    size = tried.size if name == "grid" else None
-    total = min(settings.n_trials or size or N_TRIALS, size or sys.maxsize)
+    size = tried.size  # no point is tried twice, whatever the sampler
+    total = min(settings.n_trials or (size if name == "grid" else None) or N_TRIALS, size or sys.maxsize)
     chosen = name_of(settings.pruner, PRUNERS, "pruner")
     if goal.several:
         _refuse_with_several(settings, chosen, goal)

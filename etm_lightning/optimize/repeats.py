@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from etm_lightning.design.chances import Chance, chances, fresh_seeds
 from etm_lightning.design.config import Search
-from etm_lightning.design.space import Space
+from etm_lightning.design.space import Space, bare
 from etm_lightning.optimize.confirmation import confirmation
 from etm_lightning.optimize.crew import Task
 from etm_lightning.optimize.goal import Goal
@@ -100,18 +100,19 @@ def repeats_of(config: DictConfig, tried: Space, settings: Search, goal: Goal) -
             raise ValueError(
                 f"`search.{name}` must be 0 or {2 if name == 'folds' else 1} or more but got {value}"
             )
+    folds = settings.folds or settings.nfolds
     if settings.seeds and settings.replicates not in (0, len(settings.seeds)):
         raise ValueError("`search.replicates` and `search.seeds` say two things: give one of them")
     if len(set(settings.seeds)) < len(settings.seeds):
         raise ValueError(f"`search.seeds` must differ but got {list(settings.seeds)}")
     seeded = bool(settings.seeds or settings.replicates or settings.confirm)
     _need(config, tried, {"seed": "search.replicates"} if seeded else {})
-    _need(config, tried, {"fold": "search.folds", "folds": "search.folds"} if settings.folds else {})
+    _need(config, tried, {"fold": "search.folds", "folds": "search.folds"} if folds else {})
     first = int(config.get("seed") or 1) if "seed" in config else 1
     seeds = list(settings.seeds) or [first + number for number in range(settings.replicates)]
     return Repeats(
-        chances(seeds, settings.folds),
-        chances(fresh_seeds(settings.confirm, seeds or [first]), settings.folds) if settings.confirm else (),
+        chances(seeds, folds),
+        chances(fresh_seeds(settings.confirm, seeds or [first]), folds) if settings.confirm else (),
         known_optimum(goal) if settings.optimum is None else settings.optimum,
         _between_runs(settings.pruner),
     )
@@ -121,7 +122,7 @@ def _need(config: DictConfig, tried: Space, keys: Mapping[str, str]) -> None:
     for key, setting in keys.items():
         if key not in config:
             raise ValueError(f"`{setting}` sets `{key}`, which the config must have: add {key}: null to it")
-        if any(one.name.lstrip("+") == key for one in tried.parameters):
+        if any(bare(name) == key for one in tried.parameters for name in one.names):
             raise ValueError(f"`{setting}` sets `{key}`, which varies too: leave {key}=… out")
 
 

@@ -13,6 +13,8 @@ class AfterSweep(Callback):
     """Hydra makes one at every start, so it loads what it needs when a multirun has ended."""
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        if config.search.dry_run:
+            return
         from etm_lightning.optimize.folder import StudyFolder
         from etm_lightning.optimize.results import finish, winning_run
         from etm_lightning.store.store import Store
