@@ -118,7 +118,7 @@ def _estimate(config: DictConfig, tried: Space, plan: Plan, slots: int, configs:
         )
     each = statistics.median(run.duration / max(_epochs(run.params), 1) for run in kin)
     mean = statistics.fmean(max(_epochs(cfg), 1) for cfg in configs)
-    total = each * mean * plan.total / slots
+    total = each * mean * plan.total * plan.repeats.planned / slots
     less = ", less what pruning saves" if plan.pruner != "none" else ""
     runs = f"{len(kin)} earlier run{'s' * (len(kin) != 1)}, {tables.span(each)} an epoch"
     return f"time: about {tables.span(total)} on {slots} slot{'s' * (slots != 1)}{less}, by {runs}{most}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +63,7 @@ class Fresh:
         found = dict(self._brain.open())
         for number, point in list(found.items()):
             if number not in self._events.history.trials and self._repeats(point):
-                self._brain.tell(number, "failed", None)
+                self._brain.tell(number, "failed", ())
                 del found[number]
         return found
 
@@ -75,7 +75,7 @@ class Fresh:
                 return None
             number, point = asked
             if self._repeats(point):
-                self._brain.tell(number, "failed", None)
+                self._brain.tell(number, "failed", ())
                 repeated += 1
                 if repeated >= PATIENCE and not self._offer():
                     return None
@@ -90,8 +90,8 @@ class Fresh:
     def report(self, number: int, step: int, value: float) -> bool:
         return self._brain.report(number, step, value)
 
-    def tell(self, number: int, state: str, value: float | None) -> None:
-        self._brain.tell(number, state, value)
+    def tell(self, number: int, state: str, values: Sequence[float]) -> None:
+        self._brain.tell(number, state, values)
 
     def _repeats(self, point: Point) -> bool:
         # a grid has a point twice only if it was typed twice
@@ -110,7 +110,7 @@ class Fresh:
         """Give a trial the value of a run from before."""
         now = time.time()
         self._events.write(Asked(now, number, point, str(known.folder)))
-        self._brain.tell(number, "finished", known.value)
+        self._brain.tell(number, "finished", [known.value])
         self._events.write(Told(now, number, "finished", known.value, "was run before", known.run))
         self._say(f"trial {number} was run before: {known.run}")
 

@@ -19,11 +19,14 @@ from etm_lightning.design.conditions import conditioned
 from etm_lightning.design.config import Search
 from etm_lightning.design.space import Space, space
 from etm_lightning.evaluate.objective import Mode, Objective
-from etm_lightning.execute import local
+from etm_lightning.execute import launchers
 from etm_lightning.execute.build import InputError
+from etm_lightning.execute.launching import Launcher
 from etm_lightning.execute.resume import settings as recorded
 from etm_lightning.optimize import outcome
+from etm_lightning.optimize.checkpoints import Keeper
 from etm_lightning.optimize.controller import Controller, Limits
+from etm_lightning.optimize.crew import Crew
 from etm_lightning.optimize.dry import rehearse
 from etm_lightning.optimize.folder import Events, StudyFolder
 from etm_lightning.optimize.freeze import Freezer
@@ -34,8 +37,6 @@ from etm_lightning.optimize.recipes import first, spelled
 from etm_lightning.optimize.screen import Screen
 from etm_lightning.optimize.stopping import Stopped
 from etm_lightning.store.store import Store
-
-OURS = "etm_local"
 
 
 def sweep(context: HydraContext, config: DictConfig, typed: Sequence[str], given: Mapping[str, Any]) -> Any:
@@ -64,13 +65,13 @@ def sweep(context: HydraContext, config: DictConfig, typed: Sequence[str], given
 
 
 def _sweep(context: HydraContext, config: DictConfig, typed: Sequence[str], given: Mapping[str, Any]) -> Any:
-    _refuse_launcher(config)
+    chosen = config.hydra.runtime.choices.get("hydra/launcher")
+    launchers.check(config.hydra.launcher, str(chosen))
     ours = "search" in config and OmegaConf.get_type(config, "search") is Search
     settings = settings_of(config, given, ours)
     tried = tried_of(context, config, typed, settings, ours)
     settings = replace(settings, enqueue=first(settings.enqueue, settings.space or {}, tried))
     plan = plan_of(config, tried, settings)
-    slots = _slots(config, settings)
     plan.check()
     freezer = Freezer(context, config)
     if not Path(config.hydra.sweep.dir, "study.json").exists():
@@ -79,13 +80,18 @@ def _sweep(context: HydraContext, config: DictConfig, typed: Sequence[str], give
     recipe = str(config.hydra.runtime.choices.get("search") or "") if ours else ""
     if recipe:
         print(f"search={recipe} is {spelled(sys.argv[0], typed, recipe, settings)}", flush=True)
-    if settings.dry_run:
-        return rehearse(config, tried, plan, len(slots), freezer)
-    folder, lock = study_folder(config, tried, plan, freezer)
+    find = _before(config, tried, plan, freezer)
+    launcher = _launcher(config, settings)
     try:
-        return _run(folder, slots, tried, plan, freezer, context, _before(config, tried, plan, freezer))
+        if settings.dry_run:
+            return rehearse(config, tried, plan, len(launcher.slots), freezer)
+        folder, lock = study_folder(config, tried, plan, freezer)
+        try:
+            return _run(folder, launcher, tried, plan, freezer, context, find)
+        finally:
+            lock.release()
     finally:
-        lock.release()
+        launcher.close()
 
 
 def tried_of(
@@ -111,18 +117,9 @@ def _has(config: DictConfig, name: str) -> bool:
     return OmegaConf.is_dict(node) and key in node
 
 
-def _refuse_launcher(config: DictConfig) -> None:
-    chosen = str(config.hydra.runtime.choices.get("hydra/launcher"))
-    if chosen not in (OURS, "basic"):
-        raise ValueError(
-            f"`hydra/launcher` must be {OURS} with hydra/sweeper=etm but got {chosen!r}; "
-            f"with hydra/sweeper=basic it works as Hydra has it"
-        )
-
-
 def _run(
     folder: StudyFolder,
-    slots: list[local.Slot],
+    launcher: Launcher,
     tried: Space,
     plan: Plan,
     freezer: Freezer,
@@ -130,28 +127,19 @@ def _run(
     find: Find,
 ) -> Any:
     events = Events(folder)
-    screen = Screen(folder, plan.total, plan.monitor, plan.direction)
+    screen = Screen(folder, plan.total, plan.goal)
+    settings = plan.settings
     controller = Controller(
-        folder=folder,
-        events=events,
+        crew=Crew(folder, events, tried, freezer, launcher, plan.monitor, settings.trial_timeout),
         brain=Fresh(plan.brain(folder, tried, events), tried, events, find, plan.total, screen.say),
-        space=tried,
-        freezer=freezer,
-        limits=Limits(
-            plan.total,
-            plan.settings.timeout,
-            plan.settings.trial_timeout,
-            plan.settings.max_retries,
-            plan.settings.max_runtime_secs,
-        ),
-        slots=slots,
-        monitor=plan.monitor,
+        goal=plan.goal,
+        repeats=plan.repeats,
+        limits=Limits(plan.total, settings.timeout, settings.max_retries, settings.max_runtime_secs),
         screen=screen,
-        number_needed=not plan.plain_grid,
+        keeper=Keeper(folder, plan.goal, settings.keep_checkpoints),
+        number_needed=not plan.plain_grid or plan.repeats.several or bool(settings.confirm),
     )
-    screen.begin(
-        outcome.before(folder, events.history, tried, plan.sampler or "own sampler", plan.pruner, plan.total)
-    )
+    screen.begin(outcome.before(folder, events.history, tried, plan))
     try:
         controller.run()
     except Stopped as stopped:
@@ -166,11 +154,11 @@ def _run(
         screen.close()
         outcome.write(folder)
         events.close()
-    screen.say(*outcome.after(folder, events.history, plan.monitor, plan.direction))
+    screen.say(*outcome.after(folder, events.history))
     if failed := events.history.count("failed"):
         # the first callback is the last that Hydra calls at the end
         context.callbacks.callbacks.insert(0, Failed(failed))
-    best = events.history.best(plan.direction)
+    best = plan.goal.winner(events.history)
     return best.value if best else None
 
 
@@ -180,7 +168,9 @@ def _before(config: DictConfig, tried: Space, plan: Plan, freezer: Freezer) -> F
         return none
     if "paths" not in config or "project" not in config or not plan.monitor:
         raise ValueError("`search.skip_known` needs a config with `project`, `paths.store` and `monitor`")
-    mode: Mode = "max" if plan.direction == "maximize" else "min"
+    if plan.repeats.several or plan.goal.several:
+        raise ValueError("`search.skip_known` knows single runs: leave out replicates, folds and objectives")
+    mode: Mode = "max" if plan.goal.direction == "maximize" else "min"
     return earlier(
         Store(config.paths.store),
         config.project,
@@ -189,10 +179,10 @@ def _before(config: DictConfig, tried: Space, plan: Plan, freezer: Freezer) -> F
     )
 
 
-def _slots(config: DictConfig, settings: Search) -> list[local.Slot]:
+def _launcher(config: DictConfig, settings: Search) -> Launcher:
     accelerator = OmegaConf.select(config, "trainer.accelerator") if "trainer" in config else None
-    found = [] if accelerator == "cpu" else local.gpus()
-    return local.slots(settings.n_jobs, found, settings.gpus_per_trial, settings.trials_per_gpu)
+    node: Any = OmegaConf.to_container(config.hydra.launcher, resolve=True)
+    return launchers.launcher(node, settings, accelerator != "cpu")
 
 
 class Failed(Callback):

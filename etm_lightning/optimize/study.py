@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,8 +25,8 @@ class Brain(Protocol):
     def report(self, number: int, step: int, value: float) -> bool:
         """Take an intermediate value of a trial; whether it is better ended."""
 
-    def tell(self, number: int, state: str, value: float | None) -> None:
-        """A trial is over."""
+    def tell(self, number: int, state: str, values: Sequence[float]) -> None:
+        """A trial is over, with a value for each objective, or none."""
 
 
 class Grid:
@@ -55,7 +55,7 @@ class Grid:
     def report(self, number: int, step: int, value: float) -> bool:
         return False
 
-    def tell(self, number: int, state: str, value: float | None) -> None:
+    def tell(self, number: int, state: str, values: Sequence[float]) -> None:
         self._over.add(number)
 
 
@@ -82,7 +82,7 @@ class Study:
         space: what to try.
         sampler: as in `search.sampler`.
         pruner: as in `search.pruner`.
-        direction: ``minimize`` or ``maximize``.
+        directions: ``minimize`` or ``maximize``, for each objective.
         seed: of the sampler.
         enqueue: points to try first.
 
@@ -101,7 +101,7 @@ class Study:
         *,
         sampler: Any = "tpe",
         pruner: Any = "none",
-        direction: str = "minimize",
+        directions: Sequence[str] = ("minimize",),
         seed: int | None = 0,
         enqueue: Iterable[Mapping[str, Any]] = (),
     ) -> None:
@@ -115,7 +115,7 @@ class Study:
         options = {"study_name": "study", "storage": storage, "pruner": pruning}
         self._states = optuna.trial.TrialState
         self._trial = optuna.trial.Trial
-        first = optuna.create_study(**options, direction=direction, load_if_exists=True)
+        first = optuna.create_study(**options, directions=directions, load_if_exists=True)
         known = len(first.get_trials(deepcopy=False))
         # a trial that is taken up again must not move the sampler
         self._again = optuna.load_study(**options, sampler=optuna.samplers.RandomSampler(seed))
@@ -128,6 +128,7 @@ class Study:
             label: _distribution(optuna, parameter) for label, parameter in space.labels.items()
         }
         self._trials: dict[int, Any] = {}
+        self._several = len(directions) > 1
         if not known:
             for point in enqueue:
                 self._study.enqueue_trial(self._checked(point))
@@ -161,17 +162,19 @@ class Study:
 
     def report(self, number: int, step: int, value: float) -> bool:
         trial = self._trials[number]
+        if self._several:  # Optuna prunes on one objective only
+            return False
         if step in trial._cached_frozen_trial.intermediate_values:
             return False
         trial.report(value, step)
         return bool(trial.should_prune())
 
-    def tell(self, number: int, state: str, value: float | None) -> None:
+    def tell(self, number: int, state: str, values: Sequence[float]) -> None:
         states = self._states
         if state == "infeasible" and number in self._trials:
             self._trials[number].set_constraint("memory", 1.0)
-        if state == "finished" and value is not None and math.isfinite(value):
-            self._study.tell(number, value, skip_if_finished=True)
+        if state == "finished" and values and all(map(math.isfinite, values)):
+            self._study.tell(number, list(values), skip_if_finished=True)
         else:
             end = states.PRUNED if state in ("pruned", "infeasible") else states.FAIL
             self._study.tell(number, state=end, skip_if_finished=True)

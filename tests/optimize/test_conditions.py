@@ -87,7 +87,7 @@ def test_a_sampler_of_optunas_keeps_the_conditions_and_takes_open_trials_up(
         if number % 4 == 3:  # its controller died
             study = Study(tmp_path / "study.log", ours, sampler=sampler)
             assert study.open() == {number: asked[1]}
-        study.tell(number, "finished", 1.0)
+        study.tell(number, "finished", [1.0])
         points.append(asked[1])
     for point in points:
         assert (point["a"], point["b"]) in {("1", "x"), ("2", "y")}
