@@ -50,6 +50,7 @@ class StoredRun:
 
     def look_again(self) -> None:
         """See whether its process still lives, without reading the journal again."""
+        self._known = None
         self._history.look_again()
 
     # who it is
