@@ -15,6 +15,7 @@ from etm_lightning.store.checkpoints import CheckpointView
 from etm_lightning.store.edits import Edited, apply, read_edits
 from etm_lightning.store.history import History
 from etm_lightning.store.identity import guess
+from etm_lightning.store.segments import Segments
 from etm_lightning.store.series import Metric, Point, Series
 
 if TYPE_CHECKING:
@@ -33,12 +34,13 @@ class StoredRun:
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
+        self._segments = Segments(folder)
 
     def __repr__(self) -> str:
         return f"StoredRun({str(self.folder.path)!r})"
 
     def refresh(self) -> None:
-        """Forget what was read; the next question reads the files again."""
+        """Forget what was read; the next question reads the files again, of big ones only what is new."""
         for name in ("_identity", "_edited", "_history", "edits", "metrics", "headline", "_labels"):
             self.__dict__.pop(name, None)
 
@@ -128,7 +130,7 @@ class StoredRun:
 
     @cached_property
     def _history(self) -> History:
-        return History(self.folder)
+        return History(self.folder, self._segments)
 
     @property
     def status(self) -> Status:
