@@ -249,21 +249,36 @@ class StoredRun:
 
         Raises:
             ValueError: if `x` is none of these, or `points` too small.
-            ImportError: without numpy and tsdownsample.
+            ImportError: without numpy.
         """
-        from etm_lightning.store.zoom import zoom
+        from etm_lightning.store import rollup
+        from etm_lightning.store.zoom import check, thinned, zoom
 
+        check(x, points)
+        request = rollup.Request(name, stage, axis, rank, superseded, x)
+        whole = start is stop is None and points * 10 <= rollup.POINTS
+        if whole and "_history" not in self.__dict__ and (kept := rollup.load(self.folder, request)):
+            return thinned(kept, points)
+        known = rollup.stamps(self.folder) if "_history" not in self.__dict__ else None
         wanted = self._find(name, stage, axis, rank, superseded)
-        return zoom(
-            self._history.series[wanted] if wanted else None,
-            x=x,
-            start=start,
-            stop=stop,
-            points=points,
-            around=around,
-            superseded=superseded,
-            origin=self.started or self.created,
-        )
+        series = self._history.series[wanted] if wanted else None
+        origin = self.started or self.created
+
+        def shown(points: int) -> Zoomed:
+            return zoom(
+                series,
+                x=x,
+                start=start,
+                stop=stop,
+                points=points,
+                around=around,
+                superseded=superseded,
+                origin=origin,
+            )
+
+        if whole and known and series is not None and len(series) >= rollup.WORTH:
+            rollup.save(self.folder, request, known, shown(rollup.POINTS))
+        return shown(points)
 
     def _find(
         self, name: str, stage: str | None, axis: str | None, rank: int, void: bool

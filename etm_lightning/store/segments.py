@@ -20,7 +20,7 @@ class Segments:
     """Reads what is new in a run's segments."""
 
     def __init__(self, folder: RunFolder) -> None:
-        self._cache = folder.path / "cache" / "columns"
+        self._cache = folder.cache / "columns"
         self._known: dict[str, Segment] = {}
 
     def blocks(self, writer: Writer) -> list[Block]:

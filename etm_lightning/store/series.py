@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import compress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from etm_lightning.naming import SeriesKey
 from etm_lightning.records import Scalars
@@ -67,6 +67,7 @@ class Series:
 
     def __init__(self, key: SeriesKey) -> None:
         self.key = key
+        self.views: dict[Any, Any] = {}  # what `zoom` makes of it, until it grows
         self._pending: list[tuple[Measured, int]] = []  # read when somebody asks for the points
         self._orders, self._steps, self._epochs = array("q"), array("q"), array("q")
         self._times, self._values = array("d"), array("d")
@@ -77,6 +78,7 @@ class Series:
 
     def extend(self, part: Measured, i: int) -> None:
         """Take value number `i` of each of many measurements, which may lie among others taken so."""
+        self.views.clear()
         self._pending.append((part, i))
 
     def _settle(self) -> None:
@@ -101,6 +103,8 @@ class Series:
 
     def add(self, order: int, record: Scalars, value: float, counts: bool) -> None:
         """Take the `value` that `record`, fact number `order` of the run, has for this series."""
+        self._settle()
+        self.views.clear()
         self._orders.append(order)
         self._steps.append(record.step)
         self._epochs.append(NO_EPOCH if record.epoch is None else record.epoch)
