@@ -22,7 +22,8 @@ TIERS = (
     ("evaluate", "execute", "text"),
     ("share",),
     ("optimize",),
-    ("web", "cli"),
+    ("web",),
+    ("cli",),
 )
 HEAVY = {"torch", "lightning", "pytorch_lightning", "transformers", "torchmetrics"}
 LIGHTNING_FACING = {"track/on_lightning.py", "track/on_pytorch_lightning.py", "track/on_torch.py"}

@@ -25,6 +25,7 @@ from etm_lightning.records import (
     Saved,
     Scalars,
     Started,
+    Status,
     Text,
 )
 from etm_lightning.store.checkpoints import Checkpoints, CheckpointView
@@ -62,11 +63,10 @@ class History:
     """
 
     def __init__(self, folder: RunFolder, segments: Segments | None = None) -> None:
-        self._segments = segments
+        self._folder, self._segments = folder, segments
         self._begin()
         self._read(folder.journal)
-        touched = _touched(folder)
-        self.state: State = state(self._traces, touched=touched, now=time.time())
+        self.look_again()
         self.checkpoints: list[CheckpointView] = self._checkpoints.views()
 
     def _begin(self) -> None:
@@ -75,7 +75,34 @@ class History:
         self.listed: dict[type, list[Any]] = {kind: [] for kind in (Alert, Artifact, Media, Text, Gap)}
         self.damage: list[Damage] = []
         self._checkpoints = Checkpoints()
-        self._traces: list[Trace] = []  # one per writer, in the order of reading
+        self.traces: list[Trace] = []  # one per writer, in the order of reading
+
+    def look_again(self) -> None:
+        """See whether the processes that wrote it still live."""
+        self.touched = _touched(self._folder)
+        self.state: State = state(self.traces, touched=self.touched, now=time.time())
+
+    def lives(self) -> dict[int, tuple[float | None, Status]]:
+        """By attempt when it ended, in Unix seconds, and its status; None while it lives."""
+        touched, now = _touched(self._folder), time.time()
+        found = {}
+        for attempt in range(1, self.state.attempts + 1):
+            traces = [trace for trace in self.traces if trace.header.attempt == attempt]
+            if traces:
+                then = state(traces, touched=touched, now=now)
+                found[attempt] = then.ended, then.status
+        return found
+
+    def attempts(self, series: Series) -> list[tuple[int, int]]:
+        """Where attempts begin in a series: the number of the first point that counts, and the attempt."""
+        found: list[tuple[int, int]] = []
+        for trace in self.traces:
+            attempt = trace.header.attempt
+            if trace.header.role == "train" and trace.header.rank == series.key.rank and attempt:
+                first = series.first_within(trace.orders)
+                if first is not None and (not found or found[-1][1] != attempt):
+                    found.append((first, attempt))
+        return sorted(found)
 
     def _read(self, journal: Path) -> None:
         try:
@@ -112,13 +139,13 @@ class History:
                     new.append((int(one.orders.min(initial=LARGEST)), i, key))
                 series.extend(one, i)
         self._sort(new)
-        if not self._traces or self._traces[-1].header is not found.header:
-            self._traces.append(Trace(found.header, found.first))
+        if not self.traces or self.traces[-1].header is not found.header:
+            self.traces.append(Trace(found.header, found.first))
         times = np.concatenate([one.times() for one in found.measured])
         ended = max((other.order for other in found.others if isinstance(other.item, Ended)), default=-1)
         last = max(int(one.orders.max(initial=-1)) for one in found.measured)
         first = float(times[times != 0].min(initial=np.inf))
-        self._traces[-1].take_measured(
+        self.traces[-1].take_measured(
             range(found.first, found.first + found.size),
             (0.0 if first == np.inf else first, float(times.max(initial=-np.inf))),
             ends=last > ended,
@@ -139,9 +166,9 @@ class History:
             self._checkpoints.take(order, item, fact.header.attempt, fact.counts)
         elif fact.counts:
             self._take_other(item)
-        if not self._traces or self._traces[-1].header is not fact.header:
-            self._traces.append(Trace(fact.header, order))
-        self._traces[-1].take(order, item)
+        if not self.traces or self.traces[-1].header is not fact.header:
+            self.traces.append(Trace(fact.header, order))
+        self.traces[-1].take(order, item)
 
     def _take_scalars(self, order: int, record: Scalars, fact: Fact) -> None:
         where = record.stage, record.axis, fact.header.rank
@@ -166,7 +193,7 @@ class History:
 
     def at(self, checkpoint: CheckpointView, series: Series) -> Point | None:
         """The last point of the training before the checkpoint's mark, of this attempt or an earlier one."""
-        spans = [trace.orders for trace in self._traces if trace.header.role == "train"]
+        spans = [trace.orders for trace in self.traces if trace.header.role == "train"]
         return series.before(checkpoint.order, spans)
 
 

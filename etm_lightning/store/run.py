@@ -12,11 +12,13 @@ from etm_lightning.naming import SeriesKey, labels
 from etm_lightning.reading import Damage
 from etm_lightning.records import Alert, Artifact, Edit, Gap, Media, Status, Text
 from etm_lightning.store.checkpoints import CheckpointView
+from etm_lightning.store.digest import Digest, code_of, data_of
 from etm_lightning.store.edits import Edited, apply, read_edits
 from etm_lightning.store.history import History
 from etm_lightning.store.identity import guess
 from etm_lightning.store.segments import Segments
 from etm_lightning.store.series import Metric, Point, Series
+from etm_lightning.store.state import State
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,13 +29,16 @@ if TYPE_CHECKING:
 class StoredRun:
     """One run of a store. The journal is read once, when first asked about; `refresh` reads it again.
 
+    From a list it comes with what the list knows, its status and headline for instance: these are not read.
+
     A name that was logged in several stages or on several axes is several series. The plain name is the
     first of them in the order axis `step` before `eval_batch`, then stage train, validate, test, predict; the
     others are called ``name (stage, axis)``, in `metrics`, `headline` and `series` alike.
     """
 
-    def __init__(self, folder: RunFolder) -> None:
+    def __init__(self, folder: RunFolder, known: Digest | None = None) -> None:
         self.folder = folder
+        self._known = known
         self._segments = Segments(folder)
 
     def __repr__(self) -> str:
@@ -41,8 +46,14 @@ class StoredRun:
 
     def refresh(self) -> None:
         """Forget what was read; the next question reads the files again, of big ones only what is new."""
+        self._known = None
         for name in ("_identity", "_edited", "_history", "edits", "metrics", "headline", "_labels"):
             self.__dict__.pop(name, None)
+
+    def look_again(self) -> None:
+        """See whether its process still lives, without reading the journal again."""
+        self._known = None
+        self._history.look_again()
 
     # who it is
 
@@ -58,7 +69,7 @@ class StoredRun:
     @property
     def identity(self) -> Identity:
         """What `run.json` says; where it is missing or damaged, what the folder's names tell."""
-        return self._identity[0]
+        return self._known.identity if self._known else self._identity[0]
 
     @property
     def id(self) -> str:
@@ -104,7 +115,7 @@ class StoredRun:
 
     @cached_property
     def _edited(self) -> Edited:
-        return apply(self.identity, self.edits)
+        return self._known.edited if self._known else apply(self.identity, self.edits)
 
     @property
     def name(self) -> str:
@@ -133,44 +144,53 @@ class StoredRun:
         return History(self.folder, self._segments)
 
     @property
+    def state(self) -> State:
+        """How it stands."""
+        return self._known.state if self._known else self._history.state
+
+    @property
     def status(self) -> Status:
-        return self._history.state.status
+        return self.state.status
 
     @property
     def reason(self) -> str:
-        return self._history.state.reason
+        return self.state.reason
 
     @property
     def traceback(self) -> str:
-        return self._history.state.traceback
+        return self.state.traceback
 
     @property
     def exit_code(self) -> int | None:
-        return self._history.state.exit_code
+        return self.state.exit_code
 
     @property
     def signal(self) -> int | None:
-        return self._history.state.signal
+        return self.state.signal
 
     @property
     def started(self) -> float | None:
         """Unix seconds; None before anything was recorded."""
-        return self._history.state.started
+        return self.state.started
 
     @property
     def ended(self) -> float | None:
         """Unix seconds; None while it runs. Of a crashed run: its last record."""
-        return self._history.state.ended
+        return self.state.ended
 
     @property
     def duration(self) -> float:
         """Seconds that its attempts took together."""
-        return self._history.state.duration
+        return self.state.duration
 
     @property
     def attempts(self) -> int:
         """How often it was started."""
-        return self._history.state.attempts
+        return self.state.attempts
+
+    def lives(self) -> dict[int, tuple[float | None, Status]]:
+        """By attempt when it ended, in Unix seconds, and its status; None while it lives."""
+        return self._history.lives()
 
     # what it recorded
 
@@ -186,6 +206,8 @@ class StoredRun:
 
     def info(self, about: str) -> dict[str, Any]:
         """Other facts by what they are about: ``data``, ``model``, ``environment``, ``start`` and so on."""
+        if self._known and about == "config":
+            return self._known.config
         return self._history.about.get(about, {})
 
     @cached_property
@@ -280,6 +302,27 @@ class StoredRun:
             rollup.save(self.folder, request, known, shown(rollup.POINTS))
         return shown(points)
 
+    def find(
+        self,
+        name: str,
+        *,
+        stage: str | None = None,
+        axis: str | None = None,
+        rank: int = 0,
+        superseded: bool = False,
+    ) -> Series | None:
+        """A series itself, with arguments as for `series`; None if there is none."""
+        wanted = self._find(name, stage, axis, rank, superseded)
+        return self._history.series[wanted] if wanted else None
+
+    def label(self, series: Series) -> str:
+        """By what `metrics` calls a series; its plain name if it is of another rank."""
+        return next((name for name, key in self._labels.items() if key == series.key), series.key.name)
+
+    def attempt_starts(self, series: Series) -> list[tuple[int, int]]:
+        """Where attempts begin in a series: the number of the first point that counts, and the attempt."""
+        return self._history.attempts(series)
+
     def _find(
         self, name: str, stage: str | None, axis: str | None, rank: int, void: bool
     ) -> SeriesKey | None:
@@ -319,6 +362,8 @@ class StoredRun:
 
     @property
     def best_checkpoint(self) -> CheckpointView | None:
+        if self._known:
+            return self._known.best
         return next((checkpoint for checkpoint in self.checkpoints if checkpoint.best), None)
 
     @cached_property
@@ -327,6 +372,8 @@ class StoredRun:
 
         Without a best checkpoint: the latest values.
         """
+        if self._known:
+            return {name: float(value) for name, value in self._known.headline.items()}
         best = self.best_checkpoint
         found = {}
         for name, metric in self.metrics.items():
@@ -338,6 +385,23 @@ class StoredRun:
             if point:
                 found[name] = point.value
         return found
+
+    @property
+    def stages(self) -> dict[str, str]:
+        """The stage in which each value of `headline` was measured."""
+        if self._known:
+            return self._known.stages
+        return {name: self.metrics[name].stage for name in self.headline}
+
+    @property
+    def code(self) -> dict[str, Any]:
+        """The version of the code: what git said at the start, less where it came from."""
+        return self._known.code if self._known else code_of(self.info("start"))
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The version of the data: the recorded facts about it that are hashes."""
+        return self._known.data if self._known else data_of(self.info("data"))
 
     @property
     def alerts(self) -> list[Alert]:

@@ -146,6 +146,13 @@ class Series:
                 return self._point(i)
         return None
 
+    def first_within(self, orders: range) -> int | None:
+        """The number, among the points that count, of the first whose fact lies in `orders`."""
+        self._settle()
+        start, stop = (bisect_left(self._orders, order) for order in (orders.start, orders.stop))
+        first = next((i for i in range(start, stop) if self._counts[i]), None)
+        return None if first is None else sum(self._counts[:first])
+
     def metric(self) -> Metric | None:
         """What the points that count come to; None if there is none."""
         self._settle()

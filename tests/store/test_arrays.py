@@ -16,6 +16,7 @@ from etm_lightning.layout import RunFolder
 from etm_lightning.reading import Damage, writers
 from etm_lightning.records import Alert, Saved, encode
 from etm_lightning.store import blocks, history, segments
+from etm_lightning.store.digest import digest
 from etm_lightning.store.history import History
 from etm_lightning.store.run import StoredRun
 from etm_lightning.store.segments import Segments
@@ -146,11 +147,21 @@ def test_random_histories_are_told_alike(seed: int, tmp_path: Path) -> None:
     if seed % 2:
         spoil(training.folder, dice)
         same(training.folder, known)
+    before = summed(training.folder)
     for paths in writers(training.folder.journal).values():
         for path in paths:
             if dice.random() < 0.5:
                 columnar(path)
     same(training.folder, known)
+    assert summed(training.folder) == before
+
+
+def summed(folder: RunFolder) -> list[str]:
+    """What lists show of a run."""
+    found = digest(folder)
+    return [
+        repr(getattr(found, name)) for name in ("config", "headline", "stages", "best", "alerts", "lives")
+    ]
 
 
 def columnar(path: Path) -> None:
