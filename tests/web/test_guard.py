@@ -190,7 +190,8 @@ def test_a_long_body_is_refused_whatever_it_says_of_itself(app: ASGIApp) -> None
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"[]", b"null", b'{"series": 1}', b"[" * 100_000, b'{"series":[],"x":"rowid"}', b"\xff"]
+    "body",
+    [b"", b"{", b"[]", b"null", b'{"series": 1}', b"[" * 100_000, b'{"series":[],"x":"rowid"}', b"\xff"],
 )
 def test_what_is_no_question_is_a_mistake_of_who_asks(app: ASGIApp, body: bytes) -> None:
     answer = stranger(app).post("/api/series", content=body, headers=WRITE)
