@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -44,10 +45,11 @@ class Api:
     Args:
         stores: the stores.
         readonly: refuse every change.
+        static: the folder with the built page, for exports.
     """
 
-    def __init__(self, stores: Stores, *, readonly: bool = False) -> None:
-        self.stores, self.readonly = stores, readonly
+    def __init__(self, stores: Stores, *, readonly: bool = False, static: Path | None = None) -> None:
+        self.stores, self.readonly, self.static = stores, readonly, static
 
     def routes(self) -> list[Route]:
         """The route table; the OpenAPI document is made of it."""
@@ -241,7 +243,9 @@ class Api:
         asked.check()
 
         def make() -> str:
-            return export.export(self.stores, asked.keys, title=asked.title, points=asked.points)
+            return export.export(
+                self.stores, asked.keys, title=asked.title, points=asked.points, static=self.static
+            )
 
         # it is kept by the browser, never shown as a page of this server
         headers = {
