@@ -1,0 +1,6 @@
+import { Empty } from "../shell/states";
+
+/** `#/groups` */
+export function GroupsPage() {
+  return <Empty title="Groups" />;
+}
