@@ -22,7 +22,7 @@ export function Matrix({ data }: { data: MatrixData }) {
             <tr>
               <th class="corner">true \ predicted</th>
               {labels.map((label) => (
-                <th key={label} scope="col">
+                <th key={label} scope="col" title={label}>
                   <span>{label}</span>
                 </th>
               ))}
