@@ -94,6 +94,13 @@ export interface Columns {
   metrics: MetricColumn[];
 }
 
+export interface Point {
+  step: number;
+  epoch: number | null;
+  time: number;
+  value: Num;
+}
+
 export interface SeriesInfo {
   name: string;
   label: string;
@@ -102,9 +109,9 @@ export interface SeriesInfo {
   rank: number;
   count: number;
   nonfinite: number;
-  latest: { step: number; epoch: number | null; time: number; value: Num } | null;
-  min: Num | null;
-  max: Num | null;
+  latest: Point | null;
+  min: Point | null;
+  max: Point | null;
 }
 
 export interface Checkpoint {
@@ -128,7 +135,10 @@ export interface Artifact {
   sha256: string;
   aliases: string[];
   info: Record<string, Plain>;
+  path?: string;
   time?: number;
+  /** Whether its file lies in the run's folder, from which alone files are sent. */
+  served?: boolean;
 }
 
 export interface Media {
@@ -142,6 +152,9 @@ export interface Media {
   index: number;
   size: number;
   suffix: string;
+  axis?: string;
+  info?: Record<string, Plain>;
+  time?: number;
 }
 
 export interface TextRecord {
@@ -176,8 +189,23 @@ export interface Log {
   size: number;
 }
 
+export interface Damage {
+  file: string;
+  offset: number;
+  size: number;
+  reason: string;
+}
+
+export interface EditRecord {
+  time: number;
+  op: string;
+  value: string;
+}
+
 export interface RunDetail {
   row: Row;
+  folder?: string;
+  method?: string;
   reason: string;
   traceback: string;
   exit_code: number | null;
@@ -191,10 +219,10 @@ export interface RunDetail {
   media: Media[];
   texts: TextRecord[];
   alerts: Alert[];
-  gaps: Record<string, Plain>[];
-  damage: (string | Record<string, Plain>)[];
+  gaps: { time: number; lost: number; since: number; reason: string }[];
+  damage: Damage[];
   attempts: Attempt[];
-  edits: Record<string, Plain>[];
+  edits: EditRecord[];
   logs: Log[];
 }
 
@@ -298,8 +326,10 @@ export interface Group {
   project: string;
   group: string;
   runs: number;
-  status: Partial<Record<Status, number>>;
+  statuses: Partial<Record<Status, number>>;
   created: number;
+  /** Whether a search made it. */
+  study: boolean;
 }
 
 export interface Trial {
