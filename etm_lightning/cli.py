@@ -205,6 +205,9 @@ def _edited(runs: list[Any], as_json: bool) -> None:
 def report(
     target: Target = "",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The HTML file to write.")] = None,
+    paper: Annotated[
+        bool, typer.Option("--paper", help="The page to read and print, instead of the dashboard's.")
+    ] = False,
     as_json: Json = False,
     store: Place = None,
 ) -> None:
@@ -212,10 +215,17 @@ def report(
     from etm_lightning.share import described
     from etm_lightning.share.report import write_report
     from etm_lightning.store.selection import select
+    from etm_lightning.web.built import exportable
 
-    chosen = select(open_store(store), target)
+    opened = open_store(store)
+    chosen = select(opened, target)
     path = output or Path(f"report-{described.file_name(chosen.title)}.html")
-    written = write_report(chosen.runs, path, title=chosen.title)
+    if paper or not exportable():
+        written = write_report(chosen.runs, path, title=chosen.title)
+    else:
+        from etm_lightning.web.export import write_selection
+
+        written = write_selection(opened, chosen.runs, path, title=chosen.title)
     typer.echo(described.text({"report": str(written)}) if as_json else str(written))
 
 
@@ -255,7 +265,8 @@ def ui(
         keyfile=ssl_keyfile,
     )
     settings.check()
-    serve([open_store(path) for path in store or [None]], settings, open_browser=not no_open)
+    opened = [open_store(path) for path in store] if store else [open_store(None)]
+    serve(opened, settings, open_browser=not no_open)
 
 
 @app.command()

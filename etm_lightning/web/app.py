@@ -14,16 +14,18 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
 from etm_lightning.store.store import Store
-from etm_lightning.web.changes import Conflict
-from etm_lightning.web.guard import Access, Guard, TooLarge, refuse
+from etm_lightning.web.changes import ConflictError
+from etm_lightning.web.export import UnbuiltError
+from etm_lightning.web.guard import Access, Guard, TooLargeError, refuse
 from etm_lightning.web.page import page_routes
 from etm_lightning.web.routes import Api
-from etm_lightning.web.stores import Missing, Stores
+from etm_lightning.web.stores import MissingError, Stores
 
 STATUS: dict[type[Exception], int] = {
-    Missing: 404,
-    Conflict: 409,
-    TooLarge: 413,
+    MissingError: 404,
+    ConflictError: 409,
+    UnbuiltError: 503,
+    TooLargeError: 413,
     ValueError: 400,
     PermissionError: 403,
     OSError: 503,

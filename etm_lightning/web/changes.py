@@ -45,7 +45,7 @@ def change(stores: Stores, key: str, asked: Change) -> Row:
     """Write down a change, and say how the run stands then.
 
     Raises:
-        Missing: if there is no such run.
+        MissingError: if there is no such run.
         ValueError: if it cannot be.
         OSError: if the run's folder cannot be written.
     """
@@ -68,7 +68,7 @@ def change(stores: Stores, key: str, asked: Change) -> Row:
     return stores.row(key)
 
 
-class Conflict(RuntimeError):
+class ConflictError(RuntimeError):
     """It may not be now."""
 
 
@@ -76,16 +76,16 @@ def delete(stores: Stores, key: str) -> None:
     """Delete a run for good. It goes under a hidden name first, so that half of a run is never shown.
 
     Raises:
-        Missing: if there is no such run.
-        Conflict: if it is not in the trash, or still running.
+        MissingError: if there is no such run.
+        ConflictError: if it is not in the trash, or still running.
         OSError: if the folder cannot be removed.
     """
     found = stores.run(key)
     run = found.run
     if not run.trashed:
-        raise Conflict("only a run in the trash is deleted: put it there first")
+        raise ConflictError("only a run in the trash is deleted: put it there first")
     if run.status == "running":
-        raise Conflict("it is still running")
+        raise ConflictError("it is still running")
     path = run.folder.path
     gone = path.with_name(f".deleted-{secrets.token_hex(8)}")
     path.rename(gone)

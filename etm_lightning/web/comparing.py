@@ -17,7 +17,7 @@ def compare(stores: Stores, keys: Sequence[str], baseline: str = "") -> dict[str
     """Settings, facts, packages, code and headline values of runs.
 
     Raises:
-        Missing: if there is no such run.
+        MissingError: if there is no such run.
         ValueError: if there are none, or too many.
     """
     if not 1 <= len(keys) <= MOST_RUNS:

@@ -12,13 +12,17 @@ import numpy.typing as npt
 
 from etm_lightning.store.run import StoredRun
 from etm_lightning.web.axes import AXES, Floats, along, column
-from etm_lightning.web.stores import Missing, Stores
+from etm_lightning.web.stores import MissingError, Stores
+from etm_lightning.web.thin import thin
 
 MOST_POINTS = 20_000
 MOST_SERIES = 5_000
 MOST_MARKS = 1_000
 """How many values that are not finite are told one by one."""
 _GENERATION = 2**40
+
+
+_RENAMED = {"since": "from", "until": "to"}
 
 
 class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,9 +36,7 @@ class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     superseded: bool = False
 
 
-class Question(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"since": "from", "until": "to"}
-):
+class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename=_RENAMED):
     """Which series, over which x, and how many points at most; `after` are cursors: only what came since."""
 
     series: list[Wanted]
@@ -82,8 +84,7 @@ def curve(run: StoredRun, wanted: Wanted, question: Question, after: int | None 
     chosen = _within(x, question) & (np.arange(len(values)) >= start)
     finite = np.isfinite(values) & chosen
     kept = np.flatnonzero(finite)
-    thin = _thin(x[kept], values[kept], question.points) if after is None or reset else slice(None)
-    picked = kept[thin]
+    picked = kept[thin(values[kept], question.points)] if after is None or reset else kept
     about |= {
         "label": run.label(series),
         "stage": series.key.stage,
@@ -149,24 +150,6 @@ def _within(x: Floats, question: Question) -> npt.NDArray[np.bool_]:
     return wider & chosen
 
 
-def _thin(x: Floats, y: Floats, points: int) -> npt.NDArray[np.intp]:
-    """Which points to keep: the least and the greatest of each bucket, the first and the last."""
-    from tsdownsample import MinMaxDownsampler
-
-    every = np.arange(len(y))
-    if len(y) <= points:
-        return every
-    most = max(4, points - 2) // 2 * 2
-    rising = bool((np.diff(x) >= 0).all())
-    values = np.ascontiguousarray(y)
-    chosen = (
-        MinMaxDownsampler().downsample(np.ascontiguousarray(x), values, n_out=most)
-        if rising and x[0] < x[-1]
-        else MinMaxDownsampler().downsample(values, n_out=most)
-    )
-    return np.unique(np.concatenate([every[:1], chosen.astype(np.intp), every[-1:]]))
-
-
 def _ends(x: Floats, at: int) -> float | None:
     return float(x[at]) if len(x) else None
 
@@ -189,7 +172,7 @@ def answer(stores: Stores, question: Question) -> bytes:
         after = question.after[number] if question.after is not None else None
         try:
             found.append(curve(stores.run(wanted.run).run, wanted, question, after))
-        except Missing:
+        except MissingError:
             about = {"run": wanted.run, "name": wanted.name, **_empty(wanted, "no such run")}
             found.append(Curve(_none(), _none(), about))
     return pack(found)

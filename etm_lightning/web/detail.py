@@ -11,12 +11,13 @@ from etm_lightning.attempts import find_writers
 from etm_lightning.reading import Damage
 from etm_lightning.records import Started
 from etm_lightning.store.run import StoredRun
-from etm_lightning.store.series import Metric, Point
+from etm_lightning.store.series import Metric
 from etm_lightning.web import files
 from etm_lightning.web.plain import plain
 from etm_lightning.web.rows import Row
 
 MOST_TEXTS = 2_000
+MEDIA = ("name", "type", "stage", "step", "axis", "epoch", "size", "info", "time")
 
 
 def detail(row: Row, run: StoredRun) -> dict[str, Any]:
@@ -66,12 +67,8 @@ def series(run: StoredRun) -> list[dict[str, Any]]:
 
 def _metric(metric: Metric) -> dict[str, Any]:
     about = {name: getattr(metric, name) for name in ("name", "stage", "axis", "rank", "count", "nonfinite")}
-    ends = {name: _point(getattr(metric, name)) for name in ("latest", "min", "max")}
-    return about | ends
-
-
-def _point(point: Point | None) -> dict[str, Any] | None:
-    return asdict(point) if point else None
+    ends = {name: point.value if (point := getattr(metric, name)) else None for name in ("min", "max")}
+    return {**about, "latest": asdict(metric.latest), **ends}
 
 
 def _record(record: Any) -> dict[str, Any]:
@@ -92,10 +89,7 @@ def _media(id: str, one: Any) -> dict[str, Any]:
     info = about["info"]
     return {
         "id": id,
-        **{
-            name: about[name]
-            for name in ("name", "type", "stage", "step", "axis", "epoch", "size", "info", "time")
-        },
+        **{name: about[name] for name in MEDIA},
         "caption": str(info.get("caption", "")),
         "index": info.get("index", 0),
         "suffix": Path(one.file).suffix.lower(),
@@ -120,10 +114,10 @@ def attempts(run: StoredRun) -> list[dict[str, Any]]:
         about = found.setdefault(
             header.attempt,
             {"attempt": header.attempt, "started": header.time, "ended": None, "host": header.host,
-             "pid": header.pid, "parent": None, "checkpoint": None, "status": ""},
+             "pid": header.pid, "parent": None, "checkpoint": "", "status": ""},
         )  # fmt: skip
         if began:
-            about |= {"parent": began.parent, "checkpoint": began.checkpoint}
+            about |= {"parent": began.parent, "checkpoint": began.checkpoint or ""}
     for attempt, (ended, status) in run.lives().items():
         if attempt in found:
             found[attempt] |= {"ended": ended, "status": status}

@@ -10,7 +10,7 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 
 from etm_lightning.web.plain import encode
-from etm_lightning.web.stores import Missing, Stores
+from etm_lightning.web.stores import MissingError, Stores
 
 EVERY = 1.0
 """Seconds between two looks at the files."""
@@ -27,7 +27,7 @@ def look(stores: Stores, store: str = "", keys: frozenset[str] = frozenset()) ->
     for key in listed:
         try:
             found[key] = stores.pulse(key)
-        except Missing:
+        except MissingError:
             continue
     return found
 

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from etm_lightning.records import Artifact, Media
 from etm_lightning.store.run import StoredRun
-from etm_lightning.web.stores import Missing
+from etm_lightning.web.stores import MissingError
 
 LOGS = (".log", ".txt", ".out", ".err")
 
@@ -76,11 +76,11 @@ def open_file(run: StoredRun, path: str) -> BinaryIO:
     if somebody swaps one in meanwhile.
 
     Raises:
-        Missing: if it is not there, is no plain file, or lies elsewhere.
+        MissingError: if it is not there, is no plain file, or lies elsewhere.
     """
     parts = _parts(path, run)
     if parts is None:
-        raise Missing("it lies outside the folder of its run: only what the run keeps itself is served")
+        raise MissingError("it lies outside the folder of its run: only what the run keeps itself is served")
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         folder = os.open(run.folder.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -94,10 +94,10 @@ def open_file(run: StoredRun, path: str) -> BinaryIO:
         finally:
             os.close(folder)
     except (OSError, ValueError) as error:
-        raise Missing("the file is not there any more, or is no plain file") from error
+        raise MissingError("the file is not there any more, or is no plain file") from error
     if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)
-        raise Missing("it is a folder or a device, not a file")
+        raise MissingError("it is a folder or a device, not a file")
     return os.fdopen(file, "rb")
 
 

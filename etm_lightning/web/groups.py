@@ -14,7 +14,7 @@ from etm_lightning.store.run import StoredRun
 from etm_lightning.web import runs
 from etm_lightning.web.plain import plain
 from etm_lightning.web.rows import Row
-from etm_lightning.web.stores import Missing, Stores
+from etm_lightning.web.stores import MissingError, Stores
 
 
 def groups(stores: Stores, store: str = "", project: str = "") -> list[dict[str, Any]]:
@@ -29,7 +29,7 @@ def groups(stores: Stores, store: str = "", project: str = "") -> list[dict[str,
             "project": where[1],
             "group": where[2],
             "runs": len(rows),
-            "statuses": dict(Counter(row["status"] for row in rows)),
+            "status": dict(Counter(row["status"] for row in rows)),
             "created": min(row["created"] for row in rows),
             "study": _study(stores, *where) is not None,
         }
@@ -42,7 +42,7 @@ def group(stores: Stores, store: str, project: str, name: str) -> dict[str, Any]
     """A group's trials: those of its study, or else its runs.
 
     Raises:
-        Missing: if there is no such group.
+        MissingError: if there is no such group.
     """
     stores.place(store)
     rows = [
@@ -50,7 +50,7 @@ def group(stores: Stores, store: str, project: str, name: str) -> dict[str, Any]
     ]
     study = _study(stores, store, project, name)
     if not rows and study is None:
-        raise Missing(f"`group` must be a group of {project!r} but there is no {name[:100]!r}")
+        raise MissingError(f"`group` must be a group of {project!r} but there is no {name[:100]!r}")
     found = _of_study(study, rows) if study else _of_runs(stores, rows)
     found["trials"].sort(key=lambda trial: trial["number"])
     importance, why = _importance(found)
@@ -69,14 +69,13 @@ def _of_study(folder: StudyFolder, rows: list[Row]) -> dict[str, Any]:
     about, history = folder.about(), folder.history()
     keys = {row["id"]: row for row in rows}
     best = history.best(about.direction)
-    direction = "max" if about.direction == "maximize" else "min"
     trials = []
     for trial in history.trials.values():
         row = keys.get(trial.run) or keys.get(trial.output.name)
         trials.append(
             {
                 "number": trial.number,
-                "key": row["key"] if row else None,
+                "key": row["key"] if row else "",
                 "status": trial.state,
                 "params": {name.lstrip("+"): setting for name, setting in trial.params.items()},
                 "value": trial.value,
@@ -86,7 +85,7 @@ def _of_study(folder: StudyFolder, rows: list[Row]) -> dict[str, Any]:
             }
         )
     return {
-        "objective": {"name": about.monitor, "direction": direction} if about.monitor else None,
+        "objective": {"name": about.monitor, "direction": about.direction} if about.monitor else None,
         "params": [name.lstrip("+") for name in about.space],
         "space": about.space,
         "trials": trials,
@@ -120,7 +119,7 @@ def _of_runs(stores: Stores, rows: list[Row]) -> dict[str, Any]:
     sign = -1 if goal and goal.mode == "max" else 1
     best = min(known, key=lambda trial: sign * trial["value"], default=None)
     return {
-        "objective": {"name": goal.metric, "direction": goal.mode} if goal else None,
+        "objective": {"name": goal.metric, "direction": f"{goal.mode}imize"} if goal else None,
         "params": list(names),
         "trials": trials,
         "best": best["key"] if best else None,

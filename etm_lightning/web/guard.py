@@ -1,7 +1,7 @@
 """Who may ask: every request of every route passes here, and what is not allowed is refused.
 
-The page runs where other pages of the browser can send requests to it, so being on this machine is no proof of
-anything. A request needs the exact name of this server as its `Host` (a name that was made to point here has
+The page runs where other pages of the browser can send requests to it, so being on this machine proves
+nothing. A request needs the exact name of this server as its `Host` (a name that was made to point here has
 another), no sign of coming from another page (`Origin`, `Sec-Fetch-Site`), and the token of this start.
 """
 
@@ -25,9 +25,9 @@ MOST_BODY = 2**20
 SHORTEST_TOKEN = 16
 
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
-    "font-src 'self'; connect-src 'self'; frame-src 'self'; manifest-src 'self'; worker-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+    "media-src 'self' blob:; font-src 'self'; connect-src 'self'; frame-src 'self'; "
+    "manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 HEADERS = {
     "content-security-policy": POLICY,
@@ -68,7 +68,7 @@ class Access:
 
     @property
     def cookie(self) -> str:
-        """The name of the cookie: servers side by side on one host, which share cookies, have different ones."""
+        """The name of the cookie: servers side by side on one host share cookies, so each has its own."""
         return "etm-" + hashlib.sha256(f"name {self.token}".encode()).hexdigest()[:8]
 
     @property
@@ -211,7 +211,7 @@ def _not_ours(headers: Headers, method: str) -> Response | None:
     return None
 
 
-class TooLarge(ValueError):
+class TooLargeError(ValueError):
     """A body is longer than it may be, whatever it said of itself."""
 
 
@@ -223,7 +223,7 @@ def _limited(receive: Receive) -> Receive:
         message = await receive()
         taken += len(message.get("body", b""))
         if taken > MOST_BODY:
-            raise TooLarge(f"a request may have {MOST_BODY} bytes")
+            raise TooLargeError(f"a request may have {MOST_BODY} bytes")
         return message
 
     return limited

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
+
+from etm_lightning.web.built import HOW, built, static_folder
 
 TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -21,18 +24,6 @@ TYPES = {
     ".webmanifest": "application/manifest+json",
     ".txt": "text/plain; charset=utf-8",
 }
-HOW = "npm --prefix etm_lightning/web/frontend ci && npm --prefix etm_lightning/web/frontend run build"
-"""How a clone builds the page; a wheel has it."""
-
-
-def static_folder() -> Path:
-    """Where the built page lies."""
-    return Path(__file__).parent / "static"
-
-
-def built(folder: Path | None = None) -> bool:
-    """Whether there is a built page."""
-    return ((folder or static_folder()) / "index.html").is_file()
 
 
 def page_routes(folder: Path | None = None) -> list[BaseRoute]:
@@ -48,7 +39,7 @@ def page_routes(folder: Path | None = None) -> list[BaseRoute]:
     return routes
 
 
-def _file(path: Path):  # type: ignore[no-untyped-def]
+def _file(path: Path) -> Callable[[Request], Awaitable[Response]]:
     """An endpoint that sends a file; those of the build's `assets/` have names that change with them."""
     forever = path.parent.name == "assets"
 

@@ -12,18 +12,46 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 import etm_lightning
-from etm_lightning.web import changes, comparing, curves, detail, events, files, groups, openapi, runs, served
+from etm_lightning.web import (
+    changes,
+    comparing,
+    curves,
+    detail,
+    events,
+    export,
+    files,
+    groups,
+    openapi,
+    runs,
+    served,
+)
 from etm_lightning.web.plain import encode
-from etm_lightning.web.stores import Missing, Stores
+from etm_lightning.web.stores import MissingError, Stores
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 MOST_KEYS = 10_000
+MOST_EXPORTED = 1_000
 MOST_TAIL = 4 * 2**20
 
 
 def answer(value: Any, status: int = 200) -> Response:
     """Plain data as JSON."""
     return Response(encode(value), status, media_type="application/json")
+
+
+class Export(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which runs, under which heading, and how many points of each series at most."""
+
+    keys: list[str]
+    title: str = ""
+    points: int = 1000
+
+    def check(self) -> None:
+        """Raise ValueError if it makes no sense."""
+        if not 1 <= len(self.keys) <= MOST_EXPORTED:
+            raise ValueError(f"`keys` must be 1 to {MOST_EXPORTED} runs but got {len(self.keys)}")
+        if not 10 <= self.points <= curves.MOST_POINTS:
+            raise ValueError(f"`points` must be in [10, {curves.MOST_POINTS}] but got {self.points}")
 
 
 class Api:
@@ -56,6 +84,7 @@ class Api:
             Route("/api/compare", self.compare, methods=["GET"]),
             Route("/api/groups", self.groups, methods=["GET"]),
             Route("/api/groups/{store}/{project}/{group}", self.group, methods=["GET"]),
+            Route("/api/export", self.export, methods=["POST"]),
             Route("/api/openapi.json", self.openapi, methods=["GET"]),
         ]
 
@@ -134,7 +163,7 @@ class Api:
             run = self.stores.run(request.path_params["key"]).run
             one = files.media(run).get(request.path_params["id"])
             if one is None:
-                raise Missing("the run has no such medium")
+                raise MissingError("the run has no such medium")
             return self._file(request, run, one.file, one.name)
 
         return await run_in_threadpool(find)
@@ -146,7 +175,7 @@ class Api:
             run = self.stores.run(request.path_params["key"]).run
             one = files.artifacts(run).get(request.path_params["id"])
             if one is None:
-                raise Missing("the run has no such artifact")
+                raise MissingError("the run has no such artifact")
             return self._file(request, run, one.path, one.path, download=True)
 
         return await run_in_threadpool(find)
@@ -166,7 +195,7 @@ class Api:
             run = self.stores.run(request.path_params["key"]).run
             one = files.logs(run).get(request.path_params["id"])
             if one is None:
-                raise Missing("the run has no such log")
+                raise MissingError("the run has no such log")
             return served.tail(files.open_file(run, f"logs/{one.name}"), most)
 
         return PlainTextResponse(await run_in_threadpool(find))
@@ -179,7 +208,7 @@ class Api:
             run = self.stores.run(request.path_params["key"]).run
             one = files.media(run).get(request.path_params["id"])
             if one is None or one.type != "table":
-                raise Missing("the run has no such table")
+                raise MissingError("the run has no such table")
             return served.table(files.open_file(run, one.file), offset, min(limit, MOST_KEYS))
 
         return answer(await run_in_threadpool(find))
@@ -221,6 +250,21 @@ class Api:
                 groups.group, self.stores, where["store"], where["project"], where["group"]
             )
         )
+
+    async def export(self, request: Request) -> Response:
+        """Runs as one HTML file that needs no server."""
+        asked = _read(await request.body(), Export)
+        asked.check()
+
+        def make() -> str:
+            return export.export(self.stores, asked.keys, title=asked.title, points=asked.points)
+
+        # it is kept by the browser, never shown as a page of this server
+        headers = {
+            "content-disposition": "attachment; filename=runs.html",
+            "content-security-policy": "sandbox",
+        }
+        return Response(await run_in_threadpool(make), headers=headers, media_type="text/html")
 
     async def openapi(self, request: Request) -> Response:
         """This document."""

@@ -10,7 +10,8 @@ import numpy as np
 
 from etm_lightning.web.axes import column
 from etm_lightning.web.rows import Row
-from etm_lightning.web.stores import Missing, Stores
+from etm_lightning.web.stores import MissingError, Stores
+from etm_lightning.web.thin import thin
 
 MOST_ROWS = 10_000
 FEW_VALUES = 20
@@ -48,7 +49,7 @@ def rows(
 def _row(stores: Stores, key: str) -> Row | None:
     try:
         return stores.row(key)
-    except Missing:
+    except MissingError:
         return None
 
 
@@ -152,18 +153,10 @@ def sparks(stores: Stores, metric: str, keys: Sequence[str], points: int = 40) -
     for key in keys:
         try:
             series = stores.run(key).run.find(metric)
-        except Missing:
+        except MissingError:
             continue
         if series is not None:
             values = column(series.columns(), "value")
-            found[key] = _few(values[np.isfinite(values)], points).tolist()
+            finite = values[np.isfinite(values)]
+            found[key] = finite[thin(finite, points)].tolist()
     return found
-
-
-def _few(values: np.ndarray[Any, np.dtype[np.float64]], points: int) -> np.ndarray[Any, Any]:
-    from tsdownsample import MinMaxDownsampler
-
-    most = max(4, points // 2 * 2)
-    if len(values) <= most:
-        return values
-    return values[MinMaxDownsampler().downsample(np.ascontiguousarray(values), n_out=most)]

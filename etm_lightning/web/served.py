@@ -13,10 +13,10 @@ import msgspec
 from starlette.responses import Response, StreamingResponse
 
 TYPES = {
-    ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".gif": "image/gif", ".webp": "image/webp",
-    ".json": "application/json",
-    ".wav": "audio/wav", ".mp3": "audio/mpeg", ".flac": "audio/flac", ".ogg": "audio/ogg", ".opus": "audio/ogg",
-    ".m4a": "audio/mp4",
+    ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".gif": "image/gif",
+    ".webp": "image/webp", ".json": "application/json",
+    ".wav": "audio/wav", ".mp3": "audio/mpeg", ".flac": "audio/flac", ".ogg": "audio/ogg",
+    ".opus": "audio/ogg", ".m4a": "audio/mp4",
     ".mp4": "video/mp4", ".webm": "video/webm", ".mov": "video/quicktime", ".mkv": "video/x-matroska",
     ".avi": "video/x-msvideo",
 }  # fmt: skip
@@ -66,9 +66,9 @@ def sent(file: BinaryIO, suffix: str, name: str, range_: str | None, *, download
 
 
 def file_name(name: str) -> str:
-    """A name that every system takes for a file.
+    r"""A name that every system takes for a file.
 
-    >>> file_name("../../etc/pass\\nwd")
+    >>> file_name("../../etc/pass\nwd")
     'pass_wd'
     """
     return re.sub(r"[^\w.=+,-]", "_", PurePosixPath(name.replace("\\", "/")).name).strip(".") or "file"

@@ -54,8 +54,8 @@ class Settings:
             return
         if not (self.certfile or self.behind_proxy):
             raise ValueError(
-                f"`--host` is {self.host!r}, which others reach: that needs --ssl-certfile and --ssl-keyfile, or "
-                "--behind-proxy if a proxy in front of it does TLS. From another machine, "
+                f"`--host` is {self.host!r}, which others reach: that needs --ssl-certfile and "
+                "--ssl-keyfile, or --behind-proxy if a proxy in front of it does TLS. From another machine, "
                 f"`ssh -L {self.port}:localhost:{self.port} <here>` needs neither."
             )
         if not self.public_urls and (self.behind_proxy or _every_address(self.host)):
@@ -141,8 +141,8 @@ def serve(stores: Sequence[Store], settings: Settings, *, open_browser: bool = T
         import uvicorn
 
         from etm_lightning.web.app import build
+        from etm_lightning.web.built import HOW, built
         from etm_lightning.web.guard import Access
-        from etm_lightning.web.page import HOW, built
     except ModuleNotFoundError as error:
         raise ImportError(f"`etm ui` needs {error.name}: pip install 'etm-lightning[web]'") from error
     settings.check()

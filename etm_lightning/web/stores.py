@@ -24,7 +24,7 @@ SETTLED = 60.0
 Signature = tuple[tuple[str, int, int], ...]
 
 
-class Missing(LookupError):
+class MissingError(LookupError):
     """There is no such run, file or group here."""
 
 
@@ -95,12 +95,16 @@ class Stores:
         """The store of that id.
 
         Raises:
-            Missing: if there is none.
+            MissingError: if there is none.
         """
         for place in self.places:
             if place.id == id:
                 return place
-        raise Missing(f"`store` must be one of {', '.join(p.id for p in self.places)} but got {id!r}")
+        raise MissingError(f"`store` must be one of {', '.join(p.id for p in self.places)} but got {id!r}")
+
+    def key(self, run: StoredRun) -> str:
+        """By what the API calls a run of the first store."""
+        return self._key(self.places[0], run.folder)
 
     def list(self, store: str = "", project: str = "") -> Iterator[tuple[str, Place, RunFolder]]:
         """The runs, in no particular order: key, store and folder."""
@@ -113,7 +117,7 @@ class Stores:
         """A run by its key, as its journal stands now.
 
         Raises:
-            Missing: if there is none.
+            MissingError: if there is none.
         """
         place, folder = self._folder(key)
         return Found(key, place, self._load(key, folder))
@@ -122,7 +126,7 @@ class Stores:
         """What the table says about a run.
 
         Raises:
-            Missing: if there is none.
+            MissingError: if there is none.
         """
         place, folder = self._folder(key)
         token = self.token(key)
@@ -144,7 +148,7 @@ class Stores:
         """What changes when there is news of a run; nothing of its files is read for it.
 
         Raises:
-            Missing: if there is no such run.
+            MissingError: if there is no such run.
         """
         stamp, running = self._stamp(key, None)
         with self._lock:
@@ -200,7 +204,7 @@ class Stores:
             with self._lock:
                 known = self._folders.get(key)
         if known is None or not known[1].path.is_dir():
-            raise Missing(f"`run` must be the key of a run but there is no {key[:40]!r}")
+            raise MissingError(f"`run` must be the key of a run but there is no {key[:40]!r}")
         return known
 
     def _key(self, place: Place, folder: RunFolder) -> str:
