@@ -20,6 +20,8 @@ from etm_lightning.store.series import Metric, Point, Series
 if TYPE_CHECKING:
     import pandas as pd
 
+    from etm_lightning.store.epochs import Epochs
+
 
 class StoredRun:
     """One run of a store. The journal is read once, when first asked about; `refresh` reads it again.
@@ -37,7 +39,7 @@ class StoredRun:
 
     def refresh(self) -> None:
         """Forget what was read; the next question reads the files again."""
-        for name in ("_identity", "_edited", "_history", "edits", "metrics", "headline", "_labels"):
+        for name in ("_identity", "_edited", "_history", "edits", "metrics", "headline", "_labels", "epochs"):
             self.__dict__.pop(name, None)
 
     def look_again(self) -> None:
@@ -275,6 +277,13 @@ class StoredRun:
     def all_series(self, *, rank: int | None = 0) -> list[Series]:
         """The series themselves, in the order of their first points."""
         return [series for key, series in self._history.series.items() if rank in (None, key.rank)]
+
+    @cached_property
+    def epochs(self) -> Epochs:
+        """Where its epochs begin. Needs numpy."""
+        from etm_lightning.store.epochs import epochs
+
+        return epochs(self.all_series())
 
     @property
     def checkpoints(self) -> list[CheckpointView]:

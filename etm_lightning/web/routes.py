@@ -30,28 +30,12 @@ from etm_lightning.web.stores import MissingError, Stores
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 MOST_KEYS = 10_000
-MOST_EXPORTED = 1_000
 MOST_TAIL = 4 * 2**20
 
 
 def answer(value: Any, status: int = 200) -> Response:
     """Plain data as JSON."""
     return Response(encode(value), status, media_type="application/json")
-
-
-class Export(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which runs, under which heading, and how many points of each series at most."""
-
-    keys: list[str]
-    title: str = ""
-    points: int = 1000
-
-    def check(self) -> None:
-        """Raise ValueError if it makes no sense."""
-        if not 1 <= len(self.keys) <= MOST_EXPORTED:
-            raise ValueError(f"`keys` must be 1 to {MOST_EXPORTED} runs but got {len(self.keys)}")
-        if not 10 <= self.points <= curves.MOST_POINTS:
-            raise ValueError(f"`points` must be in [10, {curves.MOST_POINTS}] but got {self.points}")
 
 
 class Api:
@@ -253,7 +237,7 @@ class Api:
 
     async def export(self, request: Request) -> Response:
         """Runs as one HTML file that needs no server."""
-        asked = _read(await request.body(), Export)
+        asked = _read(await request.body(), export.Export)
         asked.check()
 
         def make() -> str:
