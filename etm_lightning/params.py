@@ -61,6 +61,17 @@ def experiment_fingerprint(params: Mapping[str, Any]) -> str:
     return _hash({name: value for name, value in flatten(params).items() if not incidental(name)})
 
 
+def config_fingerprint(params: Mapping[str, Any]) -> str:
+    """A hash of all settings but place, machine, and who watches; "" if there are none.
+
+    >>> config_fingerprint({"lr": 1, "max_epochs": 3}) == config_fingerprint({"lr": 1, "max_epochs": 4})
+    False
+    >>> config_fingerprint({"lr": 1, "tags": ["a"]}) == config_fingerprint({"lr": 1})
+    True
+    """
+    return _hash({name: value for name, value in flatten(params).items() if not _INCIDENTAL.match(name)})
+
+
 def run_fingerprint(params: Mapping[str, Any]) -> str:
     """A hash of the settings that all attempts of a run share; "" if there are none.
 

@@ -10,7 +10,7 @@ from typing import Any
 from etm_lightning.attempts import Fact, facts
 from etm_lightning.layout import RunFolder
 from etm_lightning.naming import SeriesKey
-from etm_lightning.reading import Damage
+from etm_lightning.reading import Damage, writers
 from etm_lightning.records import (
     Alert,
     Artifact,
@@ -54,7 +54,7 @@ class History:
         self.listed: dict[type, list[Any]] = {kind: [] for kind in (Alert, Artifact, Media, Text, Gap)}
         self.damage: list[Damage] = []
         self._checkpoints = Checkpoints()
-        self._traces: list[Trace] = []  # one per writer, in the order of reading
+        self.traces: list[Trace] = []  # one per writer, in the order of reading
         self._read(folder.journal)
         self._folder = folder
         self.look_again()
@@ -62,14 +62,15 @@ class History:
 
     def look_again(self) -> None:
         """See whether the processes that wrote it still live."""
-        self.state: State = state(self._traces, touched=_touched(self._folder), now=time.time())
+        self.touched = _touched(self._folder)
+        self.state: State = state(self.traces, touched=self.touched, now=time.time())
 
     def lives(self) -> dict[int, tuple[float | None, Status]]:
         """By attempt when it ended, in Unix seconds, and its status; None while it lives."""
         touched, now = _touched(self._folder), time.time()
         found = {}
         for attempt in range(1, self.state.attempts + 1):
-            traces = [trace for trace in self._traces if trace.header.attempt == attempt]
+            traces = [trace for trace in self.traces if trace.header.attempt == attempt]
             if traces:
                 then = state(traces, touched=touched, now=now)
                 found[attempt] = then.ended, then.status
@@ -78,7 +79,7 @@ class History:
     def attempts(self, series: Series) -> list[tuple[int, int]]:
         """Where attempts begin in a series: the number of the first point that counts, and the attempt."""
         found: list[tuple[int, int]] = []
-        for trace in self._traces:
+        for trace in self.traces:
             attempt = trace.header.attempt
             if trace.header.role == "train" and trace.header.rank == series.key.rank and attempt:
                 first = series.first_within(trace.orders)
@@ -104,9 +105,9 @@ class History:
             self._checkpoints.take(order, item, fact.header.attempt, fact.counts)
         elif fact.counts:
             self._take_other(item)
-        if not self._traces or self._traces[-1].header is not fact.header:
-            self._traces.append(Trace(fact.header, order))
-        self._traces[-1].take(order, item)
+        if not self.traces or self.traces[-1].header is not fact.header:
+            self.traces.append(Trace(fact.header, order))
+        self.traces[-1].take(order, item)
 
     def _take_scalars(self, order: int, record: Scalars, fact: Fact) -> None:
         where = record.stage, record.axis, fact.header.rank
@@ -131,14 +132,14 @@ class History:
 
     def at(self, checkpoint: CheckpointView, series: Series) -> Point | None:
         """The last point of the training before the checkpoint's mark, of this attempt or an earlier one."""
-        spans = [trace.orders for trace in self._traces if trace.header.role == "train"]
+        spans = [trace.orders for trace in self.traces if trace.header.role == "train"]
         return series.before(checkpoint.order, spans)
 
 
 def _touched(folder: RunFolder) -> float:
     """When the newest file of the journal was modified; without one, when the folder was."""
     times = []
-    for path in [*folder.journal.glob("*.jsonl"), folder.path]:
+    for path in [*(path for paths in writers(folder.journal).values() for path in paths), folder.path]:
         try:
             times.append(path.stat().st_mtime)
         except OSError:  # went away since it was listed
