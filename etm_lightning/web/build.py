@@ -58,7 +58,7 @@ def build(frontend: Path = FRONTEND, static: Path = STATIC) -> bool:
     return True
 
 
-def test(frontend: Path = FRONTEND) -> None:
+def examine(frontend: Path = FRONTEND) -> None:
     """Check the types of the sources and run their unit tests.
 
     Raises:
@@ -175,7 +175,7 @@ def main(words: list[str]) -> None:
     """Build, and with `--test` test before that."""
     try:
         if "--test" in words:
-            test()
+            examine()
         print("the front end was built" if build() else "the front end is up to date")
     except NoNodeError as error:
         # whoever only works on the Python need not have it
