@@ -66,7 +66,7 @@ class Data(pl.LightningDataModule):
 
 
 class Folded(Data):
-    """The same for a cross-validation, as docs/search.md says a module of one's own has to be."""
+    """The same for a cross-validation, as docs/folds.md says a module of one's own has to be."""
 
     def __init__(self, rows: int = 32, fold: int | None = None, folds: int | None = None) -> None:
         super().__init__(rows)

@@ -99,7 +99,7 @@ def test_a_trial_whose_process_dies_goes_on_from_its_checkpoint(tmp_path: Path) 
 def test_folds_without_a_search_are_a_cross_validation_with_its_summary(tmp_path: Path) -> None:
     refused = typed(tmp_path, "search.folds=3")
     assert refused.returncode == 1
-    assert "tests.execute.small.Data does not take fold and folds; docs/search.md" in refused.stderr
+    assert "tests.execute.small.Data does not take fold and folds; docs/folds.md" in refused.stderr
     done = typed(tmp_path, "data._target_=tests.execute.small.Folded", "search.folds=3", "project=crossed")
     assert done.returncode == 0, done.stderr
     found = Store(tmp_path / "etm_runs").runs(project="crossed")
