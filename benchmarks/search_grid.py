@@ -73,7 +73,7 @@ def sentences(folder: Path, rows: int) -> None:
         (folder / f"{name}.conll").write_text("\n".join(lines) + "\n")
 
 
-def go_on(epoch: int, value: float) -> bool:
+def go_on(epoch: int, value: float, seconds: float) -> bool:
     return False
 
 
@@ -101,7 +101,7 @@ def pruned(run: Run, trials: int, seed: int) -> Searched:
             assert asked is not None
             number, point = asked
 
-            def stop(epoch: int, value: float, number: int = number) -> bool:
+            def stop(epoch: int, value: float, seconds: float, number: int = number) -> bool:
                 return epoch < max(EPOCHS) and study.report(number, epoch, value)
 
             done = run(float(point["lr"]), int(point["batch_size"]), max(EPOCHS), stop)

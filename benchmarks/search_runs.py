@@ -11,8 +11,8 @@ from typing import Any
 
 import lightning.pytorch as pl
 
-Stop = Callable[[int, float], bool]
-"""Told of an epoch, from 1, and its validation value; whether the training is better ended."""
+Stop = Callable[[int, float, float], bool]
+"""Told of an epoch, from 1, its validation value and the CPU seconds so far; whether to end the training."""
 
 
 @dataclass
@@ -42,7 +42,7 @@ class _Curve(pl.Callback):
         self.trained.seconds.append(time.process_time() - self._began)
         if value >= self.trained.best:
             self.state = copy.deepcopy(pl_module.state_dict())
-        if self._stop(len(self.trained.values), value):
+        if self._stop(len(self.trained.values), value, self.trained.seconds[-1]):
             self.trained.stopped = True
             trainer.should_stop = True
 
@@ -55,7 +55,7 @@ def train(
     epochs: int,
     seed: int,
     monitor: str,
-    stop: Stop = lambda epoch, value: False,
+    stop: Stop = lambda epoch, value, seconds: False,
 ) -> Trained:
     """Train a model on data that is set up, as `train.py` would.
 
