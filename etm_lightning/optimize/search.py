@@ -22,8 +22,9 @@ from etm_lightning.evaluate.objective import Mode, Objective
 from etm_lightning.execute import launchers
 from etm_lightning.execute.build import InputError
 from etm_lightning.execute.launching import Launcher
+from etm_lightning.execute.quiet import quiet
 from etm_lightning.execute.resume import settings as recorded
-from etm_lightning.optimize import outcome
+from etm_lightning.optimize import crossed, outcome
 from etm_lightning.optimize.checkpoints import Keeper
 from etm_lightning.optimize.controller import Controller, Limits
 from etm_lightning.optimize.crew import Crew
@@ -156,6 +157,9 @@ def _run(
         outcome.write(folder)
         events.close()
     screen.say(*outcome.after(folder, events.history))
+    alone = list(events.history.trials.values())
+    if plan.repeats.several and len(alone) == 1 and alone[0].searched and not quiet():
+        crossed.show(folder, alone[0])
     if failed := events.history.count("failed"):
         # the first callback is the last that Hydra calls at the end
         context.callbacks.callbacks.insert(0, Failed(failed))
