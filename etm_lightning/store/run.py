@@ -23,6 +23,7 @@ from etm_lightning.store.state import State
 if TYPE_CHECKING:
     import pandas as pd
 
+    from etm_lightning.store.epochs import Epochs
     from etm_lightning.store.zoom import X, Zoomed
 
 
@@ -47,7 +48,7 @@ class StoredRun:
     def refresh(self) -> None:
         """Forget what was read; the next question reads the files again, of big ones only what is new."""
         self._known = None
-        for name in ("_identity", "_edited", "_history", "edits", "metrics", "headline", "_labels"):
+        for name in ("_identity", "_edited", "_history", "edits", "metrics", "headline", "_labels", "epochs"):
             self.__dict__.pop(name, None)
 
     def look_again(self) -> None:
@@ -354,6 +355,13 @@ class StoredRun:
     def all_series(self, *, rank: int | None = 0) -> list[Series]:
         """The series themselves, in the order of their first points."""
         return [series for key, series in self._history.series.items() if rank in (None, key.rank)]
+
+    @cached_property
+    def epochs(self) -> Epochs:
+        """Where its epochs begin. Needs numpy."""
+        from etm_lightning.store.epochs import epochs
+
+        return epochs(self.all_series())
 
     @property
     def checkpoints(self) -> list[CheckpointView]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -30,7 +31,6 @@ from etm_lightning.web.stores import MissingError, Stores
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 MOST_KEYS = 10_000
-MOST_EXPORTED = 1_000
 MOST_TAIL = 4 * 2**20
 
 
@@ -39,31 +39,17 @@ def answer(value: Any, status: int = 200) -> Response:
     return Response(encode(value), status, media_type="application/json")
 
 
-class Export(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which runs, under which heading, and how many points of each series at most."""
-
-    keys: list[str]
-    title: str = ""
-    points: int = 1000
-
-    def check(self) -> None:
-        """Raise ValueError if it makes no sense."""
-        if not 1 <= len(self.keys) <= MOST_EXPORTED:
-            raise ValueError(f"`keys` must be 1 to {MOST_EXPORTED} runs but got {len(self.keys)}")
-        if not 10 <= self.points <= curves.MOST_POINTS:
-            raise ValueError(f"`points` must be in [10, {curves.MOST_POINTS}] but got {self.points}")
-
-
 class Api:
     """The API over some stores.
 
     Args:
         stores: the stores.
         readonly: refuse every change.
+        static: the folder with the built page, for exports.
     """
 
-    def __init__(self, stores: Stores, *, readonly: bool = False) -> None:
-        self.stores, self.readonly = stores, readonly
+    def __init__(self, stores: Stores, *, readonly: bool = False, static: Path | None = None) -> None:
+        self.stores, self.readonly, self.static = stores, readonly, static
 
     def routes(self) -> list[Route]:
         """The route table; the OpenAPI document is made of it."""
@@ -253,11 +239,13 @@ class Api:
 
     async def export(self, request: Request) -> Response:
         """Runs as one HTML file that needs no server."""
-        asked = _read(await request.body(), Export)
+        asked = _read(await request.body(), export.Export)
         asked.check()
 
         def make() -> str:
-            return export.export(self.stores, asked.keys, title=asked.title, points=asked.points)
+            return export.export(
+                self.stores, asked.keys, title=asked.title, points=asked.points, static=self.static
+            )
 
         # it is kept by the browser, never shown as a page of this server
         headers = {
