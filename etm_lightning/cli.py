@@ -377,12 +377,11 @@ def resume(
 
 @app.command()
 def gc(
-    apply: Annotated[
-        bool, typer.Option("--apply/--dry-run", help="Do it, or only tell what would be.")
-    ] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Do it.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")] = False,
     budget: Annotated[str, typer.Option(help="Do no more than it takes for this size, such as 20GB.")] = "",
-    columns: Annotated[bool, typer.Option(help="Finished segments become columns.")] = True,
-    cache: Annotated[bool, typer.Option(help="Remove derived files.")] = False,
+    lines: Annotated[bool, typer.Option("--no-columns", help="Finished segments stay lines.")] = False,
+    cache: Annotated[bool, typer.Option("--cache", help="Remove derived files.")] = False,
     trash_days: Annotated[float, typer.Option(help="Delete runs that are in the trash so long.")] = 30.0,
     keep_trash: Annotated[bool, typer.Option("--keep-trash", help="Delete no run.")] = False,
     keep_checkpoints: Annotated[
@@ -396,8 +395,10 @@ def gc(
     from etm_lightning.share import described, tables
     from etm_lightning.share import gc as room
 
+    if apply and dry_run:
+        raise typer.BadParameter("does not go with --apply", param_hint="--dry-run")
     rules = room.Rules(
-        columns=columns,
+        columns=not lines,
         cache=cache,
         trash_days=None if keep_trash else trash_days,
         checkpoints=keep_checkpoints,
@@ -405,7 +406,7 @@ def gc(
     )
     found = room.plan(open_store(store), rules, project=project)
     done = []
-    for one in room.carry_out(found) if apply else (*found.steps, *found.kept):
+    for one in room.carry_out(found) if apply else found.told():
         done.append(one)
         if not as_json:
             tables.room(one)

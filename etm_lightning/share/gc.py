@@ -85,9 +85,10 @@ class Plan:
     kept: tuple[Kept, ...]
     size: int
 
-    @property
-    def frees(self) -> int:
-        return sum(step.frees for step in self.steps)
+    def told(self) -> Iterator[Step | Kept]:
+        """All of it, one after the other."""
+        yield from self.steps
+        yield from self.kept
 
 
 def plan(store: Store, rules: Rules, *, project: str | None = None) -> Plan:
