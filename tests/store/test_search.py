@@ -131,6 +131,8 @@ def holds(node: Node, row: Row) -> bool:
         inside = have if isinstance(have, str) else str(have).replace("'", '"').replace("True", "true")
         return node.text.casefold() in inside.casefold().replace(", ", ",")
     if isinstance(node, Member):
+        if isinstance(have, tuple):
+            return node.value.text in have
         if isinstance(have, list):
             return any(equal(one, node.value, False) for one in have)
         return isinstance(have, str) and node.value.text.casefold() in have.casefold()
@@ -141,8 +143,8 @@ def holds(node: Node, row: Row) -> bool:
     wanted = node.value.text if column and isinstance(have, str) else node.value.value
     if isinstance(wanted, Day):
         wanted = wanted.start
-    alike: bool = isinstance(have, str) == isinstance(wanted, str) and is_number(have) == is_number(wanted)
-    return alike and have is not None and wanted is not None and bool(SIGNS[node.operator](have, wanted))
+    alike = (is_number(have) and is_number(wanted)) or (isinstance(have, str) and isinstance(wanted, str))
+    return alike and bool(SIGNS[node.operator](have, wanted))
 
 
 def text(node: Node) -> str:
