@@ -216,6 +216,9 @@ def _edited(runs: list[Any], as_json: bool) -> None:
 def report(
     target: Target = "",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The HTML file to write.")] = None,
+    paper: Annotated[
+        bool, typer.Option("--paper", help="The page to read and print, instead of the dashboard's.")
+    ] = False,
     as_json: Json = False,
     store: Place = None,
 ) -> None:
@@ -223,11 +226,58 @@ def report(
     from etm_lightning.share import described
     from etm_lightning.share.report import write_report
     from etm_lightning.store.selection import select
+    from etm_lightning.web.built import exportable
 
-    chosen = select(open_store(store), target)
+    opened = open_store(store)
+    chosen = select(opened, target)
     path = output or Path(f"report-{described.file_name(chosen.title)}.html")
-    written = write_report(chosen.runs, path, title=chosen.title)
+    if paper or not exportable():
+        written = write_report(chosen.runs, path, title=chosen.title)
+    else:
+        from etm_lightning.web.export import write_selection
+
+        written = write_selection(opened, chosen.runs, path, title=chosen.title)
     typer.echo(described.text({"report": str(written)}) if as_json else str(written))
+
+
+@app.command()
+def ui(
+    store: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATH", help="A store, or several; else ETM_STORE or the nearest etm_runs."),
+    ] = None,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for any free one.")] = 8265,
+    no_open: Annotated[bool, typer.Option("--no-open", help="Open no browser.")] = False,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Refuse every change.")] = False,
+    token: Annotated[
+        str, typer.Option(envvar="ETM_UI_TOKEN", help="The word that opens it; else a new one each time.")
+    ] = "",
+    behind_proxy: Annotated[
+        bool, typer.Option("--behind-proxy", help="A proxy in front of it does TLS.")
+    ] = False,
+    public_url: Annotated[
+        list[str] | None, typer.Option(help="The address that people type, if it is another one.")
+    ] = None,
+    ssl_certfile: Annotated[str, typer.Option(help="A certificate for TLS.")] = "",
+    ssl_keyfile: Annotated[str, typer.Option(help="The key of the certificate.")] = "",
+) -> None:
+    """Serve the dashboard."""
+    from etm_lightning.web.server import Settings, serve
+
+    settings = Settings(
+        host=host,
+        port=port,
+        token=token,
+        readonly=read_only,
+        behind_proxy=behind_proxy,
+        public_urls=public_url or (),
+        certfile=ssl_certfile,
+        keyfile=ssl_keyfile,
+    )
+    settings.check()
+    opened = [open_store(path) for path in store] if store else [open_store(None)]
+    serve(opened, settings, open_browser=not no_open)
 
 
 @app.command()

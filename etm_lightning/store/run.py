@@ -16,11 +16,15 @@ from etm_lightning.store.digest import Digest, code_of, data_of
 from etm_lightning.store.edits import Edited, apply, read_edits
 from etm_lightning.store.history import History
 from etm_lightning.store.identity import guess
+from etm_lightning.store.segments import Segments
 from etm_lightning.store.series import Metric, Point, Series
 from etm_lightning.store.state import State
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from etm_lightning.store.epochs import Epochs
+    from etm_lightning.store.zoom import X, Zoomed
 
 
 class StoredRun:
@@ -36,15 +40,21 @@ class StoredRun:
     def __init__(self, folder: RunFolder, known: Digest | None = None) -> None:
         self.folder = folder
         self._known = known
+        self._segments = Segments(folder)
 
     def __repr__(self) -> str:
         return f"StoredRun({str(self.folder.path)!r})"
 
     def refresh(self) -> None:
-        """Forget what was read; the next question reads the files again."""
+        """Forget what was read; the next question reads the files again, of big ones only what is new."""
         self._known = None
-        for name in ("_identity", "_edited", "_history", "edits", "metrics", "headline", "_labels"):
+        for name in ("_identity", "_edited", "_history", "edits", "metrics", "headline", "_labels", "epochs"):
             self.__dict__.pop(name, None)
+
+    def look_again(self) -> None:
+        """See whether its process still lives, without reading the journal again."""
+        self._known = None
+        self._history.look_again()
 
     # who it is
 
@@ -132,7 +142,7 @@ class StoredRun:
 
     @cached_property
     def _history(self) -> History:
-        return History(self.folder)
+        return History(self.folder, self._segments)
 
     @property
     def state(self) -> State:
@@ -178,6 +188,10 @@ class StoredRun:
     def attempts(self) -> int:
         """How often it was started."""
         return self.state.attempts
+
+    def lives(self) -> dict[int, tuple[float | None, Status]]:
+        """By attempt when it ended, in Unix seconds, and its status; None while it lives."""
+        return self._history.lives()
 
     # what it recorded
 
@@ -228,6 +242,88 @@ class StoredRun:
         wanted = self._find(name, stage, axis, rank, superseded)
         return self._history.series[wanted].points(superseded=superseded) if wanted else []
 
+    def zoom(
+        self,
+        name: str,
+        *,
+        x: X = "step",
+        start: float | None = None,
+        stop: float | None = None,
+        points: int = 1000,
+        around: bool = False,
+        stage: str | None = None,
+        axis: str | None = None,
+        rank: int = 0,
+        superseded: bool = False,
+    ) -> Zoomed:
+        """A series between two x with at most so many points, its extremes and NaN always among them.
+
+        Args:
+            name: as for `series`; no points if there is none.
+            x: ``step``, ``epoch``, ``time`` (Unix seconds) or ``relative`` (seconds since the run started).
+            start: smallest x; by default that of the series.
+            stop: largest x; by default that of the series.
+            points: how many at most, at least 10.
+            around: also the nearest point on each side.
+            stage: as for `series`.
+            axis: as for `series`.
+            rank: as for `series`.
+            superseded: as for `series`.
+
+        Raises:
+            ValueError: if `x` is none of these, or `points` too small.
+            ImportError: without numpy.
+        """
+        from etm_lightning.store import rollup
+        from etm_lightning.store.zoom import check, thinned, zoom
+
+        check(x, points)
+        request = rollup.Request(name, stage, axis, rank, superseded, x)
+        whole = start is stop is None and points * 10 <= rollup.POINTS
+        if whole and "_history" not in self.__dict__ and (kept := rollup.load(self.folder, request)):
+            return thinned(kept, points)
+        known = rollup.stamps(self.folder) if "_history" not in self.__dict__ else None
+        wanted = self._find(name, stage, axis, rank, superseded)
+        series = self._history.series[wanted] if wanted else None
+        origin = self.started or self.created
+
+        def shown(points: int) -> Zoomed:
+            return zoom(
+                series,
+                x=x,
+                start=start,
+                stop=stop,
+                points=points,
+                around=around,
+                superseded=superseded,
+                origin=origin,
+            )
+
+        if whole and known and series is not None and len(series) >= rollup.WORTH:
+            rollup.save(self.folder, request, known, shown(rollup.POINTS))
+        return shown(points)
+
+    def find(
+        self,
+        name: str,
+        *,
+        stage: str | None = None,
+        axis: str | None = None,
+        rank: int = 0,
+        superseded: bool = False,
+    ) -> Series | None:
+        """A series itself, with arguments as for `series`; None if there is none."""
+        wanted = self._find(name, stage, axis, rank, superseded)
+        return self._history.series[wanted] if wanted else None
+
+    def label(self, series: Series) -> str:
+        """By what `metrics` calls a series; its plain name if it is of another rank."""
+        return next((name for name, key in self._labels.items() if key == series.key), series.key.name)
+
+    def attempt_starts(self, series: Series) -> list[tuple[int, int]]:
+        """Where attempts begin in a series: the number of the first point that counts, and the attempt."""
+        return self._history.attempts(series)
+
     def _find(
         self, name: str, stage: str | None, axis: str | None, rank: int, void: bool
     ) -> SeriesKey | None:
@@ -259,6 +355,13 @@ class StoredRun:
     def all_series(self, *, rank: int | None = 0) -> list[Series]:
         """The series themselves, in the order of their first points."""
         return [series for key, series in self._history.series.items() if rank in (None, key.rank)]
+
+    @cached_property
+    def epochs(self) -> Epochs:
+        """Where its epochs begin. Needs numpy."""
+        from etm_lightning.store.epochs import epochs
+
+        return epochs(self.all_series())
 
     @property
     def checkpoints(self) -> list[CheckpointView]:

@@ -11,9 +11,15 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
+from etm_lightning.columns import SUFFIX
 from etm_lightning.records import Ended, Header, Record, Scalars, decode
 from etm_lightning.store.state import Trace
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 _BRACE = zlib.crc32(b"{")
 _KIND = len(b'{"c":"00000000","k":"')
@@ -29,11 +35,15 @@ class NotPlainError(Exception):
 
 @dataclass(frozen=True)
 class Scanned:
-    """One writer: its lines, and by their places the records of those that hold no values; and its life."""
+    """One writer: its lines, and by their places the records of those that hold no values; and its life.
+
+    Where a segment is in columns two records without values stand for a stretch of values: not `complete`.
+    """
 
     lines: list[bytes]
     records: dict[int, Record]
     trace: Trace
+    complete: bool = True
 
     @property
     def told(self) -> Ended | None:
@@ -45,8 +55,10 @@ class Scanned:
         """The records in their order, those of values too.
 
         Raises:
-            NotPlainError: if a line of values is none.
+            NotPlainError: if a line of values is none, or they were not read.
         """
+        if not self.complete:
+            raise NotPlainError("it needs values that were not read")
         for place, line in enumerate(self.lines):
             yield self.records[place] if place in self.records else _values(line)
 
@@ -63,22 +75,62 @@ def scan(paths: Iterable[Path], *, final: bool) -> Scanned:
         OSError: if a file cannot be read.
     """
     lines: list[bytes] = []
+    records: dict[int, Record] = {}
+    seen: set[int] = set()
     several = list(paths)
     for path in several:
-        found = path.read_bytes().split(b"\n")
-        if found.pop() and (final or path is not several[-1]):
+        if path.suffix == SUFFIX:
+            found = _of_columns(path, seen)
+            records.update(enumerate(found, len(lines)))
+            lines += [b""] * len(found)
+            continue
+        more = path.read_bytes().split(b"\n")
+        if more.pop() and (final or path is not several[-1]):
             raise NotPlainError(f"{path} ends within a line")
-        lines += found
-    others = [place for place, line in enumerate(lines) if line[_KIND:_END] != _SCALARS]
-    seen: set[int] = set()
-    records = {place: _decoded(lines[place], seen) for place in others}
-    scanned = Scanned(lines, records, _trace(lines, records))
+        others = [place for place, line in enumerate(more) if line[_KIND:_END] != _SCALARS]
+        records.update((place + len(lines), _decoded(more[place], seen)) for place in others)
+        lines += more
+    complete = all(path.suffix != SUFFIX for path in several)
+    scanned = Scanned(lines, records, _trace(lines, records), complete)
     if scanned.told is None:
-        _check(lines)
+        _check(line for line in lines if line)
     return scanned
 
 
-def _check(lines: list[bytes]) -> None:
+def _of_columns(path: Path, seen: set[int]) -> list[Record]:
+    import numpy as np
+
+    from etm_lightning.store.column_blocks import read_columns
+
+    items: list[Record] = []
+    for block in read_columns(path):
+        if not block.plain or not seen.isdisjoint(other.cursor.n for other in block.others):
+            raise NotPlainError("damaged, or a record twice")
+        seen.update(other.cursor.n for other in block.others)
+        times = np.full(len(block.numbers), np.nan)
+        for rows in block.rows:
+            times[rows.at] = rows.times
+        begin = 0
+        for other in block.others:
+            items += _ends(times[begin : other.at])
+            items.append(cast(Record, other.item))
+            begin = other.at + 1
+        items += _ends(times[begin:])
+    return items
+
+
+def _ends(times: npt.NDArray[np.float64]) -> list[Record]:
+    """Two records for a stretch of values, of its earliest and its latest time."""
+    if not len(times):
+        return []
+    known = times[times != 0]
+    return [
+        Scalars(time=float(known.min(initial=times.max())), step=0),
+        Scalars(time=float(times.max()), step=0),
+    ]
+
+
+def _check(lines: Iterable[bytes]) -> None:
     crc32, brace = zlib.crc32, _BRACE  # millions of lines
     if any(line[6:14] != b"%08x" % crc32(line[16:], brace) for line in lines):
         raise NotPlainError("damaged")

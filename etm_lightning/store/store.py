@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from etm_lightning.layout import RunFolder, find_store, project_folder
+from etm_lightning.reading import writers
 from etm_lightning.store.catalogue import Catalogue
 from etm_lightning.store.run import StoredRun
 
@@ -38,7 +39,7 @@ class Store:
         projects = _folders(self.path) if project is None else [project_folder(self.path, project)]
         for folder in projects:
             for path in _folders(folder):
-                if (path / "run.json").exists() or any(path.glob("journal/*.jsonl")):
+                if (path / "run.json").exists() or writers(path / "journal"):
                     yield RunFolder(path)
 
     @cached_property

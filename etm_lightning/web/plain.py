@@ -1,0 +1,31 @@
+"""What the API answers with: plain data without a number that JSON has no form for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+
+def plain(value: Any) -> Any:
+    """`value` as JSON has it: NaN and infinities are texts, keys are texts, tuples are lists.
+
+    >>> plain({"loss": float("nan"), 1: (2, 3)})
+    {'loss': 'nan', '1': [2, 3]}
+    """
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, msgspec.Struct):
+        return plain(msgspec.to_builtins(value))
+    return value
+
+
+def encode(value: Any) -> bytes:
+    """Plain data as JSON."""
+    return msgspec.json.encode(value)
