@@ -82,7 +82,7 @@ def data(text: str) -> dict[str, Any]:
 
 
 def keys(stores: Stores) -> list[str]:
-    return [key for key, _, _ in stores.list()]
+    return stores.keys()
 
 
 @pytest.fixture(scope="module")
