@@ -334,16 +334,29 @@ export interface Group {
 
 export interface Trial {
   number: number;
-  key: string;
+  /** Null before it has a run. */
+  key: string | null;
   status: string;
   params: Record<string, Plain>;
   value: Num | null;
+  /** Of several objectives, in their order. */
+  values?: (Num | null)[] | null;
   intermediate?: [number, Num][];
+  reason?: string;
+  started?: number | null;
+  duration?: number | null;
+}
+
+export interface Objective {
+  name: string;
+  direction: "minimize" | "maximize" | "min" | "max";
 }
 
 export interface Study {
   group: string;
-  objective: { name: string; direction: Mode } | null;
+  objective: Objective | null;
+  /** All of them, where there are several. */
+  objectives?: Objective[] | null;
   params: string[];
   trials: Trial[];
   best: string | null;

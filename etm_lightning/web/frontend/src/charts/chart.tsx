@@ -80,7 +80,7 @@ export function Chart(props: ChartProps) {
       </figcaption>
       <div class="chart-body">
         {seen && (
-          <Curve label={label} rows={rows} groups={props.groups} view={view} logY={logY} range={range} zoom={(to) => acts.zoom(label, to)} workspace={props.workspace} told={hear} />
+          <Curve id={tall ? `full ${label}` : label} label={label} rows={rows} groups={props.groups} view={view} logY={logY} range={range} zoom={(to) => acts.zoom(label, to)} workspace={props.workspace} told={hear} />
         )}
       </div>
       <p class="hidden">{told ? summary(label, told, view) : ""}</p>

@@ -21,6 +21,8 @@ import type { View } from "./view";
 import type { Workspace } from "./workspace";
 
 export interface CurveProps {
+  /** Tells the chart from another one of the same metric. */
+  id: string;
   label: string;
   rows: readonly Row[];
   groups: readonly RunGroup[] | null;
@@ -42,7 +44,7 @@ export interface Told {
 }
 
 export function Curve(props: CurveProps) {
-  const { view, rows, range, workspace, label } = props;
+  const { view, rows, range, workspace, label, id } = props;
   const { theme } = useApp();
   const place = useRef<HTMLDivElement>(null);
   const size = useSize(place);
@@ -55,7 +57,7 @@ export function Curve(props: CurveProps) {
   const y = useMemo(() => yZoom ?? heights(found, x, { logY: props.logY, robust: view.robust }), [found, x, yZoom, props.logY, view.robust]);
   useEffect(() => void held.refine(range), [held, range, held.whole]);
   useEffect(() => setYZoom(null), [range === null, props.logY, label]);
-  const single = found.length > 0 && found.every((line) => line.x.length <= 1 && !line.marks.length);
+  const single = found.length > 0 && found.every((line) => line.x.length <= 1 && line.marks.every((mark) => mark.kind === "attempt"));
   const zoom = (across: Range | null, up: Range | null) => {
     setMoving(null);
     setYZoom(up);
@@ -69,7 +71,7 @@ export function Curve(props: CurveProps) {
   useEffect(() => {
     props.told({ lines: found, held, plot: plot.current, outside: view.robust ? outside(found, x, y) : 0, x });
   }, [found, x, y, view.robust, plot.current]);
-  const pointer = usePointer(label, workspace, plot, found, view);
+  const pointer = usePointer(id, workspace, plot, found, view);
   const keys = (event: KeyboardEvent) => onKey(event, { x, view, found, props, zoom, pointer, workspace });
   return (
     <div class="curve" ref={place} tabIndex={0} role="application" aria-roledescription="chart" aria-label={`${label}, ${rows.length} runs; arrow keys read values, plus and minus zoom, 0 shows all`} onKeyDown={keys} onBlur={() => workspace.point({ chart: "", x: null, line: null })}>
@@ -137,7 +139,7 @@ type Acts = { zoom: (x: Range | null, y: Range | null) => void; pan: (x: Range, 
 function usePlot(
   place: RefObject<HTMLDivElement | null>,
   size: { width: number; height: number } | null,
-  { view, logY, workspace, label }: CurveProps,
+  { id, view, logY, workspace, label }: CurveProps,
   shown: { lines: readonly Line[]; xRange: Range; yRange: Range },
   acts: Acts,
   single: boolean,
@@ -155,7 +157,7 @@ function usePlot(
       { x: view.x, logX: view.logX, logY, ink: paper.ink, text: paper.text, grid: paper.grid, font: paper.font },
       shown,
       {
-        point: (at) => workspace.point({ chart: at ? label : "", x: at?.x ?? null, line: at ? plot.current!.under(at.x, at.top) : null }),
+        point: (at) => workspace.point({ chart: at ? id : "", x: at?.x ?? null, line: at ? plot.current!.under(at.x, at.top) : null }),
         zoom: (x, y) => act.current.zoom(x, y),
         pan: (x, done) => act.current.pan(x, done),
       },
@@ -184,17 +186,17 @@ interface Pointer {
 }
 
 /** Follows the pointer of all charts on the plot, and of this chart in words. */
-function usePointer(label: string, workspace: Workspace, plot: { current: Plot | null }, found: readonly Line[], view: View): Pointer {
+function usePointer(id: string, workspace: Workspace, plot: { current: Plot | null }, found: readonly Line[], view: View): Pointer {
   const [pointed, setPointed] = useState(workspace.pointed);
   useEffect(
     () =>
       workspace.hear((now) => {
         plot.current?.mark(now.x, now.line);
-        setPointed((was) => (now.chart === label || was.chart === label ? now : was));
+        setPointed((was) => (now.chart === id || was.chart === id ? now : was));
       }),
-    [workspace, label, found],
+    [workspace, id, found],
   );
-  const at = pointed.chart === label ? pointed.x : null;
+  const at = pointed.chart === id ? pointed.x : null;
   const values = useMemo(() => (at === null ? [] : valuesAt(found, at)), [at, found, view]);
   const left = at === null ? 0 : (plot.current?.leftOf(at) ?? 0);
   const offset = plot.current?.offset ?? 0;
@@ -226,10 +228,10 @@ function onKey(event: KeyboardEvent, { x, view, found, props, zoom, pointer, wor
     "[": () => props.zoom(moved(x, -0.25, view.logX)),
     "]": () => props.zoom(moved(x, 0.25, view.logX)),
   };
-  const point = (to: number) => workspace.point({ chart: props.label, x: to, line: pointer.line, byKey: true });
+  const point = (to: number) => workspace.point({ chart: props.id, x: to, line: pointer.line, byKey: true });
   const step = (way: number) => {
     const line = found.find((one) => one.id === pointer.line) ?? found[0];
-    if (line) point(neighbour(line.x, pointer.at ?? (way > 0 ? x[0] : x[1]), way * (event.shiftKey ? 10 : 1), x));
+    if (line) point(neighbour(line.x, pointer.at ?? way * -Infinity, way * (event.shiftKey ? 10 : 1), x));
   };
   const act = acts[event.key];
   if (!act || (event.key === "Escape" && pointer.at === null)) return;
@@ -242,6 +244,6 @@ function onKey(event: KeyboardEvent, { x, view, found, props, zoom, pointer, wor
 function neighbour(values: Float64Array, from: number, way: number, range: Range): number {
   const inside = values.filter((value) => value >= range[0] && value <= range[1]);
   const at = way > 0 ? inside.findIndex((value) => value > from) : inside.findLastIndex((value) => value < from);
-  if (at < 0) return from;
+  if (at < 0) return Number.isFinite(from) ? from : range[0];
   return inside[Math.min(inside.length - 1, Math.max(0, at + way - Math.sign(way)))]!;
 }

@@ -3,10 +3,11 @@ import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { href, readRoute } from "../router";
 import { readView, writeView, type View } from "./view";
 
-/** How long the view rests before it goes into the address. */
+/** How long what changes many times a second rests before it goes into the address. */
 const REST = 250;
+const QUICK = ["zoom", "filter"];
 
-/** The view of the charts, which the address holds: read from it, written to it a moment after a change. */
+/** The view of the charts, which the address holds: read from it and written to it. */
 export function useView(): [View, (patch: Partial<View>) => void] {
   const [view, setView] = useState(() => readView(readRoute(location.hash).query));
   const written = useRef("");
@@ -26,11 +27,13 @@ export function useView(): [View, (patch: Partial<View>) => void] {
     setView((was) => {
       const now = { ...was, ...patch };
       clearTimeout(wait.current);
-      wait.current = setTimeout(() => {
+      const write = () => {
         written.current = writeView(now, new URLSearchParams()).toString();
         const { path, query } = readRoute(location.hash);
         history.replaceState(history.state, "", href(path, Object.fromEntries(writeView(now, query))));
-      }, REST) as unknown as number;
+      };
+      if (Object.keys(patch).every((name) => QUICK.includes(name))) wait.current = setTimeout(write, REST) as unknown as number;
+      else write();
       return now;
     });
   }, []);

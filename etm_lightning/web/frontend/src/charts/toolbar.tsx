@@ -26,7 +26,7 @@ export function Toolbar({ view, change, labels, rows }: ToolbarProps) {
   return (
     <div class="chart-bar" role="toolbar" aria-label="Charts">
       <Find value={view.filter} change={(filter) => change({ filter })} />
-      <Choice name="x" value={typeof view.x === "string" ? view.x : `metric:${view.x.metric}`} choose={(x) => change({ x: readX(x), zoom: {} })}>
+      <Choice name="x" label="x axis" value={typeof view.x === "string" ? view.x : `metric:${view.x.metric}`} choose={(x) => change({ x: readX(x), zoom: {} })}>
         <option value="step">Step</option>
         <option value="epoch">Epoch</option>
         <option value="samples">Samples</option>
@@ -64,7 +64,7 @@ export function Toolbar({ view, change, labels, rows }: ToolbarProps) {
         )}
       </span>
       <span class="spring" />
-      <Choice name="columns" value={String(view.columns)} choose={(columns) => change({ columns: Number(columns) })}>
+      <Choice name="columns" label="Charts in a row" value={String(view.columns)} choose={(columns) => change({ columns: Number(columns) })}>
         <option value="0">auto</option>
         {[1, 2, 3, 4, 6].map((n) => (
           <option key={n} value={String(n)}>
@@ -96,16 +96,18 @@ function Find({ value, change }: { value: string; change: (text: string) => void
 
 interface ChoiceProps {
   name: string;
+  /** What it is called aloud. */
+  label: string;
   value: string;
   choose: (value: string) => void;
   children: ComponentChildren;
 }
 
-function Choice({ name, value, choose, children }: ChoiceProps) {
+function Choice({ name, label, value, choose, children }: ChoiceProps) {
   return (
     <label class="choice">
       <span>{name}</span>
-      <select value={value} onChange={(event) => choose(event.currentTarget.value)}>
+      <select value={value} aria-label={label} onChange={(event) => choose(event.currentTarget.value)}>
         {children}
       </select>
     </label>
@@ -138,7 +140,7 @@ function Smooth({ view, change }: Part) {
   const slide = smoothing.kind === "ema" ? { min: 0.01, max: 0.999, step: 0.001 } : { min: 1, max: 200, step: 1 };
   return (
     <>
-      <Choice name="smooth" value={smoothing.kind} choose={kind}>
+      <Choice name="smooth" label="Smoothing" value={smoothing.kind} choose={kind}>
         <option value="none">off</option>
         <option value="ema">moving average</option>
         <option value="gaussian">Gaussian</option>
@@ -158,7 +160,7 @@ function Together({ view, change, rows }: Part & { rows: readonly Row[] }) {
   const by = chosen(view.by, rows);
   return (
     <>
-      <Choice name="group" value={by} choose={(to) => change({ by: to })}>
+      <Choice name="group" label="Runs that are one curve" value={by} choose={(to) => change({ by: to })}>
         <option value="">each run</option>
         <option value="replicates">replicates (seeds)</option>
         <option value="group">group</option>
@@ -171,7 +173,7 @@ function Together({ view, change, rows }: Part & { rows: readonly Row[] }) {
         </optgroup>
       </Choice>
       {by && (
-        <Choice name="band" value={view.band} choose={(band) => change({ band: band as BandKind })}>
+        <Choice name="band" label="Band" value={view.band} choose={(band) => change({ band: band as BandKind })}>
           <option value="sd">mean ± sd</option>
           <option value="range">min to max</option>
           <option value="ci">95 % CI (bootstrap)</option>

@@ -153,8 +153,8 @@ export function usual(columns: Columns | null, rows: Row[], projects: number): s
   const watched = [...new Set(rows.flatMap((row) => (row.monitor ? [row.monitor.name] : [])))];
   const known = new Set((columns?.metrics ?? []).map((one) => one.name));
   const others = (columns?.metrics ?? []).map((one) => one.name).filter((name) => /^(val|test|valid|eval)/.test(name));
-  const rest = (columns?.metrics ?? []).map((one) => one.name);
-  const metrics = [...new Set([...watched.filter((name) => known.has(name)), ...others, ...rest])].slice(0, 3);
+  const decisive = [...new Set([...watched.filter((name) => known.has(name)), ...others])];
+  const metrics = decisive.length ? decisive.slice(0, 3) : [...known].slice(0, 2);
   return [
     "status",
     ...metrics.map((name) => `metric.${name}`),
@@ -162,6 +162,7 @@ export function usual(columns: Columns | null, rows: Row[], projects: number): s
     "seed",
     ...(projects > 1 ? ["project"] : []),
     "tags",
+    ...(rows.some((row) => row.group) ? ["group"] : []),
     "created",
     "duration",
     "notes",
