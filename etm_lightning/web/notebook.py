@@ -18,10 +18,12 @@ class Shown:
     height: int
 
     def _repr_html_(self) -> str:
+        # ASCII alone: the hashes of the page's policy hold whatever encoding is around it
+        text = escape(self.page).encode("ascii", "xmlcharrefreplace").decode()
         # without `allow-same-origin` the page has an origin of its own: the notebook is out of its reach
         return (
             f'<iframe sandbox="allow-scripts" title="runs" width="100%" height="{int(self.height)}" '
-            f'style="border:0" srcdoc="{escape(self.page)}"></iframe>'
+            f'style="border:0" srcdoc="{text}"></iframe>'
         )
 
 
