@@ -18,6 +18,7 @@ from etm_lightning.web import comparing, detail, files, groups, served
 from etm_lightning.web.axes import along, column
 from etm_lightning.web.packing import pack
 from etm_lightning.web.plain import encode, plain
+from etm_lightning.web.rows import Filter, rows
 from etm_lightning.web.stores import MissingError, Stores
 from etm_lightning.web.thin import thin
 
@@ -51,7 +52,8 @@ def gather(stores: Stores, keys: Sequence[str], *, title: str = "", points: int 
     if not keys:
         raise ValueError("`keys` must name a run at least but is empty")
     members = [(key, stores.run(key).run) for key in keys]
-    details = [detail.detail(stores.row(key), run) | {"folder": ""} for key, run in members]
+    known = {one["key"]: one for one in rows(stores, Filter(keys=tuple(keys)))}
+    details = [detail.detail(known[key], run) | {"folder": ""} for key, run in members if key in known]
     if len(members) > FEW:
         _shorten(details)
     places = {one["row"]["store"] for one in details}

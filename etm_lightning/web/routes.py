@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -22,7 +23,7 @@ from etm_lightning.web import (
     files,
     groups,
     openapi,
-    runs,
+    rows,
     served,
 )
 from etm_lightning.web.plain import encode
@@ -44,10 +45,11 @@ class Api:
     Args:
         stores: the stores.
         readonly: refuse every change.
+        static: the folder with the built page, for exports.
     """
 
-    def __init__(self, stores: Stores, *, readonly: bool = False) -> None:
-        self.stores, self.readonly = stores, readonly
+    def __init__(self, stores: Stores, *, readonly: bool = False, static: Path | None = None) -> None:
+        self.stores, self.readonly, self.static = stores, readonly, static
 
     def routes(self) -> list[Route]:
         """The route table; the OpenAPI document is made of it."""
@@ -91,9 +93,9 @@ class Api:
         asked = request.query_params
 
         def find() -> dict[str, Any]:
-            found = runs.rows(self.stores, **_filter(asked))
-            return runs.page(
-                found,
+            return rows.page(
+                self.stores,
+                _filter(asked),
                 sort=asked.get("sort") or "-created",
                 offset=_whole(asked, "offset", 0),
                 limit=_whole(asked, "limit", 500),
@@ -104,14 +106,14 @@ class Api:
     async def columns(self, request: Request) -> Response:
         """The settings and metrics that runs have."""
         asked = request.query_params
-        return answer(await run_in_threadpool(lambda: runs.columns(runs.rows(self.stores, **_filter(asked)))))
+        return answer(await run_in_threadpool(lambda: rows.columns(self.stores, _filter(asked))))
 
     async def sparks(self, request: Request) -> Response:
         """A metric of several runs in a few values each."""
         asked = request.query_params
         points = min(max(_whole(asked, "points", 40), 4), 400)
         return answer(
-            await run_in_threadpool(runs.sparks, self.stores, asked.get("metric", ""), _keys(asked), points)
+            await run_in_threadpool(rows.sparks, self.stores, asked.get("metric", ""), _keys(asked), points)
         )
 
     async def run(self, request: Request) -> Response:
@@ -119,7 +121,7 @@ class Api:
         key = request.path_params["key"]
 
         def find() -> dict[str, Any]:
-            return detail.detail(self.stores.row(key), self.stores.run(key).run)
+            return detail.detail(rows.row(self.stores, key), self.stores.run(key).run)
 
         return answer(await run_in_threadpool(find))
 
@@ -241,7 +243,9 @@ class Api:
         asked.check()
 
         def make() -> str:
-            return export.export(self.stores, asked.keys, title=asked.title, points=asked.points)
+            return export.export(
+                self.stores, asked.keys, title=asked.title, points=asked.points, static=self.static
+            )
 
         # it is kept by the browser, never shown as a page of this server
         headers = {
@@ -262,10 +266,16 @@ def _read(body: bytes, kind: type[Any]) -> Any:
         raise ValueError(f"the body is not what it should be: {error}") from error
 
 
-def _filter(asked: Mapping[str, str]) -> dict[str, Any]:
-    texts = {name: asked.get(name, "") for name in ("store", "project", "group", "q")}
-    flags = {name: asked.get(name) == "1" for name in ("archived", "trashed")}
-    return {**texts, **flags, "keys": _keys(asked)}
+def _filter(asked: Mapping[str, str]) -> rows.Filter:
+    return rows.Filter(
+        store=asked.get("store", ""),
+        project=asked.get("project", ""),
+        group=asked.get("group", ""),
+        q=asked.get("q", ""),
+        archived=asked.get("archived") == "1",
+        trashed=asked.get("trashed") == "1",
+        keys=tuple(_keys(asked)),
+    )
 
 
 def _keys(asked: Mapping[str, str]) -> list[str]:
