@@ -33,6 +33,9 @@ export function query(asked: Record<string, Asked>): string {
 
 const part = encodeURIComponent;
 
+/** Milliseconds after which a lost connection is tried again. */
+const AGAIN = 1500;
+
 /** Reads a server of `etm ui`. */
 export class HttpSource implements Source {
   readonly frozen = false;
@@ -83,14 +86,28 @@ export class HttpSource implements Source {
   }
 
   events(keys: string[] | null, changed: (what: Changed) => void): () => void {
-    const stream = new EventSource(`${this.base}/events${query({ keys: keys?.join(",") })}`);
-    stream.addEventListener("runs", (event) => {
-      const what = JSON.parse((event as MessageEvent<string>).data) as Partial<Changed>;
-      changed({ changed: what.changed ?? [], added: what.added ?? [], removed: what.removed ?? [] });
-    });
-    stream.addEventListener("open", () => this.heard(true));
-    stream.addEventListener("error", () => this.heard(false));
-    return () => stream.close();
+    const address = `${this.base}/events${query({ keys: keys?.join(",") })}`;
+    let stream: EventSource;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const open = (): void => {
+      stream = new EventSource(address);
+      stream.addEventListener("runs", (event) => {
+        const what = JSON.parse((event as MessageEvent<string>).data) as Partial<Changed>;
+        changed({ changed: what.changed ?? [], added: what.added ?? [], removed: what.removed ?? [] });
+      });
+      stream.addEventListener("open", () => this.heard(true));
+      // browsers try again by themselves, but some give up for good, and others wait for long
+      stream.addEventListener("error", () => {
+        this.heard(false);
+        stream.close();
+        timer = setTimeout(open, AGAIN);
+      });
+    };
+    open();
+    return () => {
+      clearTimeout(timer);
+      stream.close();
+    };
   }
 
   mediaUrl(key: string, id: string): string {
@@ -122,7 +139,7 @@ export class HttpSource implements Source {
   }
 
   study(store: string, project: string, group: string): Promise<Study> {
-    return this.json(`groups/${part(store)}/${part(project)}/${part(group)}`);
+    return this.json(`study${query({ store, project, group })}`);
   }
 
   async export(asked: ExportQuery): Promise<Blob> {
