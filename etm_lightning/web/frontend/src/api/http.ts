@@ -41,6 +41,7 @@ export class HttpSource implements Source {
   readonly frozen = false;
   private readonly base: string;
   private readonly heard: (alive: boolean) => void;
+  private asking: ReturnType<typeof setInterval> | undefined;
 
   /**
    * @param base where the API is, without a slash at its end
@@ -98,7 +99,7 @@ export class HttpSource implements Source {
       stream.addEventListener("open", () => this.heard(true));
       // browsers try again by themselves, but some give up for good, and others wait for long
       stream.addEventListener("error", () => {
-        this.heard(false);
+        this.lost();
         stream.close();
         timer = setTimeout(open, AGAIN);
       });
@@ -146,6 +147,22 @@ export class HttpSource implements Source {
     return (await this.answer("export", this.write("POST", asked))).blob();
   }
 
+  /** Says that the server is gone, and asks until it is back: a stream may not notice that it is dead. */
+  private lost(): void {
+    this.heard(false);
+    if (this.asking) return;
+    this.asking = setInterval(() => {
+      fetch(`${this.base}/session`, { credentials: "same-origin" }).then(
+        () => {
+          clearInterval(this.asking);
+          this.asking = undefined;
+          this.heard(true);
+        },
+        () => undefined,
+      );
+    }, AGAIN);
+  }
+
   private write(method: string, body: unknown): RequestInit {
     return { method, body: JSON.stringify(body), headers: { "Content-Type": "application/json", "X-ETM": "1" } };
   }
@@ -160,7 +177,7 @@ export class HttpSource implements Source {
       answer = await fetch(`${this.base}/${path}`, { credentials: "same-origin", ...init });
     } catch (error) {
       if (error instanceof DOMException && error.name === "AbortError") throw error;
-      this.heard(false);
+      this.lost();
       throw new SourceError("the server does not answer", 0);
     }
     this.heard(true);
