@@ -10,7 +10,7 @@ demo: .venv/demo.stamp ## fine-tune a real BERT three times, rank, report
 	@echo "curves: $(BIN)/tensorboard --logdir etm_runs/.tensorboard · runs: $(BIN)/etm ls"
 
 test: .venv/dev.stamp lint frontend ## everything that CI runs
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 # What may differ between two runs of the same experiment: chance (but not how the data was split), …
-_CHANCE = re.compile(r"^(seed|fold|seeds|folds|data\.fold)$")
+_CHANCE = re.compile(r"^(seed|fold|seeds|data\.fold)$")
 # … place, machine, and who watches.
 _INCIDENTAL = re.compile(
     r"""^(

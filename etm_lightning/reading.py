@@ -160,13 +160,11 @@ def _numbers(path: Path, upto: Cursor | None) -> list[int]:
         try:
             end = _place(path, upto) if upto else None
             found = [
-                cursor
-                for cursor, item in _read_lines(path, START, final=True)
-                if not isinstance(item, Damage)
+                cursor for cursor, item in read_lines(path, START, final=True) if not isinstance(item, Damage)
             ]
             return [cursor.n for cursor in found if end is None or cursor.offset <= end]
         except OSError as error:
-            path = _replaced(path, error)
+            path = replaced(path, error)
     try:
         with ColumnFile(path) as file:
             return file.numbers()[: file.after(upto.n) if upto else None]
@@ -193,16 +191,16 @@ def read(
     """
     if path.suffix == _LINES:
         try:
-            for place, item in _read_lines(path, after, final=final):
+            for place, item in read_lines(path, after, final=final):
                 after = place  # to go on from, if the file goes away
                 yield place, item
             return
         except OSError as error:
-            path = _replaced(path, error)
+            path = replaced(path, error)
     yield from _read_columns(path, after)
 
 
-def _replaced(path: Path, error: OSError) -> Path:
+def replaced(path: Path, error: OSError) -> Path:
     """The columns that took the place of lines which are gone.
 
     Raises:
@@ -245,7 +243,8 @@ def _read_columns(path: Path, after: Cursor) -> Iterator[tuple[Cursor, Record | 
             skip = 0
 
 
-def _read_lines(path: Path, after: Cursor, *, final: bool) -> Iterator[tuple[Cursor, Record | Damage]]:
+def read_lines(path: Path, after: Cursor, *, final: bool) -> Iterator[tuple[Cursor, Record | Damage]]:
+    """`read` of a segment that consists of lines."""
     name = segment_name(path)
     cursor, offset = (after, _place(path, after)) if after.segment == name else (START, 0)
     damage: Damage | None = None
@@ -279,7 +278,7 @@ def _place(path: Path, after: Cursor) -> int:
             if file.read(1) == b"\n":
                 return after.offset
     place, past = 0, False
-    for cursor, item in _read_lines(path, START, final=True):
+    for cursor, item in read_lines(path, START, final=True):
         if isinstance(item, Damage):
             continue
         if cursor.n == after.n:

@@ -47,7 +47,9 @@ class Porter:
         handle = f"{job.cluster} {job.job_id}"
         settings = guard.Settings(self._place, self._attempt, handle, os.getpid(), self._devices)
         self._guard = guard.run(settings, self._command, self._cwd, dict(os.environ))
-        return self._guard.wait()
+        while (code := self._guard.poll()) is None:  # `wait` would leave `checkpoint` nothing to wait for
+            time.sleep(guard.TICK)
+        return code
 
     def checkpoint(self) -> Any:
         """The job is to be run again: end the trial, which then goes on from its last checkpoint."""

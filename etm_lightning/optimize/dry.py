@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from etm_lightning.design.space import Point, Space, bare
 from etm_lightning.optimize.folder import Events, StudyFolder
 from etm_lightning.optimize.freeze import Freezer
+from etm_lightning.optimize.fresh import Fresh, none
 from etm_lightning.optimize.outcome import how, summary
 from etm_lightning.optimize.plan import Plan
 from etm_lightning.params import flatten, incidental
@@ -42,8 +43,9 @@ def rehearse(config: DictConfig, tried: Space, plan: Plan, slots: int, freezer: 
         hydra.errors.HydraException: if a config does not compose.
         InputError: if data, model or Trainer cannot be built.
     """
+    runs = f" of {plan.repeats.planned} runs" if plan.repeats.several else ""
     words = how(plan.sampler or "own sampler", plan.pruner)
-    print(f"dry run: nothing is started · {plan.total} trials · {words}")
+    print(f"dry run: nothing is started · {plan.total} trials{runs} · {words}")
     print("\n".join(summary(tried)))
     points = _points(tried, plan)
     configs = [freezer.compose(tried.overrides(point)) for point in points]
@@ -62,7 +64,7 @@ def _points(tried: Space, plan: Plan) -> list[Point]:
         folder = StudyFolder(Path(place))
         events = Events(folder)
         try:
-            brain = plan.brain(folder, tried, events)
+            brain = Fresh(plan.brain(folder, tried, events), tried, events, none, plan.total, print)
             asked = [brain.ask() for _ in range(min(plan.total, EXAMPLES))]
         finally:
             events.close()

@@ -25,7 +25,7 @@ def opened(folder: StudyFolder) -> Any:
     if folder.optuna_file.exists():
         backend = optuna.storages.journal.JournalFileBackend(str(folder.optuna_file))
         return optuna.load_study(study_name="study", storage=optuna.storages.JournalStorage(backend))
-    study = optuna.create_study(direction=folder.about().direction)
+    study = optuna.create_study(directions=folder.about().goal.directions)
     over = [trial for _, trial in sorted(folder.history().trials.items()) if trial.over]
     kinds = {name: _distribution(optuna, name, over) for name in folder.about().space}
     for trial in over:
@@ -54,7 +54,7 @@ def _frozen(optuna: Any, trial: Trial, kinds: dict[str, Any]) -> Any:
         name: str(trial.params[name]) if hasattr(kind, "choices") else float(trial.params[name])
         for name, kind in known.items()
     }
-    if trial.value is None and state == states.COMPLETE:
+    if not trial.values and state == states.COMPLETE:
         state = states.FAIL
-    value = trial.value if state == states.COMPLETE else None
-    return optuna.trial.create_trial(state=state, value=value, params=params, distributions=known)
+    values = list(trial.values) if state == states.COMPLETE else None
+    return optuna.trial.create_trial(state=state, values=values, params=params, distributions=known)

@@ -107,7 +107,7 @@ def settings_of(config: DictConfig, given: Mapping[str, Any], ours: bool) -> Sea
     """The settings of a search: those of the config's own `search`, else what the sweeper was given."""
     node = config.search if ours else OmegaConf.structured(Search(**given))
     found: Any = OmegaConf.to_container(node, resolve=True)
-    return Search(**found)
+    return Search(**found | {"folds": found["folds"] or found["nfolds"]})
 
 
 def plan_of(config: DictConfig, tried: Space, settings: Search) -> Plan:

@@ -87,7 +87,7 @@ def plot(folder: StudyFolder, kind: str, file: Path, evaluator: str = "ped-anova
 
 def _drawn(study: Any, folder: StudyFolder, kind: str, end: str, evaluator: str) -> bytes:
     options: dict[str, Any] = {}
-    name = folder.about().monitor or "objective"
+    name = folder.about().goal.title
     if kind == "importance":
         options = {"evaluator": _evaluator(study, evaluator)}
     elif kind != "pareto" and kind != "curves":
@@ -109,13 +109,18 @@ def _picture(name: str, study: Any, options: dict[str, Any], format: str, title:
     except ModuleNotFoundError as error:
         raise ImportError("a picture of a study needs matplotlib: pip install matplotlib") from error
     mpl.use("Agg")
-    from matplotlib import pyplot
     from optuna.visualization import matplotlib as drawing
 
     draw: Callable[..., Any] = getattr(drawing, name)
-    axes = draw(study, **options)
+    with mpl.rc_context({"svg.fonttype": "none"}):
+        return _saved(draw(study, **options), name == "plot_slice", format, title)
+
+
+def _saved(axes: Any, slices: bool, format: str, title: str) -> bytes:
+    from matplotlib import pyplot
+
     first = axes if not hasattr(axes, "flat") else axes.flat[0]
-    wide = 3.2 * getattr(axes, "size", 1) if name == "plot_slice" else 0.0
+    wide = 3.2 * getattr(axes, "size", 1) if slices else 0.0
     figure = first.figure
     figure.set_size_inches(max(9.0, wide), 9.0 if hasattr(axes, "ndim") and axes.ndim > 1 else 5.0)
     figure.suptitle(title, fontsize="small")

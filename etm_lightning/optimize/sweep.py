@@ -22,4 +22,10 @@ class AfterSweep(Callback):
         folder = Path(config.hydra.sweep.dir)
         group, chosen = config.group or folder.name, winning_run(StudyFolder(folder))
         store = Store(config.paths.store)
-        finish(store, config.project, group, folder, tested=config.test, winner=chosen)
+        board = finish(store, config.project, group, folder, tested=config.test, winner=chosen)
+        best = chosen or (board.winner.best.id if board.winner else "")
+        if config.search.explain and (folder / "study.json").exists():
+            from etm_lightning.execute.progress import say
+            from etm_lightning.optimize.explained import explanation
+
+            say("\n".join(explanation(StudyFolder(folder), store.run(best) if best else None)))

@@ -239,6 +239,8 @@ def _headline(scanned: list[Scanned]) -> tuple[dict[str, float | str], dict[str,
     ended = leading.trace.ended
     if ended and ended.summary.keys() == ended.stages.keys() and ended.summary:
         return ended.summary, ended.stages
+    if not leading.complete:
+        raise NotPlainError("it needs values that were not read")
     found = Headline()
     for item in leading.items:
         record = values(item) if isinstance(item, bytes) else item

@@ -16,6 +16,7 @@ from etm_lightning.store.digest import Digest, code_of, data_of
 from etm_lightning.store.edits import Edited, apply, read_edits
 from etm_lightning.store.history import History
 from etm_lightning.store.identity import guess
+from etm_lightning.store.segments import Segments
 from etm_lightning.store.series import Metric, Point, Series
 from etm_lightning.store.state import State
 
@@ -39,12 +40,13 @@ class StoredRun:
     def __init__(self, folder: RunFolder, known: Digest | None = None) -> None:
         self.folder = folder
         self._known = known
+        self._segments = Segments(folder)
 
     def __repr__(self) -> str:
         return f"StoredRun({str(self.folder.path)!r})"
 
     def refresh(self) -> None:
-        """Forget what was read; the next question reads the files again."""
+        """Forget what was read; the next question reads the files again, of big ones only what is new."""
         self._known = None
         for name in ("_identity", "_edited", "_history", "edits", "metrics", "headline", "_labels", "epochs"):
             self.__dict__.pop(name, None)
@@ -140,7 +142,7 @@ class StoredRun:
 
     @cached_property
     def _history(self) -> History:
-        return History(self.folder)
+        return History(self.folder, self._segments)
 
     @property
     def state(self) -> State:
@@ -270,21 +272,36 @@ class StoredRun:
 
         Raises:
             ValueError: if `x` is none of these, or `points` too small.
-            ImportError: without numpy and tsdownsample.
+            ImportError: without numpy.
         """
-        from etm_lightning.store.zoom import zoom
+        from etm_lightning.store import rollup
+        from etm_lightning.store.zoom import check, thinned, zoom
 
+        check(x, points)
+        request = rollup.Request(name, stage, axis, rank, superseded, x)
+        whole = start is stop is None and points * 10 <= rollup.POINTS
+        if whole and "_history" not in self.__dict__ and (kept := rollup.load(self.folder, request)):
+            return thinned(kept, points)
+        known = rollup.stamps(self.folder) if "_history" not in self.__dict__ else None
         wanted = self._find(name, stage, axis, rank, superseded)
-        return zoom(
-            self._history.series[wanted] if wanted else None,
-            x=x,
-            start=start,
-            stop=stop,
-            points=points,
-            around=around,
-            superseded=superseded,
-            origin=self.started or self.created,
-        )
+        series = self._history.series[wanted] if wanted else None
+        origin = self.started or self.created
+
+        def shown(points: int) -> Zoomed:
+            return zoom(
+                series,
+                x=x,
+                start=start,
+                stop=stop,
+                points=points,
+                around=around,
+                superseded=superseded,
+                origin=origin,
+            )
+
+        if whole and known and series is not None and len(series) >= rollup.WORTH:
+            rollup.save(self.folder, request, known, shown(rollup.POINTS))
+        return shown(points)
 
     def find(
         self,

@@ -10,9 +10,15 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
+from etm_lightning.columns import SUFFIX
 from etm_lightning.records import Header, Record, Scalars, decode
 from etm_lightning.store.state import Trace
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 _BRACE = zlib.crc32(b"{")
 _CHECKED = len(b'{"c":"00000000",')
@@ -28,10 +34,14 @@ class NotPlainError(Exception):
 
 @dataclass(frozen=True)
 class Scanned:
-    """One writer: what its records say about its life, and the records, those of values as their lines."""
+    """One writer: what its records say about its life, and the records, those of values as their lines.
+
+    Where a segment is in columns two records without values stand for a stretch of values: not `complete`.
+    """
 
     trace: Trace
     items: list[Record | bytes]
+    complete: bool = True
 
 
 def scan(paths: Iterable[Path], *, final: bool) -> Scanned:
@@ -49,6 +59,9 @@ def scan(paths: Iterable[Path], *, final: bool) -> Scanned:
     seen: set[int] = set()
     several = list(paths)
     for path in several:
+        if path.suffix == SUFFIX:
+            items += _of_columns(path, seen)
+            continue
         lines = path.read_bytes().split(b"\n")
         if lines.pop() and (final or path is not several[-1]):
             raise NotPlainError(f"{path} ends within a line")
@@ -61,7 +74,40 @@ def scan(paths: Iterable[Path], *, final: bool) -> Scanned:
     header = next((item for item in items if isinstance(item, Header)), None)
     if header is None:
         raise NotPlainError("no header")
-    return Scanned(_trace(header, items), items)
+    return Scanned(_trace(header, items), items, all(path.suffix != SUFFIX for path in several))
+
+
+def _of_columns(path: Path, seen: set[int]) -> list[Record | bytes]:
+    import numpy as np
+
+    from etm_lightning.store.column_blocks import read_columns
+
+    items: list[Record | bytes] = []
+    for block in read_columns(path):
+        if not block.plain or not seen.isdisjoint(other.cursor.n for other in block.others):
+            raise NotPlainError("damaged, or a record twice")
+        seen.update(other.cursor.n for other in block.others)
+        times = np.full(len(block.numbers), np.nan)
+        for rows in block.rows:
+            times[rows.at] = rows.times
+        begin = 0
+        for other in block.others:
+            items += _ends(times[begin : other.at])
+            items.append(cast(Record, other.item))
+            begin = other.at + 1
+        items += _ends(times[begin:])
+    return items
+
+
+def _ends(times: npt.NDArray[np.float64]) -> list[Record | bytes]:
+    """Two records for a stretch of values, of its earliest and its latest time."""
+    if not len(times):
+        return []
+    known = times[times != 0]
+    return [
+        Scalars(time=float(known.min(initial=times.max())), step=0),
+        Scalars(time=float(times.max()), step=0),
+    ]
 
 
 def _check(line: bytes) -> None:

@@ -11,6 +11,8 @@ import pytest
 
 from etm_lightning.naming import SeriesKey
 from etm_lightning.records import Scalars
+from etm_lightning.store import rollup
+from etm_lightning.store.run import StoredRun
 from etm_lightning.store.series import Series
 from etm_lightning.store.store import Store
 from etm_lightning.store.zoom import zoom
@@ -75,3 +77,26 @@ def test_what_cannot_be_is_told() -> None:
         zoom(None, points=1)
     with pytest.raises(ValueError, match="`x` must be one of step, epoch, time, relative but got 'walltime'"):
         zoom(None, x="walltime")  # type: ignore[arg-type]
+
+
+def test_the_whole_view_of_a_big_series_is_kept_until_the_journal_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollup, "WORTH", 1000)
+    training = Training(tmp_path).start()
+    for step in range(2000):
+        training.log(step, {"loss": math.sin(step), "nan": math.nan if step == 700 else 0.0})
+    for name, x in (("loss", "step"), ("loss", "relative"), ("nan", "epoch"), ("nan", "time")):
+        fresh = StoredRun(training.folder).zoom(name, x=x, points=100)  # type: ignore[arg-type]
+        kept = StoredRun(training.folder)
+        again = kept.zoom(name, x=x, points=100)  # type: ignore[arg-type]
+        assert ("_history" in vars(kept)) == (x == "epoch")  # over which it has no points
+        for field in ("x", "y", "step"):
+            np.testing.assert_array_equal(getattr(again, field), getattr(fresh, field))
+        assert (again.total, again.complete, again.span) == (fresh.total, fresh.complete, fresh.span)
+    for path in (training.folder.path / "cache" / "zoom").iterdir():
+        content = path.read_bytes()
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert StoredRun(training.folder).zoom("loss", points=100).total == 2000
+    training.log(2000, {"loss": 99.0})
+    assert StoredRun(training.folder).zoom("loss", points=100).y.max() == 99.0
