@@ -10,7 +10,7 @@ from etm_lightning.web.build import NoNodeError, build
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
-ASKED = ("status of 503", "status of 400", "ERR_INTERNET_DISCONNECTED")
+ASKED = ("status of 503", "status of 400", "status of 401", "ERR_INTERNET_DISCONNECTED")
 """What a browser says of failures that a test made."""
 
 

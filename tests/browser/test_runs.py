@@ -290,3 +290,12 @@ def test_an_empty_store_says_how_to_begin(tmp_path: Path, page: Page) -> None:
         site.open(page, "#/groups")
         expect(page.get_by_role("heading", name="No groups yet")).to_be_visible()
         page.goto("about:blank")  # before the server ends
+
+
+def test_a_page_whose_token_has_expired_says_what_to_do(site: Site, page: Page) -> None:
+    site.open(page, "#/runs")
+    expect(lines(page).first).to_be_visible()
+    page.context.clear_cookies()
+    # the page itself is refused as well: this is one that was open when the server was started anew
+    page.get_by_role("link", name="Groups").click()
+    expect(page.get_by_role("alert")).to_contain_text("open the one that it printed")
