@@ -35,7 +35,9 @@ _VIEWED = ("table", "confusion_matrix", "histogram", "pr_curve", "roc_curve", "p
 Data = dict[str, Any]
 
 
-def gather(stores: Stores, keys: Sequence[str], *, title: str = "", points: int = 1000) -> Data:
+def gather(
+    stores: Stores, keys: Sequence[str], *, title: str = "", points: int = 1000, largest: int = 0
+) -> Data:
     """All that an exported page of these runs shows.
 
     Args:
@@ -43,6 +45,7 @@ def gather(stores: Stores, keys: Sequence[str], *, title: str = "", points: int 
         keys: the runs, in the order in which they are shown.
         title: the heading; by default the group's or run's name.
         points: of each series at most; fewer if there are many.
+        largest: bytes of the data at most; by default `LARGEST`, or `LARGEST_OF_ONE`.
 
     Raises:
         MissingError: if there is no such run.
@@ -79,7 +82,7 @@ def gather(stores: Stores, keys: Sequence[str], *, title: str = "", points: int 
         "series": [],
     }
     _groups(stores, set(keys), details, found)
-    largest = LARGEST if len(members) > 1 else LARGEST_OF_ONE
+    largest = largest or (LARGEST if len(members) > 1 else LARGEST_OF_ONE)
     if len(members) <= FEW:
         _logs(members, found)
     left = largest - len(encode(found))
