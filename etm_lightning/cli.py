@@ -58,10 +58,17 @@ def main() -> None:
 
 @app.command()
 def ls(
+    query: Annotated[
+        str, typer.Argument(help="Only runs that fit, such as 'lr > 1e-4 and val/f1 > 0.9'.")
+    ] = "",
     project: Annotated[str | None, typer.Option(help="Of this project only.")] = None,
     status: Annotated[str | None, typer.Option(help="With this status only, such as finished.")] = None,
     group: Annotated[str | None, typer.Option(help="Of this group only.")] = None,
     tag: Annotated[list[str] | None, typer.Option(help="With this tag; may be repeated.")] = None,
+    sort: Annotated[
+        str, typer.Option(help="By this column, param or metric; -NAME: largest first.")
+    ] = "-created",
+    columns: Annotated[str, typer.Option(help="Columns, params and metrics to show, with commas.")] = "",
     every: Annotated[bool, typer.Option("--all", help="More than 50, and archived ones too.")] = False,
     trash: Annotated[bool, typer.Option("--trash", help="The runs in the trash instead.")] = False,
     as_json: Json = False,
@@ -71,24 +78,28 @@ def ls(
     from etm_lightning.share import described, tables
 
     _known(status)
-    found = open_store(store).runs(
+    opened = open_store(store)
+    found = opened.runs(
+        query,
         project=project,
         group=group,
         status=status,
         tags=tag or (),
         archived=every,
         trashed=trash,
+        sort=sort,
         limit=None if every else LISTED + 1,
     )
     shown = found if every else found[:LISTED]
+    names = opened.catalogue.fields(columns.split(",")) if columns else ()
     if as_json:
-        typer.echo(described.text([described.brief(run) for run in shown]))
+        typer.echo(described.text([described.brief(run, names) for run in shown]))
     elif shown:
-        tables.runs(shown)
+        tables.runs(shown, names)
     else:
-        typer.echo("no runs")
+        typer.echo("no runs" + (" fit" if query else ""))
     if len(shown) < len(found):
-        typer.echo(f"the {LISTED} newest; --all shows all", err=True)
+        typer.echo(f"the first {LISTED}; --all shows all", err=True)
 
 
 def _known(status: str | None) -> None:
@@ -129,7 +140,7 @@ def leaderboard(
     if mode not in ("", "min", "max"):
         raise typer.BadParameter("must be min or max", param_hint="--mode")
     chosen = field(open_store(store), target)
-    known = sorted({name for run in chosen.runs for name in run.metrics})
+    known = sorted({name for run in chosen.runs for name in run.stages})
     if metric and metric not in known:
         cure = nearest(metric, known) or f"; they have {', '.join(known[:20]) or 'none'}"
         raise ValueError(f"`metric` must be a metric of these runs but got {metric!r}{cure}")
@@ -205,6 +216,9 @@ def _edited(runs: list[Any], as_json: bool) -> None:
 def report(
     target: Target = "",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The HTML file to write.")] = None,
+    paper: Annotated[
+        bool, typer.Option("--paper", help="The page to read and print, instead of the dashboard's.")
+    ] = False,
     as_json: Json = False,
     store: Place = None,
 ) -> None:
@@ -212,11 +226,59 @@ def report(
     from etm_lightning.share import described
     from etm_lightning.share.report import write_report
     from etm_lightning.store.selection import select
+    from etm_lightning.web.built import exportable
 
-    chosen = select(open_store(store), target)
+    opened = open_store(store)
+    chosen = select(opened, target)
     path = output or Path(f"report-{described.file_name(chosen.title)}.html")
-    written = write_report(chosen.runs, path, title=chosen.title)
+    if paper or not exportable():
+        written = write_report(chosen.runs, path, title=chosen.title)
+    else:
+        from etm_lightning.web.export import write_selection
+
+        written = write_selection(opened, chosen.runs, path, title=chosen.title)
     typer.echo(described.text({"report": str(written)}) if as_json else str(written))
+
+
+@app.command()
+def ui(
+    store: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATH", help="A store, or several; else ETM_STORE or the nearest etm_runs."),
+    ] = None,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for any free one.")] = 8265,
+    no_open: Annotated[bool, typer.Option("--no-open", help="Open no browser.")] = False,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Refuse every change.")] = False,
+    token: Annotated[
+        str, typer.Option(envvar="ETM_UI_TOKEN", help="The word that opens it; else a new one each time.")
+    ] = "",
+    behind_proxy: Annotated[
+        bool, typer.Option("--behind-proxy", help="A proxy in front of it does TLS.")
+    ] = False,
+    public_url: Annotated[
+        list[str] | None, typer.Option(help="The address that people type, if it is another one.")
+    ] = None,
+    ssl_certfile: Annotated[str, typer.Option(help="A certificate for TLS.")] = "",
+    ssl_keyfile: Annotated[str, typer.Option(help="The key of the certificate.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Serve the dashboard."""
+    from etm_lightning.web.server import Settings, serve
+
+    settings = Settings(
+        host=host,
+        port=port,
+        token=token,
+        readonly=read_only,
+        behind_proxy=behind_proxy,
+        public_urls=public_url or (),
+        certfile=ssl_certfile,
+        keyfile=ssl_keyfile,
+    )
+    settings.check()
+    opened = [open_store(path) for path in store] if store else [open_store(None)]
+    serve(opened, settings, open_browser=not no_open, as_json=as_json)
 
 
 @app.command()
@@ -312,6 +374,47 @@ def resume(
         typer.echo(found.shown(), err=not dry_run)
     if not dry_run:
         found.run()
+
+
+@app.command()
+def gc(
+    apply: Annotated[bool, typer.Option("--apply", help="Do it.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")] = False,
+    budget: Annotated[str, typer.Option(help="Do no more than it takes for this size, such as 20GB.")] = "",
+    lines: Annotated[bool, typer.Option("--no-columns", help="Finished segments stay lines.")] = False,
+    cache: Annotated[bool, typer.Option("--cache", help="Remove derived files.")] = False,
+    trash_days: Annotated[float, typer.Option(help="Delete runs that are in the trash so long.")] = 30.0,
+    keep_trash: Annotated[bool, typer.Option("--keep-trash", help="Delete no run.")] = False,
+    keep_checkpoints: Annotated[
+        int | None, typer.Option(metavar="K", help="Only the K best runs of a group keep their checkpoints.")
+    ] = None,
+    project: Annotated[str | None, typer.Option(help="Of this project only.")] = None,
+    as_json: Json = False,
+    store: Place = None,
+) -> None:
+    """Make room; only tells what would be done without --apply."""
+    from etm_lightning.share import described, tables
+    from etm_lightning.share import gc as room
+
+    if apply and dry_run:
+        raise typer.BadParameter("does not go with --apply", param_hint="--dry-run")
+    rules = room.Rules(
+        columns=not lines,
+        cache=cache,
+        trash_days=None if keep_trash else trash_days,
+        checkpoints=keep_checkpoints,
+        budget=room.parse_size(budget) if budget else None,
+    )
+    found = room.plan(open_store(store), rules, project=project)
+    done = []
+    for one in room.carry_out(found) if apply else found.told():
+        done.append(one)
+        if not as_json:
+            tables.room(one)
+    if as_json:
+        typer.echo(described.room(found, done, applied=apply))
+    else:
+        tables.room_total(found, done, rules.budget, applied=apply)
 
 
 @app.command()

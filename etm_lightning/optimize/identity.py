@@ -90,8 +90,11 @@ def _about(config: DictConfig, tried: Space, plan: Plan, signature: str, groups:
         space=tried.describe(),
         fixed=[setting(one) for one in tried.fixed],
         settings=plain(plan.kept()),
-        monitor=plan.monitor,
-        direction=plan.direction,
+        monitor=plan.goal.names[0],
+        direction=plan.goal.direction,
+        objectives=dict(zip(*(plan.goal.names, plan.goal.directions), strict=True))
+        if plan.goal.several
+        else {},
         groups=groups,
         experiment="experiment" if "experiment" in config.hydra.runtime.choices else "+experiment",
     )

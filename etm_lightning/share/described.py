@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from etm_lightning.evaluate.leaderboard import Leaderboard, Row
 from etm_lightning.store.run import StoredRun
+from etm_lightning.store.search import Field
 from etm_lightning.store.series import Metric
+from etm_lightning.store.values import field_of
+
+if TYPE_CHECKING:
+    from etm_lightning.share.gc import Kept, Plan, Step
 
 
 def text(value: Any) -> str:
@@ -35,8 +40,20 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def brief(run: StoredRun) -> dict[str, Any]:
-    """What a list of runs says about one."""
+def room(found: Plan, done: Sequence[Step | Kept], *, applied: bool) -> str:
+    """What making room comes to, as JSON text."""
+    from etm_lightning.share.gc import Step
+
+    steps = [{**asdict(one), "path": str(one.path)} for one in done if isinstance(one, Step)]
+    kept = [{**asdict(one), "path": str(one.path)} for one in done if not isinstance(one, Step)]
+    frees = sum(one["frees"] for one in steps)
+    return text({"applied": applied, "size": found.size, "frees": frees, "steps": steps, "kept": kept})
+
+
+def brief(run: StoredRun, columns: Sequence[Field] = ()) -> dict[str, Any]:
+    """What a list of runs says about one; of `columns` only these, and its id."""
+    if columns:
+        return {"id": run.id, **{one.name: field_of(run, one) for one in columns}}
     best = run.best_checkpoint
     return {
         "id": run.id,

@@ -11,10 +11,13 @@ from etm_lightning.evaluate.leaderboard import Leaderboard
 from etm_lightning.params import flatten
 from etm_lightning.share.origin import origin
 from etm_lightning.store.run import StoredRun
+from etm_lightning.store.search import Field
+from etm_lightning.store.values import field_of
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from etm_lightning.share.gc import Kept, Plan, Step
     from etm_lightning.share.sync import Synced
 
 _MOST_ROWS = 100
@@ -119,8 +122,17 @@ def _print(console: Any, table: Table) -> None:
         print(line.rstrip())
 
 
-def runs(found: Iterable[StoredRun]) -> None:
-    """A list of runs."""
+def runs(found: Iterable[StoredRun], columns: Sequence[Field] = ()) -> None:
+    """A list of runs.
+
+    Args:
+        found: the runs.
+        columns: what to show beside the id; by default what most people want to know.
+    """
+    if columns:
+        heads = ("run", *(one.name for one in columns))
+        show(heads, [(run.id, *(cell(field_of(run, one)) for one in columns)) for run in found])
+        return
     rows = []
     for run in found:
         best = run.best_checkpoint
@@ -139,6 +151,19 @@ def runs(found: Iterable[StoredRun]) -> None:
         )
     heads = ("run", "status", "project", "group", "created", "took", "best", "tags")
     show(heads, rows, spare=("created", "group", "took"))
+
+
+def cell(value: Any) -> str:
+    """A value of a run as a cell of a table.
+
+    >>> cell(0.123456), cell(None), cell(("a", "b")), cell(3)
+    ('0.1235', '', 'a b', '3')
+    """
+    if isinstance(value, float):
+        return number(value)
+    if isinstance(value, list | tuple):
+        return " ".join(str(part) for part in value)
+    return "" if value is None else str(value)
 
 
 def run(one: StoredRun) -> None:
@@ -224,6 +249,39 @@ def synced(one: Synced) -> None:
     parts += [clean(one.error)] if one.error else []
     parts += [f"process {one.deliverer} delivers now"] if one.deliverer else []
     print(" · ".join(parts), flush=True)
+
+
+def room(one: Step | Kept) -> None:
+    """One step of making room, in a line; of what stays, why."""
+    from etm_lightning.share.gc import Step
+
+    what = f"{one.kind} {bytes_of(one.frees)}" if isinstance(one, Step) else "stays"
+    parts = (one.run, what, one.path.name, one.why)
+    print(" · ".join(clean(part) for part in parts if part), flush=True)
+
+
+def room_total(found: Plan, done: Sequence[Step | Kept], budget: int | None, *, applied: bool) -> None:
+    """What a store has and what making room frees."""
+    frees = sum(getattr(one, "frees", 0) for one in done)
+    print(f"{bytes_of(found.size)} in the store, {bytes_of(frees)} {'freed' if applied else 'to free'}")
+    if budget is not None and found.size - frees > budget:
+        print(f"{bytes_of(found.size - frees - budget)} more than the budget stay: give more rules")
+    if not applied and found.steps:
+        print("nothing was changed; --apply does it")
+
+
+def bytes_of(count: int) -> str:
+    """A number of bytes to read.
+
+    >>> bytes_of(1_530_000), bytes_of(12)
+    ('1.5 MB', '12 B')
+    """
+    size, unit = float(count), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if abs(size) < 1000:
+            break
+        size, unit = size / 1000, larger
+    return f"{size:.1f} {unit}" if unit != "B" else f"{count} B"
 
 
 def leaderboard(title: str, found: Leaderboard) -> None:

@@ -62,7 +62,7 @@ def machine() -> dict[str, Any]:
     return {
         "platform": platform.platform(),
         "cpus": os.cpu_count(),
-        "cpus_usable": _usable(),
+        "cpus_usable": usable_cores(),
         "cpu": processor(),
         "memory": memory(),
         **devices(),
@@ -154,7 +154,8 @@ def _ask(found: dict[str, Any]) -> None:
         found["driver"] = f"{found['driver']} ({type(error).__name__}: {error})".strip()
 
 
-def _usable() -> int | None:
+def usable_cores() -> int | None:
+    """How many cores this process may use; None if the system does not say."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count()
 

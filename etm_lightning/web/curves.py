@@ -1,0 +1,178 @@
+"""Series as charts ask for them: any x axis, any stretch of it, thinned without losing an extreme."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from etm_lightning.store.run import StoredRun
+from etm_lightning.web.axes import AXES, Floats, along, column
+from etm_lightning.web.stores import MissingError, Stores
+from etm_lightning.web.thin import thin
+
+MOST_POINTS = 20_000
+MOST_SERIES = 5_000
+MOST_MARKS = 1_000
+"""How many values that are not finite are told one by one."""
+_GENERATION = 2**40
+
+
+_RENAMED = {"since": "from", "until": "to"}
+
+
+class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A series that is asked for: `name` as logged or as `metrics` has it."""
+
+    run: str
+    name: str
+    stage: str | None = None
+    axis: str | None = None
+    rank: int = 0
+    superseded: bool = False
+
+
+class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename=_RENAMED):
+    """Which series, over which x, and how many points at most; `after` are cursors: only what came since."""
+
+    series: list[Wanted]
+    x: str | dict[str, str] = "step"
+    since: float | None = None
+    until: float | None = None
+    points: int = 1000
+    after: list[int] | None = None
+
+    def check(self) -> None:
+        """Raise ValueError if it makes no sense."""
+        if isinstance(self.x, str) and self.x not in AXES:
+            raise ValueError(f"`x` must be one of {', '.join(AXES)} or {{'metric': name}} but got {self.x!r}")
+        if isinstance(self.x, dict) and set(self.x) != {"metric"}:
+            raise ValueError(f"`x` must be {{'metric': name}} but has the keys {sorted(self.x)}")
+        if not 2 <= self.points <= MOST_POINTS:
+            raise ValueError(f"`points` must be in [2, {MOST_POINTS}] but got {self.points}")
+        if len(self.series) > MOST_SERIES:
+            raise ValueError(f"`series` must be {MOST_SERIES} at most but got {len(self.series)}")
+        if self.after is not None and len(self.after) != len(self.series):
+            raise ValueError(f"`after` must have one cursor for each of {len(self.series)} series")
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The points of a series for a chart: finite values only; `about` is what goes into the header."""
+
+    x: Floats
+    y: Floats
+    about: dict[str, Any] = field(default_factory=dict)
+
+
+def curve(run: StoredRun, wanted: Wanted, question: Question, after: int | None = None) -> Curve:
+    """The points of one series. A series that there is not has none."""
+    series = run.find(
+        wanted.name, stage=wanted.stage, axis=wanted.axis, rank=wanted.rank, superseded=wanted.superseded
+    )
+    about: dict[str, Any] = {"run": wanted.run, "name": wanted.name}
+    if series is None:
+        return Curve(_none(), _none(), about | _empty(wanted, "no such series"))
+    columns = series.columns(superseded=wanted.superseded)
+    values = column(columns, "value")
+    x, why = along(run, series, columns, question.x)
+    start, reset = _start(run, after, len(values))
+    chosen = _within(x, question) & (np.arange(len(values)) >= start)
+    finite = np.isfinite(values) & chosen
+    kept = np.flatnonzero(finite)
+    picked = kept[thin(values[kept], question.points)] if after is None or reset else kept
+    about |= {
+        "label": run.label(series),
+        "stage": series.key.stage,
+        "axis": series.key.axis,
+        "rank": series.key.rank,
+        "n": len(picked),
+        "total": len(values),
+        "complete": len(picked) == len(kept),
+        "first": _ends(x[chosen], 0),
+        "last": _ends(x[chosen], -1),
+        "nonfinite": _marks(x, values, chosen & ~np.isfinite(values)),
+        "attempts": [[float(x[i]), attempt] for i, attempt in run.attempt_starts(series) if i < len(x)],
+        "cursor": run.attempts * _GENERATION + len(values),
+        "reset": reset,
+    }
+    if why:
+        about["why"] = why
+    return Curve(x[picked], values[picked], about)
+
+
+def pack(curves: Sequence[Curve]) -> bytes:
+    """Curves as ``ETM1``: the header as JSON, then for each series all x and all y, little-endian doubles."""
+    header = msgspec.json.encode({"series": [one.about for one in curves]})
+    header += b" " * (-(len(header) + 8) % 8)
+    parts = [b"ETM1", len(header).to_bytes(4, "little"), header]
+    for one in curves:
+        parts += [one.x.astype("<f8").tobytes(), one.y.astype("<f8").tobytes()]
+    return b"".join(parts)
+
+
+def _empty(wanted: Wanted, why: str) -> dict[str, Any]:
+    return {
+        "label": wanted.name, "stage": wanted.stage or "", "axis": wanted.axis or "step", "rank": wanted.rank,
+        "n": 0, "total": 0, "complete": True, "first": None, "last": None, "nonfinite": [], "attempts": [],
+        "cursor": 0, "reset": False, "why": why,
+    }  # fmt: skip
+
+
+def _start(run: StoredRun, after: int | None, count: int) -> tuple[int, bool]:
+    """The first point to give, and whether what was given before does not count any more."""
+    if after is None:
+        return 0, False
+    generation, known = divmod(after, _GENERATION)
+    if known and (generation != run.attempts or known > count):
+        return 0, True
+    return known, False
+
+
+def _within(x: Floats, question: Question) -> npt.NDArray[np.bool_]:
+    """Which points are in the stretch, with one more on each side so that lines go on to the edge."""
+    chosen = ~np.isnan(x)
+    if question.since is None and question.until is None:
+        return chosen
+    low = -np.inf if question.since is None else question.since
+    high = np.inf if question.until is None else question.until
+    inside = chosen & (x >= low) & (x <= high)
+    wider = inside.copy()
+    wider[:-1] |= inside[1:]
+    wider[1:] |= inside[:-1]
+    if not inside.any():  # zoomed in between two points
+        before, behind = np.flatnonzero(chosen & (x < low)), np.flatnonzero(chosen & (x > high))
+        wider[before[-1:]] = wider[behind[:1]] = True
+    return wider & chosen
+
+
+def _ends(x: Floats, at: int) -> float | None:
+    return float(x[at]) if len(x) else None
+
+
+def _marks(x: Floats, values: Floats, where: npt.NDArray[np.bool_]) -> list[list[Any]]:
+    rows = np.flatnonzero(where)
+    if len(rows) > MOST_MARKS:
+        rows = rows[np.linspace(0, len(rows) - 1, MOST_MARKS).astype(int)]
+    return [[float(x[i]), str(float(values[i]))] for i in rows]
+
+
+def _none() -> Floats:
+    return np.empty(0)
+
+
+def answer(stores: Stores, question: Question) -> bytes:
+    """All that a question asks for, packed; what there is not has no points."""
+    found: list[Curve] = []
+    for number, wanted in enumerate(question.series):
+        after = question.after[number] if question.after is not None else None
+        try:
+            found.append(curve(stores.run(wanted.run).run, wanted, question, after))
+        except MissingError:
+            about = {"run": wanted.run, "name": wanted.name, **_empty(wanted, "no such run")}
+            found.append(Curve(_none(), _none(), about))
+    return pack(found)

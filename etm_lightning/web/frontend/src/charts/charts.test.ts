@@ -1,0 +1,160 @@
+import { describe, expect, test } from "vitest";
+
+import type { Row, SeriesData } from "../api/types";
+import { csv } from "./download";
+import { chosen, grouped } from "./groups";
+import { joined } from "./held";
+import { heights, outside, wholeX } from "./limits";
+import { bands, lines } from "./lines";
+import { placing, valueAt, visible } from "./paint";
+import { moved, scaled } from "./plot";
+import { nearestIndex, pointedAt, valuesAt } from "./pointing";
+import { fits, rearranged, sections } from "./sections";
+import { PLAIN, readView, writeView, type View } from "./view";
+
+const series = (run: string, x: number[], y: number[], more: Partial<SeriesData> = {}): SeriesData => ({
+  run, name: "loss", label: "loss", stage: "train", axis: "step", rank: 0, n: x.length, total: x.length, complete: true,
+  first: x[0] ?? null, last: x.at(-1) ?? null, nonfinite: [], attempts: [], cursor: x.length,
+  x: Float64Array.from(x), y: Float64Array.from(y), ...more,
+}); // prettier-ignore
+const row = (key: string, more: Partial<Row> = {}) => ({ key, id: key, name: key, params: {}, replicates: "", group: "", metrics: {}, ...more }) as Row;
+const style = { smoothing: { kind: "none" }, band: "sd", name: (key: string) => key, slot: () => 0 } as const;
+
+describe("the view in the address", () => {
+  test("what is as at first is left out", () => {
+    expect(writeView(PLAIN, new URLSearchParams("keys=a,b")).toString()).toBe("keys=a%2Cb");
+  });
+  test("a view comes back as it was, names with signs too", () => {
+    const view: View = {
+      ...PLAIN,
+      x: { metric: "val/f1 (validate, step)" },
+      smoothing: { kind: "ema", amount: 0.9 },
+      logX: true,
+      against: ["a,b", "c"],
+      robust: true,
+      by: "",
+      band: "ci",
+      filter: "/^val|loss$/",
+      pinned: ["val/f1", "odd;name:with%signs"],
+      order: { val: ["val/b", "val/a"], "x:y": ["1,2"] },
+      toggled: ["train"],
+      columns: 3,
+      full: "val/f1",
+      hidden: ["k1"],
+      zoom: { "train/loss": [-10.5, 2e6], "*": [0, 1] },
+    };
+    expect(readView(new URLSearchParams(writeView(view, new URLSearchParams()).toString()))).toEqual(view);
+  });
+  test("what makes no sense is as at first", () => {
+    const query = new URLSearchParams("x=nonsense&smooth=ema:7&cols=-2&zoom=a:5~1;b&band=wide&pin=%25E0%25A4%25A");
+    expect(readView(query)).toEqual({ ...PLAIN, pinned: ["%E0%A4%A"] });
+  });
+});
+
+describe("sections", () => {
+  const metric = (label: string, machine = false) => ({ label, count: 1, machine });
+  test("validation comes first, the machine last, and names count as numbers", () => {
+    const found = sections([metric("gpu", true), metric("loss"), metric("train/b10"), metric("train/b9"), metric("val/f1")]);
+    expect(found.map((one) => [one.name, one.metrics.map((each) => each.label)])).toEqual([
+      ["val", ["val/f1"]], ["train", ["train/b9", "train/b10"]], ["metrics", ["loss"]], ["system", ["gpu"]],
+    ]); // prettier-ignore
+  });
+  test("an order made by hand stays, and new metrics come behind it", () => {
+    const [val] = sections(["val/a", "val/b", "val/c"].map((label) => metric(label)), { val: ["val/c", "val/a"] });
+    expect(val!.metrics.map((one) => one.label)).toEqual(["val/c", "val/a", "val/b"]);
+    expect(rearranged(["a", "b", "c"], "a", "c")).toEqual(["b", "c", "a"]);
+    expect(rearranged(["a", "b", "c"], "c", "a")).toEqual(["c", "a", "b"]);
+  });
+  test("words are all needed, and a pattern stands between slashes", () => {
+    expect(["val/f1", "train/f1"].map((label) => fits(label, "VAL f1"))).toEqual([true, false]);
+    expect(fits("val/f1", "/^val/")).toBe(true);
+    expect(fits("val/f1", "/(/")).toBe(false);
+  });
+});
+
+describe("runs as one curve", () => {
+  const rows = [0, 1, 2].map((k) => row(`r${k}`, { replicates: k < 2 ? "same" : "other", params: { lr: k < 2 ? 0.1 : 1, seed: k } }));
+  test("replicates are found by themselves", () => {
+    expect(chosen("auto", rows)).toBe("replicates");
+    expect(chosen("auto", rows.slice(1))).toBe("");
+    expect(chosen("", rows)).toBe("");
+  });
+  test("a group is called by what makes it different, less its seed", () => {
+    expect(grouped(rows, "replicates").map((one) => [one.label, one.keys])).toEqual([["lr 0.1 × 2", ["r0", "r1"]], ["lr 1", ["r2"]]]);
+    expect(grouped(rows, "param.lr").map((one) => one.label)).toEqual(["lr = 0.1", "lr = 1"]);
+    expect(grouped(rows, "param.gone")).toHaveLength(3);
+  });
+  test("a band of two runs is their mean and deviation, and a run alone is a plain line", () => {
+    const data = [series("r0", [0, 1], [1, 1]), series("r1", [0, 1], [3, 3]), series("r2", [0, 1], [9, 9])];
+    const [both, alone] = bands(data, grouped(rows, "replicates"), style);
+    expect([...both!.y]).toEqual([2, 2]);
+    expect(both!.high![0]).toBeCloseTo(2 + Math.SQRT2, 12);
+    expect(alone!.low).toBeNull();
+    expect([both!.slot, alone!.slot]).toEqual([0, 1]);
+  });
+  test("a smoothed line keeps what was logged under it", () => {
+    const [line] = lines([series("r", [0, 1, 2], [1, 2, 4])], { ...style, smoothing: { kind: "ema", amount: 0.5 } });
+    expect(line!.y[2]).toBeCloseTo(3, 12);
+    expect([...line!.raw!.y]).toEqual([1, 2, 4]);
+  });
+  test("NaN and later attempts are marked, the first attempt is not", () => {
+    const [line] = lines([series("r", [0, 2], [1, 2], { nonfinite: [[1, "nan"]], attempts: [[0, 1], [2, 2]] })], style);
+    expect(line!.marks.map((mark) => [mark.x, mark.kind])).toEqual([[1, "nan"], [2, "attempt"]]);
+  });
+});
+
+describe("points that come later", () => {
+  test("they go behind the old ones", () => {
+    const grown = joined(series("r", [0, 1], [5, 6], { total: 10 }), series("r", [2], [7], { cursor: 11 }))!;
+    expect([[...grown.x], [...grown.y], grown.total, grown.cursor]).toEqual([[0, 1, 2], [5, 6, 7], 11, 11]);
+  });
+  test("points that go back in x cannot be put behind", () => {
+    expect(joined(series("r", [0, 5], [1, 1]), series("r", [3], [1]))).toBeNull();
+  });
+});
+
+describe("places", () => {
+  const scale = { range: [10, 1000] as const, log: true, from: 0, to: 100 };
+  test("a value of a log axis goes to its place and back", () => {
+    expect(placing(scale)(100)).toBeCloseTo(50, 9);
+    expect(placing(scale)(-1)).toBeNaN();
+    expect(valueAt(scale, 50)).toBeCloseTo(100, 9);
+    expect(valueAt({ ...scale, log: false }, 50)).toBe(505);
+  });
+  test("what can be seen has one point more on either side", () => {
+    const line = { x: Float64Array.from([0, 1, 2, 3, 4, 5]), ascending: true };
+    expect(visible(line, [1.5, 3.5])).toEqual([1, 5]);
+    expect(visible({ ...line, ascending: false }, [1.5, 3.5])).toEqual([0, 6]);
+  });
+  test("moving and scaling, also of log axes", () => {
+    expect(moved([0, 10], 0.5, false)).toEqual([5, 15]);
+    expect(moved([1, 100], 0.5, true)).toEqual([10, 1000]);
+    expect(scaled([0, 10], 0.5, 0.5, false)).toEqual([2.5, 7.5]);
+    const [low, high] = scaled([1, 10_000], 0.5, 0.5, true);
+    expect([low, high].map(Math.round)).toEqual([10, 1000]);
+  });
+  test("heights are those of what is seen, and outliers can be left out and counted", () => {
+    const y = Array.from({ length: 100 }, (_, i) => (i === 50 ? 1000 : i / 100));
+    const found = lines([series("r", y.map((_, i) => i), y)], style);
+    expect(wholeX(found, false)).toEqual([0, 99]);
+    expect(heights(found, [0, 40], { logY: false, robust: false })[1]).toBeLessThan(1);
+    expect(heights(found, [0, 99], { logY: false, robust: false })[1]).toBeGreaterThan(1000);
+    const calm = heights(found, [0, 99], { logY: false, robust: true });
+    expect(calm[1]).toBeLessThan(2);
+    expect(outside(found, [0, 99], calm)).toBe(1);
+  });
+  test("the line under the pointer is the nearest in height", () => {
+    const found = lines([series("low", [0, 10], [0, 0]), series("high", [0, 10], [10, 10]), series("late", [8, 10], [5, 5])], style);
+    const frame = { x: { range: [0, 10] as const, log: false, from: 0, to: 100 }, y: { range: [0, 10] as const, log: false, from: 100, to: 0 }, ratio: 1 };
+    const values = valuesAt(found, 2);
+    expect(values.map((value) => value.line.id)).toEqual(["low", "high"]);
+    expect(pointedAt(values, frame, 5)).toBe("high");
+    expect(pointedAt(values, frame, 50)).toBeNull();
+    expect(nearestIndex(found[0]!, 7)).toBe(1);
+  });
+});
+
+test("a table of values starts no formula and keeps what is not finite", () => {
+  const text = csv([series("k", [0, 2], [1, 2], { nonfinite: [[1, "nan"]] })], () => '=HYPERLINK("x")', "step", "val,f1");
+  expect(text).toBe(`run,key,step,"val,f1"\n"'=HYPERLINK(""x"")",k,0,1\n"'=HYPERLINK(""x"")",k,1,nan\n"'=HYPERLINK(""x"")",k,2,2\n`);
+});

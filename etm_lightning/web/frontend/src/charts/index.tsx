@@ -1,0 +1,168 @@
+import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
+
+import { useLive } from "../app";
+import type { Source } from "../api/source";
+import type { Row } from "../api/types";
+import { useAsked } from "../asked";
+import { Empty, Shown } from "../shell/states";
+import { KeptChart, type ChartActs } from "./chart";
+import { Full } from "./full";
+import { chosen, grouped, type RunGroup } from "./groups";
+import { useMetrics } from "./metrics";
+import { fits, rearranged, sectionOf, sections, titleOf, type Metric } from "./sections";
+import { Side } from "./side";
+import { useView } from "./state";
+import { Toolbar } from "./toolbar";
+import type { View } from "./view";
+import { Workspace } from "./workspace";
+import "uplot/dist/uPlot.min.css";
+import "./charts.css";
+
+export interface ChartsProps {
+  source: Source;
+  /** The runs whose curves are shown, in this order. */
+  keys: string[];
+  /** `metrics` leaves out the samples of the machine, `system` shows only them. */
+  only?: "metrics" | "system";
+}
+
+/** A workspace of charts: every metric of some runs. Its view lives in the address. */
+export function Charts({ source, keys, only }: ChartsProps) {
+  const asked = useAsked(async () => inOrder((await source.runs({ keys, limit: keys.length })).runs, keys), [source, keys.join()]);
+  const wait = useRef(0);
+  useLive((what) => {
+    if (!wait.current && what.changed.some((key) => keys.includes(key)))
+      wait.current = setTimeout(() => ((wait.current = 0), asked.again()), 3000) as unknown as number;
+  });
+  useEffect(() => () => clearTimeout(wait.current), []);
+  return <Shown asked={asked}>{(rows) => <Board source={source} rows={rows} only={only} />}</Shown>;
+}
+
+function inOrder(rows: Row[], keys: readonly string[]): Row[] {
+  const place = new Map(keys.map((key, k) => [key, k]));
+  return rows.sort((a, b) => place.get(a.key)! - place.get(b.key)!);
+}
+
+function Board({ source, rows: newest, only }: { source: Source; rows: Row[]; only: ChartsProps["only"] }) {
+  const rows = useSame(newest);
+  const [view, change] = useView();
+  const workspace = useMemo(() => new Workspace(source), [source]);
+  useLive((what) => workspace.catchUp(new Set(what.changed)));
+  const metrics = useMetrics(source, rows, only);
+  const by = chosen(view.by, rows);
+  const groups = useMemo(() => (by ? grouped(rows, by) : null), [rows, by]);
+  const labels = useMemo(() => metrics.map((metric) => metric.label), [metrics]);
+  const acts = useActs(view, change, metrics);
+  const shared = { rows, groups, view, acts, workspace };
+  return (
+    <div class={rows.length > 1 ? "charts with-side" : "charts"}>
+      {rows.length > 1 && <Side rows={rows} groups={groups} view={view} change={change} workspace={workspace} />}
+      <div class="chart-board">
+        <Toolbar view={view} change={change} labels={labels} rows={rows} />
+        <Sections metrics={metrics} change={change} {...shared} />
+      </div>
+      {labels.includes(view.full) && <Full label={view.full} title={view.full} {...shared} />}
+    </div>
+  );
+}
+
+/** The rows of before where nothing that charts show has changed, so that they need not be made again. */
+function useSame(rows: Row[]): Row[] {
+  const kept = useRef(rows);
+  const told = (row: Row) => [row.key, row.name, row.status, row.replicates, row.group, row.attempts, ...Object.keys(row.metrics)].join("\n");
+  const [was, now] = [kept.current.map(told).join("\n\n"), rows.map(told).join("\n\n")];
+  if (was !== now) kept.current = rows;
+  return kept.current;
+}
+
+function useActs(view: View, change: (patch: Partial<View>) => void, metrics: readonly Metric[]): ChartActs {
+  const now = useRef({ view, metrics });
+  now.current = { view, metrics };
+  return useMemo(() => {
+    const flipped = (list: readonly string[], label: string) => (list.includes(label) ? list.filter((one) => one !== label) : [...list, label]);
+    return {
+      zoom: (label, range) => {
+        const { zoom, linked } = now.current.view;
+        const { [linked ? "*" : label]: _, ...rest } = zoom;
+        change({ zoom: range ? { ...rest, [linked ? "*" : label]: range } : rest });
+      },
+      pin: (label) => change({ pinned: flipped(now.current.view.pinned, label) }),
+      full: (full) => change({ full }),
+      log: (label) => change({ against: flipped(now.current.view.against, label) }),
+      move: (label, to) => change(moved(now.current.view, now.current.metrics, label, to)),
+    };
+  }, [change]);
+}
+
+/** The view with a chart in another place of its section, or among the pinned ones. */
+function moved(view: View, metrics: readonly Metric[], label: string, to: string | number): Partial<View> {
+  const section = sections(metrics, view.order).find((one) => one.metrics.some((metric) => metric.label === label));
+  const pinned = view.pinned.includes(label);
+  const list = pinned ? view.pinned : (section?.metrics.map((metric) => metric.label) ?? []);
+  const target = typeof to === "number" ? list[list.indexOf(label) + to] : to;
+  if (target === undefined) return {};
+  const order = rearranged(list, label, target);
+  return pinned ? { pinned: order } : { order: { ...view.order, [section!.name]: order } };
+}
+
+interface SectionsProps {
+  metrics: readonly Metric[];
+  rows: Row[];
+  groups: readonly RunGroup[] | null;
+  view: View;
+  change: (patch: Partial<View>) => void;
+  acts: ChartActs;
+  workspace: Workspace;
+}
+
+function Sections({ metrics, change, ...shared }: SectionsProps) {
+  const { view } = shared;
+  const found = metrics.filter((metric) => fits(metric.label, view.filter));
+  const pinned = view.pinned.flatMap((label) => found.find((metric) => metric.label === label) ?? []);
+  const rest = sections(found.filter((metric) => !view.pinned.includes(metric.label)), view.order);
+  if (!metrics.length) return <Empty title="No metrics yet">Values appear here as soon as they are logged.</Empty>;
+  if (!found.length) return <Empty title="No metric fits">Nothing is called “{view.filter}”.</Empty>;
+  const flip = (name: string) =>
+    change({ toggled: view.toggled.includes(name) ? view.toggled.filter((one) => one !== name) : [...view.toggled, name] });
+  const closed = (name: string) => view.toggled.includes(name) !== (name === "system" && rest.length > 1 && !view.filter);
+  return (
+    <>
+      {pinned.length > 0 && <Part name="Pinned" metrics={pinned} closed={closed("Pinned")} flip={() => flip("Pinned")} {...shared} />}
+      {rest.map((section) => (
+        <Part key={section.name} {...section} closed={closed(section.name)} flip={() => flip(section.name)} {...shared} />
+      ))}
+    </>
+  );
+}
+
+/** So many charts of a section are laid out at first. */
+const FIRST = 60;
+
+type PartProps = Omit<SectionsProps, "change"> & { name: string; closed: boolean; flip: () => void };
+
+function Part({ name, metrics, closed, flip, ...shared }: PartProps) {
+  const [most, setMost] = useState(FIRST);
+  const more = useCallback(() => setMost((n) => n + 4 * FIRST), []);
+  const { columns } = shared.view;
+  return (
+    <section class="chart-section">
+      <h2>
+        <button type="button" class="plain" aria-expanded={!closed} onClick={flip}>
+          <span class="fold" aria-hidden="true" /> {name} <small class="faint">{metrics.length}</small>
+        </button>
+      </h2>
+      {!closed && (
+        <div class="chart-grid" style={columns ? { gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))` } : undefined}>
+          {metrics.slice(0, most).map((metric) => (
+            <KeptChart key={metric.label} label={metric.label} title={name === "Pinned" ? metric.label : titleOf(metric.label, sectionOf(metric))} {...shared} />
+          ))}
+        </div>
+      )}
+      {!closed && metrics.length > most && (
+        <button type="button" onClick={more}>
+          Show {Math.min(4 * FIRST, metrics.length - most)} of {metrics.length - most} more
+        </button>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,39 @@
+import { render } from "preact";
+
+import { keepLinksInside, replaceAddress } from "./address";
+import { embedded, EmbeddedSource } from "./api/embedded";
+import { HttpSource } from "./api/http";
+import type { Source } from "./api/source";
+import { PAGES } from "./pages";
+import { Root } from "./shell/root";
+import { Failure } from "./shell/states";
+import { applyChoice, readChoice } from "./theme";
+import "./style/index.css";
+
+const place = document.getElementById("app") as HTMLElement;
+let hear: (alive: boolean) => void = () => undefined;
+const onAlive = (ear: (alive: boolean) => void): void => {
+  hear = ear;
+};
+
+function open(): Source {
+  const data = embedded();
+  if (!data) return new HttpSource("api", (alive) => hear(alive));
+  if (!location.hash && data.view) replaceAddress(data.view);
+  if (data.title) document.title = data.title;
+  return new EmbeddedSource(data);
+}
+
+async function start(): Promise<void> {
+  applyChoice(readChoice());
+  keepLinksInside();
+  const source = open();
+  try {
+    const session = await source.session();
+    render(<Root source={source} session={session} pages={PAGES} onAlive={onAlive} />, place);
+  } catch (error) {
+    render(<Failure error={error as Error} again={() => location.reload()} />, place);
+  }
+}
+
+void start();

@@ -1,0 +1,55 @@
+import type { Num, Plain, Row } from "./api/types";
+import { number, parsed } from "./numbers/format";
+
+/** A value of the API for people; nothing is a dash. */
+export function shown(value: Plain | undefined): string {
+  if (value === null || value === undefined || value === "") return "–";
+  if (typeof value === "number") return number(value);
+  if (value === "nan" || value === "inf" || value === "-inf") return number(parsed(value));
+  if (typeof value === "object") return JSON.stringify(value);
+  return String(value);
+}
+
+/** `1.234 ± 0.02`: the spread with two digits, the mean with as many decimals. */
+export function spread(mean: number, sd: number | null): string {
+  if (sd === null || !Number.isFinite(sd) || !Number.isFinite(mean)) return shown(mean);
+  if (sd === 0) return `${number(mean)} ± 0`;
+  const decimals = 1 - Math.floor(Math.log10(sd));
+  if (decimals > 7 || decimals < 0) return `${number(mean)} ± ${number(sd, 2)}`;
+  return `${mean.toFixed(decimals).replace("-", "−")} ± ${sd.toFixed(decimals)}`;
+}
+
+const UNITS: [number, string][] = [
+  [31536000, "y"],
+  [2592000, "mo"],
+  [86400, "d"],
+  [3600, "h"],
+  [60, "min"],
+];
+
+/** How long ago a time was: `3 h ago`. */
+export function ago(time: number, now = Date.now() / 1000): string {
+  const seconds = now - time;
+  for (const [size, unit] of UNITS) if (seconds >= size) return `${Math.floor(seconds / size)} ${unit} ago`;
+  return seconds < 5 ? "just now" : `${Math.floor(seconds)} s ago`;
+}
+
+/** Bytes with a unit of 1000. */
+export function bytes(size: number | null): string {
+  if (size === null) return "–";
+  if (size < 1000) return `${size} B`;
+  const power = Math.min(4, Math.floor(Math.log10(size) / 3));
+  return `${(size / 1000 ** power).toPrecision(3)} ${["B", "kB", "MB", "GB", "TB"][power]}`;
+}
+
+/** Seconds that a run took; one that runs takes until now. */
+export function took(row: Row, now = Date.now() / 1000): number | null {
+  if (row.status === "running" && row.started !== null) return Math.max(0, now - row.started);
+  return row.duration;
+}
+
+export const named = (row: Row): string => row.name || row.id;
+
+export const numeric = (value: Num | null | undefined): number => (value === null || value === undefined ? NaN : parsed(value));
+
+export const many = (n: number, one: string, more = `${one}s`): string => `${n.toLocaleString("en")} ${n === 1 ? one : more}`;

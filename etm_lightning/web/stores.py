@@ -1,0 +1,153 @@
+"""The stores that are shown, and their runs by key."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from etm_lightning.layout import RunFolder
+from etm_lightning.store.catalogue import Catalogue
+from etm_lightning.store.looking import files
+from etm_lightning.store.row import key_of
+from etm_lightning.store.run import StoredRun
+from etm_lightning.store.store import Store
+
+KEPT = 128
+"""How many runs stay in memory with their points."""
+FRESH = 0.5
+"""Seconds for which a look at a whole store counts for all who ask."""
+LOOK = 0.9
+"""Seconds for which a look at a whole store counts for all who want to hear what changes."""
+
+Signature = dict[str, tuple[int, int]]
+Pulse = dict[str, object]
+
+
+class MissingError(LookupError):
+    """There is no such run, file or group here."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A store, and the word by which the API calls it."""
+
+    id: str
+    store: Store
+
+    @cached_property
+    def path(self) -> Path:
+        """Where it really is."""
+        return self.store.path.resolve()
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """Its runs; a page that asks many things at once is answered from one look."""
+        return Catalogue(self.store.path, max_age=FRESH)
+
+    @property
+    def name(self) -> str:
+        """The folder's name; that of its parent if it is the usual `etm_runs`."""
+        path = self.store.path
+        return path.parent.name if path.name == "etm_runs" and path.parent.name else path.name
+
+
+@dataclass(frozen=True)
+class Found:
+    """A run, and where it is."""
+
+    key: str
+    place: Place
+    run: StoredRun
+
+
+class Stores:
+    """Several stores as one. What was read of a run is kept until its journal changes.
+
+    Args:
+        stores: the stores, in the order in which they are shown.
+    """
+
+    def __init__(self, stores: Iterable[Store]) -> None:
+        self.places = [Place(str(number), store) for number, store in enumerate(stores)]
+        self._runs: OrderedDict[str, tuple[Signature, StoredRun]] = OrderedDict()
+        self._pulses: dict[str, tuple[float, Pulse]] = {}
+        self._lock = threading.RLock()
+
+    def place(self, id: str) -> Place:
+        """The store of that id.
+
+        Raises:
+            MissingError: if there is none.
+        """
+        for place in self.places:
+            if place.id == id:
+                return place
+        raise MissingError(f"`store` must be one of {', '.join(p.id for p in self.places)} but got {id!r}")
+
+    def chosen(self, id: str = "") -> list[Place]:
+        """The store of that id, or all.
+
+        Raises:
+            MissingError: if there is none.
+        """
+        return [self.place(id)] if id else self.places
+
+    def key(self, run: StoredRun) -> str:
+        """By what the API calls a run of the first store."""
+        return key_of(self.places[0].store.path, run.project, run.id)
+
+    def keys(self) -> list[str]:
+        """All runs, the newest of each store first."""
+        return [row.key for place in self.places for row in place.catalogue.rows(archived=None, trashed=None)]
+
+    def run(self, key: str) -> Found:
+        """A run by its key, as its journal stands now.
+
+        Raises:
+            MissingError: if there is none.
+        """
+        place, folder = self._folder(key)
+        return Found(key, place, self._load(key, folder))
+
+    def pulse(self, id: str = "") -> Pulse:
+        """By run what changes when there is news of it."""
+        found: Pulse = {}
+        for place in self.chosen(id):
+            with self._lock:
+                looked, known = self._pulses.get(place.id, (0.0, {}))
+                if time.monotonic() - looked > LOOK:
+                    known = place.catalogue.pulse()
+                    self._pulses[place.id] = time.monotonic(), known
+            found |= known
+        return found
+
+    def _load(self, key: str, folder: RunFolder) -> StoredRun:
+        now = files(folder.path)
+        with self._lock:
+            known = self._runs.get(key)
+            run = known[1] if known and known[0] == now and now else StoredRun(folder)
+            self._runs[key] = now, run
+            self._runs.move_to_end(key)
+            while len(self._runs) > KEPT:
+                self._runs.popitem(last=False)
+        if run.status == "running":
+            run.look_again()
+        return run
+
+    def _folder(self, key: str) -> tuple[Place, RunFolder]:
+        for refreshed in (False, True):
+            for place in self.places:
+                if refreshed:  # one that came since
+                    place.catalogue.refresh()
+                try:
+                    folder = place.catalogue.folder(key)
+                except LookupError:
+                    continue
+                if folder.path.is_dir():
+                    return place, folder
+        raise MissingError(f"`run` must be the key of a run but there is no {key[:40]!r}")
