@@ -34,7 +34,7 @@ from etm_lightning.optimize.freeze import Freezer
 from etm_lightning.optimize.fresh import Find, Fresh, earlier, none
 from etm_lightning.optimize.identity import study_folder
 from etm_lightning.optimize.plan import Plan, plan_of, settings_of
-from etm_lightning.optimize.recipes import first, spelled
+from etm_lightning.optimize.recipes import first, fitting, spelled
 from etm_lightning.optimize.screen import Screen
 from etm_lightning.optimize.stopping import Stopped
 from etm_lightning.store.store import Store
@@ -109,7 +109,8 @@ def tried_of(
     if any(one.key_or_group == "search" and one.is_sweep_override() for one in parsed):
         raise ValueError("`search` is one recipe, and cannot vary: search=tpe")
     typed_here = space([one for one in parsed if not (ours and one.key_or_group.startswith("search."))])
-    return conditioned(typed_here, settings.zip, settings.when or {}, parse)
+    when = fitting(settings.when or {}, settings.space or {}, typed_here)
+    return conditioned(typed_here, settings.zip, when, parse)
 
 
 def _has(config: DictConfig, name: str) -> bool:
