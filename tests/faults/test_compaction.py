@@ -99,7 +99,7 @@ def test_two_that_compact_at_once_and_a_run_that_goes_on_disturb_nobody(tmp_path
 @pytest.mark.soak
 def test_kills_at_random_moments_while_others_read_and_write_change_no_number(tmp_path: Path) -> None:
     dice = random.Random(0)
-    for round in range(40):
+    for round in range(12):
         store = tmp_path / str(round)
         training = life(store, steps=dice.choice([300, 3000]))
         journal = training.folder.journal
