@@ -261,6 +261,7 @@ def ui(
     ] = None,
     ssl_certfile: Annotated[str, typer.Option(help="A certificate for TLS.")] = "",
     ssl_keyfile: Annotated[str, typer.Option(help="The key of the certificate.")] = "",
+    as_json: Json = False,
 ) -> None:
     """Serve the dashboard."""
     from etm_lightning.web.server import Settings, serve
@@ -277,7 +278,7 @@ def ui(
     )
     settings.check()
     opened = [open_store(path) for path in store] if store else [open_store(None)]
-    serve(opened, settings, open_browser=not no_open)
+    serve(opened, settings, open_browser=not no_open, as_json=as_json)
 
 
 @app.command()
