@@ -184,20 +184,87 @@ def note(
 
 
 @app.command()
-def rm(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs.")],
-    restore: Annotated[bool, typer.Option("--restore", help="Take them out of the trash instead.")] = False,
+def rename(
+    run: Annotated[str, typer.Argument(help="A run.")],
+    name: Annotated[str, typer.Argument(help="Its name from now on; the id stays.")],
     as_json: Json = False,
     store: Place = None,
 ) -> None:
-    """Put runs in the trash; nothing is deleted."""
+    """Give a run another name."""
+    from etm_lightning.store import edits
+
+    found = open_store(store).run(run)
+    edits.rename(found.folder, name)
+    _edited([found], as_json)
+
+
+@app.command()
+def group(
+    name: Annotated[str, typer.Argument(help="The group; '' for none.")],
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs.")],
+    as_json: Json = False,
+    store: Place = None,
+) -> None:
+    """Put runs in a group."""
     from etm_lightning.store import edits
 
     opened = open_store(store)
     found = [opened.run(run) for run in runs]
     for run in found:
+        edits.group(run.folder, name)
+    _edited(found, as_json)
+
+
+@app.command()
+def archive(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs.")],
+    undo: Annotated[bool, typer.Option("--undo", help="Take them back into ordinary lists.")] = False,
+    as_json: Json = False,
+    store: Place = None,
+) -> None:
+    """Leave runs out of ordinary lists."""
+    from etm_lightning.store import edits
+
+    opened = open_store(store)
+    found = [opened.run(run) for run in runs]
+    for run in found:
+        edits.archive(run.folder, undo=undo)
+    _edited(found, as_json)
+
+
+@app.command()
+def rm(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs.")],
+    restore: Annotated[bool, typer.Option("--restore", help="Take them out of the trash instead.")] = False,
+    forever: Annotated[bool, typer.Option("--forever", help="Delete them; only from the trash.")] = False,
+    as_json: Json = False,
+    store: Place = None,
+) -> None:
+    """Put runs in the trash, or delete what is there."""
+    from etm_lightning.store import edits
+
+    if restore and forever:
+        raise typer.BadParameter("is one or the other: --restore, --forever", param_hint="--forever")
+    opened = open_store(store)
+    found = [opened.run(run) for run in runs]
+    if forever:
+        _deleted(found, as_json)
+        return
+    for run in found:
         (edits.restore if restore else edits.trash)(run.folder)
     _edited(found, as_json)
+
+
+def _deleted(runs: list[Any], as_json: bool) -> None:
+    from etm_lightning.share import described
+    from etm_lightning.store import edits
+
+    for run in runs:
+        edits.delete(run.folder, trashed=run.trashed, running=run.status == "running")
+        if not as_json:
+            typer.echo(f"{run.id} is deleted")
+    if as_json:
+        typer.echo(described.text([{"id": run.id, "deleted": True} for run in runs]))
 
 
 def _edited(runs: list[Any], as_json: bool) -> None:
@@ -210,6 +277,24 @@ def _edited(runs: list[Any], as_json: bool) -> None:
         return
     for run in runs:
         typer.echo(described.edited_line(run))
+
+
+@app.command()
+def sql(
+    question: Annotated[str, typer.Argument(help="SQL over runs, params, metrics, scalars, latest, …")],
+    runs: Annotated[str, typer.Option(help="Only of the runs that fit this query.")] = "",
+    as_json: Json = False,
+    store: Place = None,
+) -> None:
+    """Ask the store in SQL."""
+    from etm_lightning.share import described, tables
+    from etm_lightning.store.sql import ask
+
+    found = ask(open_store(store).runs(runs, archived=True), question)
+    if as_json:
+        typer.echo(described.text([dict(zip(found.columns, row, strict=True)) for row in found.rows]))
+    elif found.columns:
+        tables.show(found.columns, [[tables.cell(value) for value in row] for row in found.rows])
 
 
 @app.command()
