@@ -280,6 +280,60 @@ def _edited(runs: list[Any], as_json: bool) -> None:
 
 
 @app.command()
+def compare(
+    targets: Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs, or groups of runs.")],
+    baseline: Annotated[str, typer.Option(help="Compare with this run; by default the first.")] = "",
+    method: Annotated[str, typer.Option(help="welch or bootstrap.")] = "welch",
+    only: Annotated[bool, typer.Option("--only", help="Without their replicates in the store.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Also what is the same in all.")] = False,
+    as_json: Json = False,
+    store: Place = None,
+) -> None:
+    """Compare runs: settings, code, values, with statistics over seeds."""
+    from etm_lightning.evaluate.comparison import compare as side_by_side
+    from etm_lightning.evaluate.statistics import METHODS
+    from etm_lightning.share import compared, described
+    from etm_lightning.store.selection import several
+
+    if method not in METHODS:
+        raise typer.BadParameter(f"must be one of {', '.join(METHODS)}", param_hint="--method")
+    opened = open_store(store)
+    runs = several(opened, [*targets, *([baseline] if baseline else [])])
+    first = opened.run(baseline).folder if baseline else runs[0].folder
+    chosen = next(run for run in runs if run.folder == first)
+    pool = (
+        () if only else [run for name in {run.project for run in runs} for run in opened.runs(project=name)]
+    )
+    found = side_by_side(runs, baseline=chosen, pool=pool, method=method)  # type: ignore[arg-type]  # checked above
+    if as_json:
+        typer.echo(described.text(compared.data(found)))
+    else:
+        compared.tables(found, every=every)
+
+
+@app.command()
+def watch(
+    query: Annotated[str, typer.Argument(help="Only runs that fit.")] = "",
+    metric: Annotated[list[str] | None, typer.Option(help="Show this metric; may be repeated.")] = None,
+    every: Annotated[float, typer.Option(help="Look again after so many seconds.")] = 2.0,
+    once: Annotated[bool, typer.Option("--once", help="Show it once.")] = False,
+    as_json: Json = False,
+    store: Place = None,
+) -> None:
+    """Watch the runs that are running."""
+    from etm_lightning.share import described
+    from etm_lightning.share.watch import Watching
+
+    if every < 0.1:
+        raise typer.BadParameter("must be 0.1 or more", param_hint="--every")
+    watching = Watching(open_store(store), query, metric or ())
+    if as_json:
+        typer.echo(described.text([asdict(one) for one in watching.look()]))
+    else:
+        watching.show(every, once=once)
+
+
+@app.command()
 def sql(
     question: Annotated[str, typer.Argument(help="SQL over runs, params, metrics, scalars, latest, …")],
     runs: Annotated[str, typer.Option(help="Only of the runs that fit this query.")] = "",

@@ -81,7 +81,7 @@ class Picker:
             rows: list[Any] = list(map(self._decode, lines))
         except msgspec.MsgspecError as error:
             raise NotPlainError(str(error)) from error
-        values = [_value(row) if row.x or not row.v else row.v.value for row in rows]
+        values: list[Any] = [_value(row) if row.x or not row.v else row.v.value for row in rows]
         if None in values:  # the name was that of something else in the line
             rows = [row for row, value in zip(rows, values, strict=True) if value is not None]
             values = [value for value in values if value is not None]

@@ -77,7 +77,7 @@ def ask(runs: Sequence[StoredRun], question: str) -> Answer:
         import pyarrow as pa
     except ImportError as error:
         raise ImportError(f"SQL needs {error.name}: pip install 'etm-lightning[store]'") from error
-    closed = {"enable_external_access": "false", "python_enable_replacements": "false"}
+    closed: dict[str, Any] = {"enable_external_access": "false", "python_enable_replacements": "false"}
     with duckdb.connect(":memory:", config=closed) as opened:
         opened.execute("SET threads=4")
         for table in TABLES:
