@@ -70,6 +70,7 @@ class Api:
             Route("/api/compare", self.compare, methods=["GET"]),
             Route("/api/groups", self.groups, methods=["GET"]),
             Route("/api/groups/{store}/{project}/{group}", self.group, methods=["GET"]),
+            Route("/api/study", self.study, methods=["GET"]),
             Route("/api/export", self.export, methods=["POST"]),
             Route("/api/openapi.json", self.openapi, methods=["GET"]),
         ]
@@ -236,6 +237,12 @@ class Api:
                 groups.group, self.stores, where["store"], where["project"], where["group"]
             )
         )
+
+    async def study(self, request: Request) -> Response:
+        """A group or study with its trials, whatever is in its name."""
+        asked = request.query_params
+        where = [asked.get(name, "") for name in ("store", "project", "group")]
+        return answer(await run_in_threadpool(groups.group, self.stores, *where))
 
     async def export(self, request: Request) -> Response:
         """Runs as one HTML file that needs no server."""
