@@ -12,7 +12,6 @@ from tests.browser.curves import SPIKE, STEPS, long, seeds
 from tests.browser.site import Site, served
 from tests.store.building import Training
 
-
 expect.set_options(timeout=15_000)
 
 
