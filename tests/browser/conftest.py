@@ -32,7 +32,10 @@ def page(chromium: Browser) -> Iterator[Page]:
     page.set_default_timeout(15_000)
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda said: wrong.append(said.text) if said.type == "error" and ASKED not in said.text else None)
+    page.on(
+        "console",
+        lambda said: wrong.append(said.text) if said.type == "error" and ASKED not in said.text else None,
+    )
     yield page
     context.close()
     assert not wrong
