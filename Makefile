@@ -3,19 +3,22 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
 
-.PHONY: demo test lint bench soak clean
+.PHONY: demo test lint frontend bench soak clean
 
 demo: .venv/demo.stamp ## fine-tune a real BERT three times, rank, report
 	@cd $(CURDIR) && PATH="$(CURDIR)/$(BIN):$$PATH" python train.py -m experiment=bbc lr=1e-4,2e-4,3e-4 project=demo logger=tensorboard
 	@echo "curves: $(BIN)/tensorboard --logdir etm_runs/.tensorboard · runs: $(BIN)/etm ls"
 
-test: .venv/dev.stamp lint ## everything that CI runs
-	$(BIN)/python -m pytest -q
+test: .venv/dev.stamp lint frontend ## everything that CI runs
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+frontend: .venv/dev.stamp ## types, unit tests and build of the dashboard's pages
+	$(BIN)/python -m etm_lightning.web.build --test
 
 bench: .venv/dev.stamp ## side by side with peers
 	$(PIP) --editable '.[bench]'

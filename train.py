@@ -6,11 +6,11 @@ from etm_lightning.execute.app import app
 
 
 @app
-def main(cfg: DictConfig) -> float | None:
-    """Train what the config describes; the objective is the best checkpoint's monitored value."""
+def main(cfg: DictConfig) -> float | dict[str, float] | None:
+    """Train what the config describes; a search goes by the best checkpoint's monitored value."""
     from etm_lightning.execute.train import train
 
-    return train(cfg).objective
+    return train(cfg).answer
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -92,9 +92,9 @@ def facts(journal: Path, *, superseded: bool = False) -> Iterator[Fact]:
             the checkpoint it started from, and attempts that nothing goes on from.
     """
     found = find_writers(journal)
-    chain = cuts(found)
+    cut_at = cuts(found)
     for writer in found:
-        cut = chain.get(writer.header.attempt, Cut.VOID) if writer.header.attempt else None
+        cut = cut_at.get(writer.header.attempt, Cut.VOID) if writer.header.attempt else None
         if cut is None or writer.header.role not in ("train", "child"):
             yield from (Fact(item, writer.header, cursor, True) for cursor, item in writer.read())
         else:
@@ -120,19 +120,26 @@ def cuts(found: list[Writer]) -> Mapping[int, Cut | None]:
     attempts = {writer.header.attempt for writer in found if writer.header.attempt}
     if len(attempts) <= 1:
         return dict.fromkeys(attempts)
+    items = ((writer.header.attempt, item) for writer in found for _, item in writer.read())
+    return chain(attempts, items)
+
+
+def chain(
+    attempts: Collection[int], items: Iterable[tuple[int, Record | Damage]]
+) -> Mapping[int, Cut | None]:
+    """`cuts` of attempts, from the items of their writers, each with the number of its attempt."""
     starts: dict[int, Started] = {}
     marks: dict[tuple[int, str], float] = {}
-    for writer in found:
-        for _, item in writer.read():
-            if isinstance(item, Started):
-                starts.setdefault(item.attempt, item)
-            elif isinstance(item, Checkpoint):
-                marks.setdefault((writer.header.attempt, item.id), item.time)
+    for attempt, item in items:
+        if isinstance(item, Started):
+            starts.setdefault(item.attempt, item)
+        elif isinstance(item, Checkpoint):
+            marks.setdefault((attempt, item.id), item.time)
     attempt = max(starts, default=max(attempts))
-    chain: dict[int, Cut | None] = {attempt: None}
-    while (start := starts.get(attempt)) and start.parent is not None and start.parent not in chain:
+    found: dict[int, Cut | None] = {attempt: None}
+    while (start := starts.get(attempt)) and start.parent is not None and start.parent not in found:
         cut = start.checkpoint
         # without a checkpoint the attempt adds to its parent, as a test in a later process does
-        chain[start.parent] = Cut(cut, marks.get((start.parent, cut), start.time)) if cut else None
+        found[start.parent] = Cut(cut, marks.get((start.parent, cut), start.time)) if cut else None
         attempt = start.parent
-    return chain
+    return found

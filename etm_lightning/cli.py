@@ -58,10 +58,17 @@ def main() -> None:
 
 @app.command()
 def ls(
+    query: Annotated[
+        str, typer.Argument(help="Only runs that fit, such as 'lr > 1e-4 and val/f1 > 0.9'.")
+    ] = "",
     project: Annotated[str | None, typer.Option(help="Of this project only.")] = None,
     status: Annotated[str | None, typer.Option(help="With this status only, such as finished.")] = None,
     group: Annotated[str | None, typer.Option(help="Of this group only.")] = None,
     tag: Annotated[list[str] | None, typer.Option(help="With this tag; may be repeated.")] = None,
+    sort: Annotated[
+        str, typer.Option(help="By this column, param or metric; -NAME: largest first.")
+    ] = "-created",
+    columns: Annotated[str, typer.Option(help="Columns, params and metrics to show, with commas.")] = "",
     every: Annotated[bool, typer.Option("--all", help="More than 50, and archived ones too.")] = False,
     trash: Annotated[bool, typer.Option("--trash", help="The runs in the trash instead.")] = False,
     as_json: Json = False,
@@ -71,24 +78,28 @@ def ls(
     from etm_lightning.share import described, tables
 
     _known(status)
-    found = open_store(store).runs(
+    opened = open_store(store)
+    found = opened.runs(
+        query,
         project=project,
         group=group,
         status=status,
         tags=tag or (),
         archived=every,
         trashed=trash,
+        sort=sort,
         limit=None if every else LISTED + 1,
     )
     shown = found if every else found[:LISTED]
+    names = opened.catalogue.fields(columns.split(",")) if columns else ()
     if as_json:
-        typer.echo(described.text([described.brief(run) for run in shown]))
+        typer.echo(described.text([described.brief(run, names) for run in shown]))
     elif shown:
-        tables.runs(shown)
+        tables.runs(shown, names)
     else:
-        typer.echo("no runs")
+        typer.echo("no runs" + (" fit" if query else ""))
     if len(shown) < len(found):
-        typer.echo(f"the {LISTED} newest; --all shows all", err=True)
+        typer.echo(f"the first {LISTED}; --all shows all", err=True)
 
 
 def _known(status: str | None) -> None:
@@ -129,7 +140,7 @@ def leaderboard(
     if mode not in ("", "min", "max"):
         raise typer.BadParameter("must be min or max", param_hint="--mode")
     chosen = field(open_store(store), target)
-    known = sorted({name for run in chosen.runs for name in run.metrics})
+    known = sorted({name for run in chosen.runs for name in run.stages})
     if metric and metric not in known:
         cure = nearest(metric, known) or f"; they have {', '.join(known[:20]) or 'none'}"
         raise ValueError(f"`metric` must be a metric of these runs but got {metric!r}{cure}")
@@ -250,6 +261,7 @@ def ui(
     ] = None,
     ssl_certfile: Annotated[str, typer.Option(help="A certificate for TLS.")] = "",
     ssl_keyfile: Annotated[str, typer.Option(help="The key of the certificate.")] = "",
+    as_json: Json = False,
 ) -> None:
     """Serve the dashboard."""
     from etm_lightning.web.server import Settings, serve
@@ -266,7 +278,7 @@ def ui(
     )
     settings.check()
     opened = [open_store(path) for path in store] if store else [open_store(None)]
-    serve(opened, settings, open_browser=not no_open)
+    serve(opened, settings, open_browser=not no_open, as_json=as_json)
 
 
 @app.command()

@@ -24,6 +24,9 @@ class Disk(Protocol):
     def sync(self, fd: int) -> None:
         """Return when what was written survives a power cut."""
 
+    def nameless(self, fd: int) -> bytes | None:
+        """All that a file holds which somebody deleted while it is open; None if it has its name still."""
+
     def duplicate(self, fd: int) -> int:
         """A second descriptor of an open file."""
 
@@ -54,7 +57,12 @@ class LocalDisk:
 
     @staticmethod
     def create(path: Path) -> int:
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
+
+    @staticmethod
+    def nameless(fd: int) -> bytes | None:
+        found = os.fstat(fd)
+        return None if found.st_nlink else os.pread(fd, found.st_size, 0)
 
     @staticmethod
     def put_under(fd: int, onto: int) -> None:

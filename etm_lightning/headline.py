@@ -56,13 +56,27 @@ class Headline:
 
     def values(self) -> dict[str, float]:
         """By name: as the best checkpoint has it, latest for test and predict, and if none is known."""
+        chosen = self._chosen
+        return {name: chosen[key] for name, key in self._named().items()}
+
+    def stages(self) -> dict[str, str]:
+        """The stage in which each of `values` was measured."""
+        return {name: key.stage for name, key in self._named().items()}
+
+    def _named(self) -> dict[str, SeriesKey]:
+        """The series that have a value, by the names that all series together give them."""
+        known = [SeriesKey(name, *place, 0) for place, latest in self._latest.items() for name in latest]
+        chosen = self._chosen
+        return {name: key for name, key in labels(known).items() if key in chosen}
+
+    @property
+    def _chosen(self) -> dict[SeriesKey, float]:
         best = self._latest if self._best is None else self._best
-        chosen = {
+        return {
             SeriesKey(name, stage, axis, 0): value
             for (stage, axis), latest in self._latest.items()
             for name, value in (latest if stage in _LATER else best.get((stage, axis), {})).items()
         }
-        return {name: chosen[key] for name, key in labels(chosen).items()}
 
     def _take_checkpoint(self, record: Checkpoint) -> None:
         if record.id not in self._marks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import os
 import re
@@ -208,6 +209,7 @@ class Journal:
 
         Raises:
             OSError: if the disk refuses. What it may have lost is written again to a new segment first.
+            FileNotFoundError: if somebody deleted the segment: all that it held is in a new one.
         """
         with self._lock:
             if self._fd < 0 or (self._synced >= self._total and not self._rewrite_due):
@@ -220,6 +222,7 @@ class Journal:
             mine = self._syncing[upto]
         try:  # nothing is held: a signal handler may sync while another thread does
             self._disk.sync(fd)
+            held = self._disk.nameless(fd)
         except OSError:
             # a failed sync is not to be believed when it succeeds a second time on the same file
             with self._lock:
@@ -229,6 +232,8 @@ class Journal:
             raise
         finally:
             self._disk.close(fd)
+        if held is not None:
+            self._bring_back(held)
         if not self._named:
             self._disk.sync_folder(self.folder)
             self._named = True
@@ -298,6 +303,19 @@ class Journal:
             self._total += len(line)
             self._forgotten += len(line)  # they count once
         self._rewrite_due = False
+
+    def _bring_back(self, held: bytes) -> None:
+        """Write what a deleted segment held, but its header, to a new one.
+
+        Raises:
+            FileNotFoundError: always: somebody should know.
+        """
+        with self._lock:
+            self._write_anew(held.partition(b"\n")[2])
+            self._total += len(held)
+            self._forgotten += len(held)
+        reason = "deleted while it was written; a new segment has what it held"
+        raise FileNotFoundError(errno.ENOENT, reason, f"{self.folder / self.writer}…")
 
     def _new_segment(self) -> None:
         """Open the next file exclusively, give it its header and put it under the descriptor in use."""

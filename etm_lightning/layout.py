@@ -71,6 +71,11 @@ class RunFolder:
         return self.path / "cursors"
 
     @property
+    def cache(self) -> Path:
+        """Derived; safe to delete."""
+        return self.path / "cache"
+
+    @property
     def hydra(self) -> Path:
         return self.path / "hydra"
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 # What may differ between two runs of the same experiment: chance (but not how the data was split), …
-_CHANCE = re.compile(r"^(seed|fold|seeds|folds|data\.fold)$")
+_CHANCE = re.compile(r"^(seed|fold|seeds|data\.fold)$")
 # … place, machine, and who watches.
 _INCIDENTAL = re.compile(
     r"""^(
@@ -59,6 +59,17 @@ def experiment_fingerprint(params: Mapping[str, Any]) -> str:
     True
     """
     return _hash({name: value for name, value in flatten(params).items() if not incidental(name)})
+
+
+def config_fingerprint(params: Mapping[str, Any]) -> str:
+    """A hash of all settings but place, machine, and who watches; "" if there are none.
+
+    >>> config_fingerprint({"lr": 1, "max_epochs": 3}) == config_fingerprint({"lr": 1, "max_epochs": 4})
+    False
+    >>> config_fingerprint({"lr": 1, "tags": ["a"]}) == config_fingerprint({"lr": 1})
+    True
+    """
+    return _hash({name: value for name, value in flatten(params).items() if not _INCIDENTAL.match(name)})
 
 
 def run_fingerprint(params: Mapping[str, Any]) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
-import re
-import zlib
+import os
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,10 +12,11 @@ from pathlib import Path
 
 import msgspec
 
-from etm_lightning.records import Record, decode
+from etm_lightning.columns import SUFFIX, ColumnFile
+from etm_lightning.lines import LINE, unseal
+from etm_lightning.records import Record
 
-_LINE = re.compile(rb'\{"c":"([0-9a-f]{8})","k":"([^"\\]*)","n":(0|[1-9][0-9]*)[,}]')
-_BRACE = zlib.crc32(b"{")
+_LINES = ".jsonl"
 
 
 class Cursor(msgspec.Struct, frozen=True, eq=False):
@@ -56,13 +57,36 @@ _Part = tuple[int, int, tuple[int, Record] | str]
 
 
 def writers(folder: Path) -> dict[str, list[Path]]:
-    """The segments in a ``journal/`` folder by writer, each list in the order of writing."""
-    found: dict[str, list[tuple[int, Path]]] = {}
-    for path in folder.glob("*.jsonl"):
+    """The segments in a ``journal/`` folder by writer, each list in the order of writing.
+
+    A segment has one of two forms, lines or columns. Where there are both, because it is being replaced, the
+    lines count.
+    """
+    found: dict[str, dict[int, Path]] = {}
+    for name in sorted(_listed(folder)):  # lines before columns
+        path = folder / name
         writer, _, number = path.stem.rpartition(".")
-        if writer and number.isdecimal():
-            found.setdefault(writer, []).append((int(number), path))
-    return {writer: [path for _, path in sorted(found[writer])] for writer in sorted(found)}
+        if path.suffix in (_LINES, SUFFIX) and writer and number.isdecimal():
+            found.setdefault(writer, {}).setdefault(int(number), path)
+    return {writer: [path for _, path in sorted(found[writer].items())] for writer in sorted(found)}
+
+
+def _listed(folder: Path) -> list[str]:
+    """The names in a folder; asked again when they changed meanwhile: a listing may miss what is replaced."""
+    try:
+        for _ in range(10):
+            before = folder.stat().st_mtime_ns
+            names = os.listdir(folder)
+            if folder.stat().st_mtime_ns == before:
+                break
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [name for name in names if not name.startswith(".")]
+
+
+def segment_name(path: Path) -> str:
+    """The name by which cursors know a segment, whatever its form: that of its lines."""
+    return path.stem + _LINES
 
 
 def follow(
@@ -79,7 +103,7 @@ def follow(
         final: the writer is dead: report an unterminated last line instead of waiting for its end.
     """
     paths = list(segments)
-    names = [path.name for path in paths]
+    names = [segment_name(path) for path in paths]
     known = names.index(after.segment) + 1 if after.segment in names else 0
     seen = _Seen(paths[:known], after)
     first = max(known - 1, 0)
@@ -126,12 +150,26 @@ class _Seen:
     def _look_back(self) -> None:
         segments, self._segments = self._segments, []
         for path in segments:
-            end = _place(path, self._after) if path.name == self._after.segment else None
-            for cursor, item in read(path, final=True):
-                if end is not None and cursor.offset > end:
-                    break
-                if not isinstance(item, Damage):
-                    self._put(cursor.n)
+            for n in _numbers(path, self._after if segment_name(path) == self._after.segment else None):
+                self._put(n)
+
+
+def _numbers(path: Path, upto: Cursor | None) -> list[int]:
+    """The numbers of the records in a segment, up to a cursor if one is given."""
+    if path.suffix == _LINES:
+        try:
+            end = _place(path, upto) if upto else None
+            found = [
+                cursor for cursor, item in read_lines(path, START, final=True) if not isinstance(item, Damage)
+            ]
+            return [cursor.n for cursor in found if end is None or cursor.offset <= end]
+        except OSError as error:
+            path = replaced(path, error)
+    try:
+        with ColumnFile(path) as file:
+            return file.numbers()[: file.after(upto.n) if upto else None]
+    except ValueError:  # damaged: `read` tells of it
+        return []
 
 
 def read(
@@ -151,7 +189,63 @@ def read(
     Raises:
         OSError: if the file cannot be read.
     """
-    name = path.name
+    if path.suffix == _LINES:
+        try:
+            for place, item in read_lines(path, after, final=final):
+                after = place  # to go on from, if the file goes away
+                yield place, item
+            return
+        except OSError as error:
+            path = replaced(path, error)
+    yield from _read_columns(path, after)
+
+
+def replaced(path: Path, error: OSError) -> Path:
+    """The columns that took the place of lines which are gone.
+
+    Raises:
+        OSError: `error`, if that is not what happened.
+    """
+    columns = path.with_suffix(SUFFIX)
+    if error.errno not in (errno.ENOENT, errno.ESTALE) or not columns.exists():
+        raise error
+    return columns
+
+
+def _read_columns(path: Path, after: Cursor) -> Iterator[tuple[Cursor, Record | Damage]]:
+    name = segment_name(path)
+    cursor = after if after.segment == name else START
+    try:
+        file = ColumnFile(path)
+    except ValueError as error:
+        yield cursor, Damage(path, 0, path.stat().st_size, str(error))
+        return
+    with file:
+        if cursor.n == file.about.last:
+            return
+        skip = 0
+        if cursor != START:
+            skip = file.after(cursor.n)
+        elif (first := file.first()) is not None:
+            skip, cursor = 1, Cursor(name, first.n)
+            yield cursor, file.record(first)
+        for number in range(file.groups):
+            size = file.size(number)
+            if skip >= size:
+                skip -= size
+                continue
+            try:
+                for row in itertools.islice(file.rows(number), skip, None):
+                    cursor = Cursor(name, row.n)
+                    yield cursor, file.record(row)
+            except ValueError as error:
+                yield cursor, Damage(path, *file.place(number), str(error))
+            skip = 0
+
+
+def read_lines(path: Path, after: Cursor, *, final: bool) -> Iterator[tuple[Cursor, Record | Damage]]:
+    """`read` of a segment that consists of lines."""
+    name = segment_name(path)
     cursor, offset = (after, _place(path, after)) if after.segment == name else (START, 0)
     damage: Damage | None = None
     parts: Iterable[_Part]
@@ -160,7 +254,7 @@ def read(
         for line in file:
             if not line.endswith(b"\n") and not final:
                 break
-            whole = _unseal(line.removesuffix(b"\n"))
+            whole = unseal(line.removesuffix(b"\n"))
             parts = _salvage(line, whole) if isinstance(whole, str) else [(0, len(line), whole)]
             for start, size, found in parts:
                 if isinstance(found, str):
@@ -184,7 +278,7 @@ def _place(path: Path, after: Cursor) -> int:
             if file.read(1) == b"\n":
                 return after.offset
     place, past = 0, False
-    for cursor, item in read(path, final=True):
+    for cursor, item in read_lines(path, START, final=True):
         if isinstance(item, Damage):
             continue
         if cursor.n == after.n:
@@ -204,30 +298,17 @@ def _joined(damage: Damage | None, more: Damage) -> Damage:
 
 def _salvage(line: bytes, reason: str) -> Iterator[_Part]:
     """The records in a line that is not one, with offset and size, and for every other stretch the reason."""
-    starts = [match.start() for match in _LINE.finditer(line)]
+    starts = [match.start() for match in LINE.finditer(line)]
     if not starts or starts[0] > 0:
         yield 0, starts[0] if starts else len(line), reason
     for start, end in itertools.pairwise([*starts, len(line)]):
         chunk = line[start:end]
-        found = _unseal(chunk.removesuffix(b"\n"))
+        found = unseal(chunk.removesuffix(b"\n"))
         # the last byte may be a damaged newline; but what JSON goes on behind is only part of a record
         if isinstance(found, str) and chunk[-1:] not in b"\n,]}":
-            short = _unseal(chunk[:-1])
+            short = unseal(chunk[:-1])
             if not isinstance(short, str):
                 yield start, end - start - 1, short
                 yield end - 1, 1, "not a record"
                 continue
         yield start, end - start, found
-
-
-def _unseal(text: bytes) -> tuple[int, Record] | str:
-    """Number and record of an intact line without its newline, or what is wrong with it."""
-    match = _LINE.match(text)
-    if match is None:
-        return "not a record"
-    if b"%08x" % zlib.crc32(text[16:], _BRACE) != match[1]:
-        return "checksum does not match"
-    try:
-        return int(match[3]), decode(match[2].decode(), text)
-    except (ValueError, RecursionError) as error:  # a writer's mistake: the bytes are as they were written
-        return f"not a record: {error}"

@@ -186,7 +186,10 @@ class Gap(_Record, frozen=True, kw_only=True):
 
 
 class Ended(_Record, frozen=True, kw_only=True):
-    """The attempt ended; a record after it reopens the run. `status` is a `Status`, or a later version's."""
+    """The attempt ended; a record after it reopens the run. `status` is a `Status`, or a later version's.
+
+    `summary` is the headline, `stages` the stage of each of its values.
+    """
 
     status: str
     reason: str = ""
@@ -194,6 +197,7 @@ class Ended(_Record, frozen=True, kw_only=True):
     signal: int | None = None
     traceback: str = ""
     summary: dict[str, Json] = {}
+    stages: dict[str, str] = {}
 
 
 class Unknown(msgspec.Struct, frozen=True):

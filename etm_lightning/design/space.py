@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 Value = str | int | float
 Point = dict[str, Value]
-"""A place in a space: a value for each parameter, by name."""
+"""A place in a space: a value for each parameter, by name; without those whose condition does not hold."""
+When = tuple[tuple[str, tuple[str, ...]], ...]
+"""A condition: names, each with the values of which it must have one."""
 
 
 @dataclass(frozen=True)
@@ -19,14 +21,23 @@ class Choice:
 
     Attributes:
         name: as typed, with a ``+`` where the config does not have the key.
-        values: the choices, in the order in which they were typed.
+        values: the choices, in the order in which they are tried.
+        when: where it varies at all.
+        shuffled: whether the order is by chance.
     """
 
     name: str
     values: tuple[str, ...]
+    when: When = ()
+    shuffled: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.name,)
 
     def __str__(self) -> str:
-        return f"one of {', '.join(self.values)}"
+        known = sorted(self.values) if self.shuffled else self.values
+        return f"one of {', '.join(known)}{', in random order' if self.shuffled else ''}"
 
 
 @dataclass(frozen=True)
@@ -35,6 +46,11 @@ class Range:
 
     name: str
     numbers: tuple[int, ...] | tuple[float, ...]
+    when: When = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.name,)
 
     @property
     def values(self) -> tuple[str, ...]:
@@ -64,15 +80,60 @@ class Interval:
     high: float
     log: bool = False
     integer: bool = False
+    when: When = ()
 
     values = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.name,)
 
     def __str__(self) -> str:
         kind = "whole number" if self.integer else "number"
         return f"{kind} from {self.low} to {self.high}{', log scale' if self.log else ''}"
 
 
-Parameter = Choice | Range | Interval
+@dataclass(frozen=True)
+class Tied:
+    """Parameters that go together: the first value of each, then the second of each, and so on."""
+
+    parts: tuple[Choice | Range, ...]
+    when: When = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(part.name for part in self.parts)
+
+    @property
+    def name(self) -> str:
+        return " + ".join(self.names)
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        return tuple(", ".join(row) for row in zip(*(part.values for part in self.parts), strict=True))
+
+    def __str__(self) -> str:
+        return f"one of {'; '.join(self.values)}"
+
+
+Parameter = Choice | Range | Interval | Tied
+
+
+def same(one: object, other: object) -> bool:
+    """Whether two values are one, however they were typed.
+
+    >>> same("1e-5", 0.00001), same("true", True), same("sgd", "adam")
+    (True, True, False)
+    """
+    return plain(str(one)) == plain(str(other))
+
+
+def plain(text: str) -> str:
+    """Numbers of one value as one text: 1e-5 and 1e-05; true and True too."""
+    try:
+        return repr(float(text))
+    except ValueError:
+        return text.lower() if text.lower() in ("true", "false", "null") else text
 
 
 @dataclass(frozen=True)
@@ -80,7 +141,8 @@ class Space:
     """What one command tries.
 
     Attributes:
-        parameters: what varies, in the order in which it was typed.
+        parameters: what varies, in the order in which it was typed, a condition after what it looks at. Of
+            several with one name the first whose condition holds counts.
         template: every override in its order: its name, and its value, or None where it varies.
     """
 
@@ -93,11 +155,34 @@ class Space:
         return tuple(name + value for name, value in self.template if value is not None)
 
     @property
+    def conditional(self) -> bool:
+        """Whether some points lack a parameter that others have."""
+        return any(parameter.when for parameter in self.parameters)
+
+    @property
     def size(self) -> int | None:
         """How many points there are; None if they cannot be counted."""
         if any(parameter.values is None for parameter in self.parameters):
             return None
+        if self.conditional:
+            return sum(1 for _ in self.grid())
         return math.prod(len(parameter.values or ()) for parameter in self.parameters)
+
+    @property
+    def labels(self) -> dict[str, Parameter]:
+        """The parameters by names of which no two are alike.
+
+        >>> when = (("model", ("small",)),)
+        >>> list(Space((Choice("lr", ("1",), when), Choice("lr", ("2",)))).labels)
+        ['lr [model=small]', 'lr']
+        """
+        several = Counter(parameter.name for parameter in self.parameters)
+        return {
+            f"{parameter.name} [{said(parameter.when)}]"
+            if parameter.when and several[parameter.name] > 1
+            else parameter.name: parameter
+            for parameter in self.parameters
+        }
 
     def overrides(self, point: Mapping[str, Value]) -> list[str]:
         """All overrides of a trial, in the order in which they were typed.
@@ -106,8 +191,18 @@ class Space:
         ['lr=1e-5', 'seed=1']
         """
         return [
-            f"{name}={point[name]}" if value is None else f"{name}{value}" for name, value in self.template
+            f"{name}={point[name]}" if name in point else f"{name}{value}"
+            for name, value in self.template
+            if name in point or value is not None
         ]
+
+    def draw(self, pick: Callable[[str, Parameter], Value]) -> Point:
+        """The point that picking a value of every parameter comes to, by its label and itself."""
+        point: Point = {}
+        for label, parameter in self.labels.items():
+            if _varies(parameter, point):
+                point.update(at(parameter, pick(label, parameter)))
+        return point
 
     def grid(self) -> Iterator[Point]:
         """Every point, the last parameter varying fastest, as Hydra has them.
@@ -124,10 +219,31 @@ class Space:
                     f"`{parameter.name}` is an interval, which a grid cannot count: "
                     f"give it as {parameter.name}=choice(…) or range(…), or choose search.sampler=tpe"
                 )
-        names = [parameter.name for parameter in self.parameters]
-        values: Sequence[Value]
-        for values in itertools.product(*map(_points, self.parameters)):
-            yield dict(zip(names, values, strict=True))
+        return _grid(self.parameters, {})
+
+    def examples(self, most: int) -> list[Point]:
+        """Points that have each value of a parameter, an interval's lowest; at most so many and one."""
+        first = self.draw(lambda _, parameter: values(parameter)[0])
+        found = [first]
+        for label, parameter in self.labels.items():
+            for value in values(parameter)[0 if parameter.when else 1 :]:
+                wanted = self._wanted(parameter)
+                point = self.draw(
+                    lambda other, one, value=value, label=label, wanted=wanted: (  # type: ignore[misc]
+                        value if other == label else _near(one, wanted)
+                    )
+                )
+                if point not in found:
+                    found.append(point)
+        return found[: most + 1]
+
+    def _wanted(self, parameter: Parameter) -> dict[str, str]:
+        """Values of other parameters under which this one varies."""
+        wanted = {name: values[0] for name, values in parameter.when}
+        for other in self.parameters:
+            if other is not parameter and any(bare(name) in wanted for name in other.names):
+                wanted = {**self._wanted(other), **wanted}
+        return wanted
 
     def describe(self) -> dict[str, str]:
         """What varies and how, by name.
@@ -135,11 +251,82 @@ class Space:
         >>> Space((Interval("lr", 1e-5, 1e-2, log=True), Choice("m", ("a", "b")))).describe()
         {'lr': 'number from 1e-05 to 0.01, log scale', 'm': 'one of a, b'}
         """
-        return {parameter.name: str(parameter) for parameter in self.parameters}
+        found: dict[str, str] = {}
+        for parameter in self.parameters:
+            for name, text in _texts(parameter):
+                condition = f", when {said(parameter.when)}" if parameter.when else ""
+                otherwise = "otherwise " if name in found and not condition else ""
+                found[name] = "; ".join(
+                    [*([found[name]] if name in found else []), otherwise + text + condition]
+                )
+        return found
 
 
-def _points(parameter: Parameter) -> Sequence[Value]:
-    return parameter.numbers if isinstance(parameter, Range) else parameter.values or ()
+def said(when: When) -> str:
+    """A condition in words.
+
+    >>> said((("model", ("small", "large")), ("n", ("2",))))
+    'model=small|large and n=2'
+    """
+    return " and ".join(f"{name}={'|'.join(values)}" for name, values in when)
+
+
+def bare(name: str) -> str:
+    """A name without the ``+`` of a key that the config does not have."""
+    return name.lstrip("+")
+
+
+def values(parameter: Parameter) -> Sequence[Value]:
+    """The values of a parameter; the lowest one of an interval."""
+    if isinstance(parameter, Interval):
+        return (parameter.low,)
+    return parameter.numbers if isinstance(parameter, Range) else parameter.values
+
+
+def at(parameter: Parameter, value: Value) -> Point:
+    """What a value of a parameter sets."""
+    if not isinstance(parameter, Tied):
+        return {parameter.name: value}
+    row = parameter.values.index(str(value))
+    return {part.name: values(part)[row] for part in parameter.parts}
+
+
+def _varies(parameter: Parameter, point: Mapping[str, Value]) -> bool:
+    known = {bare(name): value for name, value in point.items()}
+    return not any(name in point for name in parameter.names) and all(
+        name in known and any(same(known[name], value) for value in allowed)
+        for name, allowed in parameter.when
+    )
+
+
+def _grid(parameters: Sequence[Parameter], point: Point) -> Iterator[Point]:
+    if not parameters:
+        yield point
+        return
+    first, rest = parameters[0], parameters[1:]
+    if not _varies(first, point):
+        yield from _grid(rest, point)
+        return
+    for value in values(first):
+        yield from _grid(rest, {**point, **at(first, value)})
+
+
+def _near(parameter: Parameter, wanted: Mapping[str, str]) -> Value:
+    """The value of a parameter that sets what is wanted, as far as one does."""
+    for value in values(parameter):
+        point = at(parameter, value)
+        if all(same(point[name], wanted.get(bare(name), point[name])) for name in point):
+            return value
+    return values(parameter)[0]
+
+
+def _texts(parameter: Parameter) -> Iterator[tuple[str, str]]:
+    if not isinstance(parameter, Tied):
+        yield parameter.name, str(parameter)
+        return
+    for part in parameter.parts:
+        others = ", ".join(name for name in parameter.names if name != part.name)
+        yield part.name, f"{part}, together with {others}"
 
 
 def space(overrides: Iterable[Any]) -> Space:
@@ -158,7 +345,7 @@ def space(overrides: Iterable[Any]) -> Space:
         name = override.get_key_element()
         parameters.pop(name, None)
         if override.is_sweep_override():
-            parameters[name] = _parameter(name, override)
+            parameters[name] = parameter_of(name, override)
             template[name] = None
         else:
             _, equals, value = str(override.input_line).partition("=")
@@ -166,21 +353,27 @@ def space(overrides: Iterable[Any]) -> Space:
     return Space(tuple(parameters[name] for name in template if name in parameters), tuple(template.items()))
 
 
-def _parameter(name: str, override: Any) -> Parameter:
+def parameter_of(name: str, override: Any) -> Choice | Range | Interval:
+    """What a swept override varies.
+
+    Raises:
+        ValueError: naming the override that cannot be searched over, and the cure.
+    """
     typed = override.input_line
     if override.is_interval_sweep():
         return _interval(name, override.value(), typed)
+    shuffled = bool(getattr(override.value(), "shuffle", False))
     if override.is_range_sweep():
         numbers = tuple(override.sweep_iterator())
         if not numbers:
             raise ValueError(f"`{typed}` has no values: the end of a range is not part of it")
-        if getattr(override.value(), "shuffle", False) or "log" in override.value().tags:
-            return Choice(name, tuple(map(str, numbers)))
+        if shuffled or "log" in override.value().tags:
+            return Choice(name, tuple(map(str, numbers)), shuffled=shuffled)
         return Range(name, numbers)
     values = tuple(override.sweep_string_iterator())
     if not values:
         raise ValueError(f"`{typed}` has no values: no choice of {name} fits the pattern")
-    return Choice(name, values)
+    return Choice(name, values, shuffled=shuffled)
 
 
 def _interval(name: str, value: Any, typed: str) -> Interval:

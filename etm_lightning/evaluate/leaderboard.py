@@ -124,7 +124,7 @@ def _means(runs: Iterable[StoredRun], wanted: Callable[[str], bool]) -> dict[str
     values: dict[str, list[float]] = {}
     for run in runs:
         for name, number in run.headline.items():
-            if wanted(run.metrics[name].stage) and math.isfinite(number):
+            if wanted(run.stages[name]) and math.isfinite(number):
                 values.setdefault(name, []).append(number)
     return {name: spread(numbers).mean for name, numbers in values.items()}
 

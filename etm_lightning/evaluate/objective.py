@@ -50,7 +50,7 @@ def objective(runs: Iterable[StoredRun], *, metric: str = "", mode: str = "") ->
 
 
 def _refuse_test(runs: list[StoredRun], metric: str) -> None:
-    stages = {found.stage for run in runs if (found := run.metrics.get(metric))}
+    stages = {run.stages.get(metric) for run in runs}
     if "test" in stages:
         raise ValueError(
             f"`metric` must be measured in validation but {metric!r} comes from test data. "
@@ -64,6 +64,6 @@ def value(run: StoredRun, objective: Objective) -> float | None:
     found: float | None = None
     if best and best.monitor == objective.metric and best.score is not None:
         found = best.score
-    elif (metric := run.metrics.get(objective.metric)) and metric.stage != "test":
+    elif run.stages.get(objective.metric, "test") != "test":
         found = run.headline.get(objective.metric)
     return found if found is not None and math.isfinite(found) else None

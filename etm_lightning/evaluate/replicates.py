@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,23 +66,11 @@ def canonical(value: Any) -> bytes:
     return msgspec.json.encode(value, order="deterministic")
 
 
-def code(run: StoredRun) -> Mapping[str, Any]:
-    """The version of the code: what git said at the start, less where it came from."""
-    git = run.info("start").get("git")
-    known = git if isinstance(git, Mapping) else {}
-    return {name: value for name, value in known.items() if name not in ("branch", "remote")}
-
-
-def data(run: StoredRun) -> Mapping[str, Any]:
-    """The version of the data: the recorded facts about it that are hashes."""
-    facts = flatten(run.info("data"))
-    return {name: value for name, value in facts.items() if "hash" in name or "sha256" in name}
-
-
 def _flags(runs: tuple[StoredRun, ...]) -> tuple[str, ...]:
-    versions = {"different code": code, "different data": data}
+    versions = {
+        "different code": [run.code for run in runs if run.code],
+        "different data": [run.data for run in runs if run.data],
+    }
     return tuple(
-        flag
-        for flag, version in versions.items()
-        if len({canonical(known) for run in runs if (known := version(run))}) > 1
+        flag for flag, known in versions.items() if len({canonical(version) for version in known}) > 1
     )

@@ -69,7 +69,7 @@ def again(run: StoredRun, extra: Sequence[str] = (), cwd: Path | None = None) ->
         raise ValueError(_by_hand(run, arguments, place, checkpoint))
     script = _script(run, arguments, place)
     overrides, study = recorded[1], _study(arguments)
-    mine = [f"ckpt_path={_quoted(checkpoint)}" if checkpoint else f"resume={_quoted(run.id)}"]
+    mine = [f"ckpt_path={quoted(checkpoint)}" if checkpoint else f"resume={quoted(run.id)}"]
     if study or _in_multirun(run):  # in a multirun nothing touches the test split but the winner's test
         mine.append("test=false")
     given = {_key(override) for override in (*mine, *extra)} | {"ckpt_path", "resume", "paths.store"}
@@ -173,10 +173,10 @@ def _key(override: str) -> str:
     return override.lstrip("+~").partition("=")[0]
 
 
-def _quoted(value: object) -> str:
+def quoted(value: object) -> str:
     r"""A value that Hydra reads back as it is.
 
-    >>> _quoted("a=b, it's")
+    >>> quoted("a=b, it's")
     "'a=b, it\\'s'"
     """
     return "'" + str(value).replace("'", "\\'") + "'"

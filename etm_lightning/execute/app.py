@@ -22,6 +22,7 @@ from etm_lightning.design.config import nearest
 from etm_lightning.execute.build import InputError
 from etm_lightning.execute.configs import register, write_down
 from etm_lightning.execute.quiet import quiet
+from etm_lightning.execute.several import as_multirun, several
 
 Task = Callable[[DictConfig], Any]
 
@@ -37,6 +38,8 @@ def app(task: Task) -> Callable[[], None]:
 
     @functools.wraps(task)
     def job(cfg: DictConfig) -> Any:
+        if several(cfg):
+            return as_multirun(job)
         # the log file is opened by the first who logs, which may be an import
         Path(HydraConfig.get().runtime.output_dir, "logs").mkdir(parents=True, exist_ok=True)
         from etm_lightning.execute.progress import hush  # loads Lightning, which sets its own levels

@@ -105,6 +105,12 @@ def _missing(error: BaseException | None) -> str:
     return ""
 
 
+def takes(node: Any, name: str, argument: str) -> bool:
+    """Whether what a node describes takes an argument."""
+    taken = accepted(_target(node, name))
+    return taken is None or argument in taken
+
+
 def accepted(target: Any) -> Mapping[str, Any] | None:
     """Names of the arguments that `target` takes; None if any.
 

@@ -11,17 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from etm_lightning.execute.launching import Errand, Slot
+from etm_lightning.execute.lock import Lock
 from etm_lightning.process import Process, boot_id, born, host, lives
 
 PATIENCE = 10.0
 """Seconds between asking a process to go and making it."""
-
-
-@dataclass(frozen=True)
-class Slot:
-    """A place for one trial; `devices` is what CUDA_VISIBLE_DEVICES says there, None to leave it as it is."""
-
-    devices: str | None = None
 
 
 def slots(n_jobs: int | None, gpus: Sequence[str], per_trial: int = 1, per_gpu: int = 1) -> list[Slot]:
@@ -50,43 +45,28 @@ def slots(n_jobs: int | None, gpus: Sequence[str], per_trial: int = 1, per_gpu: 
     return [Slot(",".join(sets[i % len(sets)])) for i in range(most)]
 
 
-def gpus() -> list[str]:
-    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them; none without a driver."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return [name.strip() for name in visible.split(",") if name.strip() not in ("", "-1")]
-    import pynvml
-
-    try:
-        pynvml.nvmlInit()
-        try:
-            return [str(number) for number in range(pynvml.nvmlDeviceGetCount())]
-        finally:
-            pynvml.nvmlShutdown()
-    except pynvml.NVMLError:
-        return []
-
-
 @dataclass
-class Job:
+class LocalJob:
     """A process of a trial, this one's child or one that another controller left behind.
 
     Attributes:
-        process: which it is.
+        known: which it is.
         child: its handle, if it is ours.
         held: for one that is not ours: whether it still holds the file that its trial holds.
     """
 
-    process: Process
+    known: Process
     child: subprocess.Popen[bytes] | None = None
     held: Callable[[], bool] = field(default=lambda: False)
-    began: float = field(default_factory=time.monotonic)
+    handle: str = ""
     _asked: float = 0.0
 
+    def process(self) -> Process | None:
+        return self.known
+
     def ended(self) -> str | None:
-        """How it ended, in words: `code 1`, `signal SIGKILL`; None while it runs."""
         if self.child is None:
-            return None if self.held() or lives(self.process) else "unseen"
+            return None if self.held() or lives(self.known) else "unseen"
         if self.child.returncode is None:
             if not _exited(self.child):
                 return None
@@ -96,7 +76,6 @@ class Job:
         return f"code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
 
     def stop(self) -> None:
-        """Ask it to go; said again, after `PATIENCE` seconds, make it."""
         now = time.monotonic()
         if not self._asked:
             self._asked = now
@@ -106,10 +85,30 @@ class Job:
 
     def _signal(self, number: signal.Signals) -> None:
         """To it and to all that it started in its session."""
-        if self.child is None and not lives(self.process):
+        if self.child is None and not lives(self.known):
             return  # the number may be another's by now
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, number)
+            os.killpg(self.known.pid, number)
+
+
+def left_behind(process: Process | None, place: Path) -> LocalJob:
+    """The job that an earlier controller started on this machine, of which only its lock may be known."""
+    return LocalJob(process or Process("", "", 0, 0.0), held=lambda: Lock.held(place / "lock"))
+
+
+@dataclass(frozen=True)
+class Local:
+    """Trials are processes of this machine."""
+
+    slots: Sequence[Slot]
+
+    def start(self, errand: Errand, slot: Slot, lock: int) -> LocalJob:
+        devices = {} if slot.devices is None else {"CUDA_VISIBLE_DEVICES": slot.devices}
+        env = {**os.environ, **errand.env, **devices}
+        return start(errand.command, cwd=errand.cwd, env=env, log=errand.log, hold=lock)
+
+    def close(self) -> None:
+        pass
 
 
 def _exited(child: subprocess.Popen[bytes]) -> bool:
@@ -119,9 +118,7 @@ def _exited(child: subprocess.Popen[bytes]) -> bool:
     return child.poll() is not None
 
 
-def start(
-    command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path, slot: Slot, hold: int
-) -> Job:
+def start(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path, hold: int) -> LocalJob:
     """Start a process in a session of its own: Ctrl-C in the terminal does not reach it.
 
     Args:
@@ -129,19 +126,17 @@ def start(
         cwd: where it runs.
         env: its environment.
         log: what it prints goes there, after what is there already.
-        slot: where it is to run.
         hold: a descriptor that it keeps open as long as it lives.
     """
-    given = dict(env) if slot.devices is None else {**env, "CUDA_VISIBLE_DEVICES": slot.devices}
     with log.open("ab") as output:
         child = subprocess.Popen(
             command,
             cwd=cwd,
-            env=given,
+            env=dict(env),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
             pass_fds=(hold,),
         )
-    return Job(Process(host(), boot_id(), child.pid, born(child.pid) or 0.0), child)
+    return LocalJob(Process(host(), boot_id(), child.pid, born(child.pid) or 0.0), child)

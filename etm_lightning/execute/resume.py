@@ -132,3 +132,11 @@ def last_checkpoint(run: StoredRun) -> Path | None:
         if checkpoint.path and owners[checkpoint.path] == checkpoint.id and path.is_file():
             return path
     return None
+
+
+def going_on(run: RunFolder) -> dict[str, str]:
+    """What to set in a config so that a new process goes on with a run; nothing if the run never began."""
+    if not run.identity_file.exists():
+        return {}
+    checkpoint = last_checkpoint(StoredRun(run))
+    return {"ckpt_path": str(checkpoint)} if checkpoint else {"resume": run.path.name}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from etm_lightning.execute.build import EXTRAS, InputError, build, build_each, build_trainer, reading
+from etm_lightning.execute.build import EXTRAS, InputError, build, build_each, build_trainer, reading, takes
+from etm_lightning.execute.objectives import asked, objectives
 from etm_lightning.execute.progress import EpochLine, near, say, show_bar
 from etm_lightning.execute.recorder import Recorder
 from etm_lightning.execute.resume import last_checkpoint, named, requeued, settings
@@ -35,6 +37,7 @@ class Outcome:
         monitor: name of that value.
         checkpoint: the best checkpoint.
         metrics: last values by name, of the test too.
+        objectives: the values that `search.objective` names.
     """
 
     run: str
@@ -43,6 +46,12 @@ class Outcome:
     monitor: str = ""
     checkpoint: Path | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
+    objectives: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def answer(self) -> float | dict[str, float] | None:
+        """What a script returns to whoever searches: the objective, or those that were asked for."""
+        return dict(self.objectives) or self.objective
 
 
 @dataclass(frozen=True)
@@ -72,8 +81,14 @@ def train(cfg: DictConfig) -> Outcome:
         ckpt_path = checkpoint_to_go_on_from(cfg, folder)
         parts = assemble(cfg, logger)
         say(f"run {near(folder.path)} · look: etm show {folder.path.name[-4:]}")
+        began = time.monotonic()
         parts.trainer.fit(parts.model, datamodule=parts.data, ckpt_path=ckpt_path)
         outcome = _outcome(cfg, folder, parts.trainer)
+        if names := asked(OmegaConf.select(cfg, "search.objective")):
+            known = {} if outcome.objective is None else {outcome.monitor: outcome.objective}
+            size = sum(weights.numel() for weights in parts.model.parameters())
+            values = objectives(names, folder, known, size, time.monotonic() - began)
+            outcome = dataclasses.replace(outcome, objectives=values)
         if cfg.test and not multirun():
             outcome = dataclasses.replace(
                 outcome, metrics={**outcome.metrics, **run_test(parts, outcome.checkpoint)}
@@ -170,7 +185,7 @@ def assemble(cfg: DictConfig, logger: ETMLogger) -> Parts:
     """
     if cfg.seed is not None:
         pl.seed_everything(cfg.seed, workers=True, verbose=False)
-    data: Any = build(cfg.data, "data", batch_size=cfg.batch_size) if cfg.data.get("_target_") else None
+    data: Any = build_data(cfg) if cfg.data.get("_target_") else None
     given = {"lr": cfg.lr}
     if hasattr(data, "model_kwargs"):
         with reading("`data`"):
@@ -192,6 +207,22 @@ def assemble(cfg: DictConfig, logger: ETMLogger) -> Parts:
         default_root_dir=logger.log_dir,
     )
     return Parts(data, model, trainer)
+
+
+def build_data(cfg: DictConfig) -> Any:
+    """The data module, for one fold of a cross-validation if there is one.
+
+    Raises:
+        InputError: if it cannot be built, or does not know of folds.
+    """
+    folds = {key: cfg.get(key) for key in ("fold", "folds") if cfg.get(key) is not None}
+    missing = [key for key in folds if not takes(cfg.data, "data", key)]
+    if missing:
+        raise InputError(
+            f"`search.folds` needs a data module that takes `fold` and `folds`, but {cfg.data._target_} does "
+            f"not take {' and '.join(missing)}; docs/search.md shows how"
+        )
+    return build(cfg.data, "data", batch_size=cfg.batch_size, **folds)
 
 
 def sinks_of(node: Any) -> dict[str, Any]:

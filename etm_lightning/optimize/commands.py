@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -59,6 +60,38 @@ def best(study: Study = "latest", as_json: Json = False, store: Place = None) ->
         typer.echo(described.text(found))
     else:
         typer.echo("\n".join(f"{name}: {value}" for name, value in found.items() if value != ""))
+
+
+@app.command()
+def plot(
+    study: Study = "latest",
+    kind: Annotated[
+        str, typer.Option(help="history, importance, slice, parallel, contour, curves or pareto.")
+    ] = "history",
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The file: .html, .png, .svg or .pdf.")
+    ] = None,
+    evaluator: Annotated[
+        str, typer.Option(help="What tells the importance: ped-anova, fanova or mdi.")
+    ] = "ped-anova",
+    as_json: Json = False,
+    store: Place = None,
+) -> None:
+    """Draw a study: how it went, what mattered, what went well together."""
+    from etm_lightning.optimize import plots
+    from etm_lightning.share import described
+
+    found = _find(store, study)
+    file = plots.plot(found, kind, output or found.path / "plots" / f"{kind}.html", evaluator)
+    told: dict[str, Any] = {"study": found.id, "kind": kind, "file": str(file)}
+    if kind == "importance":
+        told["importance"] = plots.importance(found, evaluator)
+    if as_json:
+        typer.echo(described.text(told))
+        return
+    for name, share in told.get("importance", {}).items():
+        typer.echo(f"{share:6.1%}  {name}")
+    typer.echo(f"{kind} of study {found.id}: {file}")
 
 
 @app.command()

@@ -1,36 +1,31 @@
-"""The loop that runs a study: a free slot gets the next trial at once, and no trial can end the study."""
+"""The loop that runs a study: a free slot gets the next run at once, and no trial can end the study."""
 
 from __future__ import annotations
 
-import os
 import time
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from etm_lightning.design.space import Space
-from etm_lightning.execute import local
-from etm_lightning.execute.local import Job, Slot
+from etm_lightning.execute.launching import CRASHES_OF_OTHERS, MEMORY
 from etm_lightning.layout import RunFolder
-from etm_lightning.optimize.folder import Events, StudyFolder
-from etm_lightning.optimize.freeze import Freezer, Frozen
-from etm_lightning.optimize.history import Asked, Began, Over, Started, Told, Trial
-from etm_lightning.optimize.lock import Lock
+from etm_lightning.optimize.checkpoints import Keeper
+from etm_lightning.optimize.crew import Busy, Crew, Task
+from etm_lightning.optimize.goal import Goal
+from etm_lightning.optimize.history import Asked, Began, Confirmed, Lost, Over, Ran, State, Told, Trial
+from etm_lightning.optimize.repeats import Repeats
 from etm_lightning.optimize.screen import Screen
 from etm_lightning.optimize.stopping import Stopped, Stopping
 from etm_lightning.optimize.study import Brain
-from etm_lightning.optimize.watch import Watch, result, verdict
-from etm_lightning.process import Process, this_process
+from etm_lightning.optimize.verdicts import Verdict, ended, hopeless, verdict
+from etm_lightning.optimize.watch import judged, result
+from etm_lightning.process import this_process
 from etm_lightning.track.shipping.companion import Companion, wanted
 from etm_lightning.track.shipping.configured import configured
-from etm_lightning.track.trial import TRIAL
 
 TICK = 0.01
 LOOK_EVERY = 0.25
-LINGER = 60.0
-"""Seconds that a process may go on after its result is known."""
+_UNFIT = "the search saw that it would not be the best"
 
 
 @dataclass(frozen=True)
@@ -40,27 +35,14 @@ class Limits:
     Attributes:
         total: how many trials there are to be.
         timeout: after which no trial begins any more.
-        trial_timeout: after which a trial is ended.
-        retries: how often a trial whose process died is started again.
+        retries: how often a run whose process died is started again.
+        runtime: after which no trial begins any more, and those that run are asked to end.
     """
 
     total: int
     timeout: float | None = None
-    trial_timeout: float | None = None
     retries: int = 1
-
-
-@dataclass
-class Busy:
-    """A trial at work, and where."""
-
-    trial: Trial
-    job: Job
-    slot: Slot
-    watch: Watch
-    reported: int = 0
-    late: str = ""
-    done: float = 0.0
+    runtime: float | None = None
 
 
 @dataclass
@@ -68,37 +50,34 @@ class Controller:
     """Runs a study to its end.
 
     Args:
-        folder: of the study.
-        events: where it is written down.
+        crew: which runs its processes.
         brain: which decides on trials.
-        space: what is tried.
-        freezer: which makes a process's config of a point.
+        goal: what is to become large or small.
+        repeats: the runs of which a trial consists, and those that confirm the best.
         limits: how far to go.
-        slots: where trials run.
-        monitor: the metric that pruning follows.
         screen: which tells of it.
-        number_needed: whether a trial that returns no number has failed.
+        keeper: which deletes the checkpoints of losers.
+        number_needed: whether a run that returns no number has failed.
     """
 
-    folder: StudyFolder
-    events: Events
+    crew: Crew
     brain: Brain
-    space: Space
-    freezer: Freezer
+    goal: Goal
+    repeats: Repeats
     limits: Limits
-    slots: Sequence[Slot]
-    monitor: str
     screen: Screen
+    keeper: Keeper
     number_needed: bool = False
-    _busy: dict[int, Busy] = field(default_factory=dict)
-    _waiting: deque[int] = field(default_factory=deque)
-    _crashes: dict[int, int] = field(default_factory=dict)
+    _waiting: deque[Task] = field(default_factory=deque)
+    _given_up: dict[int, str] = field(default_factory=dict)
     _shipping: list[Companion] = field(default_factory=list)
     _stopping: Stopping = field(default_factory=Stopping)
     _exhausted: bool = False
-    _ready: tuple[int, Frozen] | None = None
     _began: float = field(default_factory=time.monotonic)
     _looked: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.folder, self.events = self.crew.folder, self.crew.events
 
     def run(self) -> None:
         """Run until nothing is left to try.
@@ -111,6 +90,7 @@ class Controller:
         self.events.write(Began(time.time(), self.limits.total, me.host, me.boot, me.pid, me.born))
         with self._stopping.signals():
             self._take_up()
+            self.keeper.look(self.events.history)
             while self._step():
                 time.sleep(TICK)
         for companion in self._shipping:
@@ -128,16 +108,19 @@ class Controller:
             self._looked = now
             self._stopping.look(self.folder.stop_file)
             if self._stopping.news():
-                self.screen.stopping(len(self._busy), self._stopping.now)
-        for busy in list(self._busy.values()):
-            how = busy.job.ended()
-            if how is not None:
-                self._conclude(busy, how)
-            elif look:
-                self._follow(busy, now)
+                self.screen.stopping(len(self.crew.busy), self._stopping.now)
+        for busy, how in self.crew.ended():
+            self._conclude(busy, how)
+        if look:
+            for busy in self.crew.busy:
+                self._report(busy)
+            if self._lasted(self.limits.runtime):
+                self._end_early()
+            self.crew.follow(now, self._stopping)
         self._fill()
-        self.screen.tick(self.events.history, [(one.trial, one.watch.values) for one in self._busy.values()])
-        return bool(self._busy)
+        running = [(one.trial, one.replicate, one.watch.values) for one in self.crew.busy]
+        self.screen.tick(self.events.history, running)
+        return bool(self.crew.busy)
 
     # what was before
 
@@ -149,181 +132,180 @@ class Controller:
             if trial is None:
                 self._ask(number, dict(point))
             elif trial.over:
-                self.brain.tell(number, trial.state, trial.value)
+                self.brain.tell(number, trial.state, trial.values)
+        asked = {task.number for task in self._waiting}
         for trial in list(history.trials.values()):
-            if not trial.over:
-                self._adopt(trial)
+            if not trial.over and trial.number not in asked:
+                self._adopt(self.repeats.tasks(trial.number), trial)
+                self._settle(trial)
+            elif trial.fresh:
+                self._adopt(self.repeats.confirming(trial.number), trial)
 
-    def _adopt(self, trial: Trial) -> None:
-        """Wait for a trial's process if it lives, else take its result if it has one, else start it again."""
-        place = self.folder.trial(trial.number)
-        if trial.process is None or trial.state != "running":
-            if trial.number not in self._waiting:
-                self._waiting.append(trial.number)
-            return
-        lock = place / "lock"
-        job = Job(trial.process, held=lambda: Lock.held(lock))
-        busy = Busy(trial, job, Slot(trial.devices or None), Watch(place, self.monitor))
-        if job.ended() is None:
-            self._busy[trial.number] = busy
-        elif result(place) is not None:
-            self._conclude(busy, "unseen")
-        else:
-            self._waiting.append(trial.number)
+    def _adopt(self, tasks: list[Task], trial: Trial) -> None:
+        """Wait for the processes that live, take the results that are there, start the others again."""
+        for task in tasks:
+            known = trial.replicates.get(task.index)
+            if (known is None or not known.over) and self.crew.adopt(task) is None:
+                self._waiting.append(task)
 
     # beginning
 
     def _fill(self) -> None:
-        while not self._stopping and len(self._busy) < len(self.slots):
-            number = self._next()
-            if number is None:
+        while not self._stopping and not self.crew.full:
+            task = self._next()
+            if task is None:
                 return
-            self._start(number)
+            busy = self.crew.start(task)
+            self.screen.began(busy.trial, busy.replicate)
 
-    def _next(self) -> int | None:
-        if self._waiting:
-            return self._waiting.popleft()
+    def _next(self) -> Task | None:
+        while not self._waiting and self._more():
+            asked = self.brain.ask()
+            if asked is None:
+                self._exhausted = True
+            else:
+                self._ask(*asked)
+        if not self._waiting and not self.crew.busy:
+            self._confirm()
+        return self._waiting.popleft() if self._waiting else None
+
+    def _more(self) -> bool:
         known = len(self.events.history.trials)
-        if self._exhausted or known >= self.limits.total or self._time_is_up():
-            return None
-        asked = self.brain.ask()
-        if asked is None:
-            self._exhausted = True
-            return None
-        self._ask(*asked)
-        return self._waiting.popleft() if self._waiting else self._next()
+        return not (self._exhausted or known >= self.limits.total or self._time_is_up())
 
     def _ask(self, number: int, point: dict[str, Any]) -> None:
-        """Compose a new trial, write down that it is to be tried, and put it into the queue."""
+        """Compose a new trial, write down that it is to be tried, and put its runs into the queue."""
+        tasks = self.repeats.tasks(number)
         try:
-            frozen = self.freezer.freeze(number, self.space.overrides(point), self.folder.trial(number))
+            output = self.crew.prepare(tasks[0], point)
         except Exception as error:
             if not self.events.history.trials:
                 raise
             self.events.write(Asked(time.time(), number, point, ""))
-            self._tell(
-                self.events.history.trials[number], "failed", None, f"its config does not compose: {error}"
-            )
+            why = f"its config does not compose: {error}"
+            self._tell(self.events.history.trials[number], Verdict("failed", reason=why))
             return
-        self.events.write(Asked(time.time(), number, point, str(frozen.output)))
-        self._ready = (number, frozen)
-        self._waiting.append(number)
+        self.events.write(Asked(time.time(), number, point, str(output)))
+        self._waiting.extend(tasks)
 
-    def _start(self, number: int) -> None:
-        trial = self.events.history.trials[number]
-        place = self.folder.trial(number)
-        lock = Lock.take(place / "lock")
-        if lock is None:  # a process that nobody saw start: its controller was killed that very moment
-            job = Job(trial.process or Process("", "", 0, 0.0), held=lambda: Lock.held(place / "lock"))
-            self._busy[number] = Busy(trial, job, Slot(), Watch(place, self.monitor))
-            return
-        watch = Watch(place, self.monitor)
-        watch.poll()
-        watch.forget_prune()
-        frozen = self._frozen(trial, watch.run)
-        (place / "result.json").unlink(missing_ok=True)
-        slot = self._free_slot()
-        env = {**os.environ, **frozen.env, TRIAL: str(place), "ETM_SHIPPER": "0"}
-        log = place / f"{trial.attempts + 1}.log"
-        try:
-            job = local.start(
-                frozen.command, cwd=Path.cwd(), env=env, log=log, slot=slot, hold=lock.descriptor
-            )
-        finally:
-            lock.release()
-        process = job.process
-        self.events.write(
-            Started(
-                time.time(),
-                number,
-                trial.attempts + 1,
-                process.host,
-                process.boot,
-                process.pid,
-                process.born,
-                slot.devices or "",
-            )
-        )
-        self._busy[number] = Busy(trial, job, slot, Watch(place, self.monitor))
-        self.screen.began(trial)
-
-    def _frozen(self, trial: Trial, run: RunFolder | None) -> Frozen:
-        """The config of a trial; one that was at work before goes on with its run."""
-        ready, self._ready = self._ready, None
-        if ready is not None and ready[0] == trial.number:
-            return ready[1]
-        extra: dict[str, Any] = {}
-        if run is not None and run.identity_file.exists():
-            from etm_lightning.execute.resume import last_checkpoint
-            from etm_lightning.store.run import StoredRun
-
-            checkpoint = last_checkpoint(StoredRun(run))
-            extra = {"ckpt_path": str(checkpoint)} if checkpoint else {"resume": run.path.name}
-        place = self.folder.trial(trial.number)
-        return self.freezer.freeze(
-            trial.number, self.space.overrides(trial.params), place, trial.output, extra
-        )
-
-    def _free_slot(self) -> Slot:
-        used = [busy.slot for busy in self._busy.values()]
-        for slot in self.slots:
-            if slot not in used:
-                return slot
-            used.remove(slot)
-        return self.slots[0]
+    def _confirm(self) -> None:
+        """Put the best trials into the queue once more, on fresh seeds; when that is done, say which won."""
+        history = self.events.history
+        trials = self.repeats.candidates(history, self.goal)
+        tasks = [task for trial in trials for task in self.repeats.confirming(trial.number)]
+        open = [
+            task
+            for task in tasks
+            if (one := history.trials[task.number].replicates.get(task.index)) is None or not one.over
+        ]
+        if open:
+            self.screen.confirming(trials, len(open))
+            self._waiting.extend(open)
+        elif trials and history.confirmed is None:
+            winner = self.repeats.winner(trials, self.goal)
+            self.events.write(Confirmed(time.time(), winner.number))
 
     # watching
 
-    def _follow(self, busy: Busy, now: float) -> None:
-        self._report(busy)
-        limit = self.limits.trial_timeout
-        if limit is not None and busy.trial.seconds > limit:
-            busy.late = f"took longer than search.trial_timeout={limit:g} seconds"
-        if not busy.done and (self.folder.trial(busy.trial.number) / "result.json").exists():
-            busy.done = now
-        if self._stopping.now or busy.late or (busy.done and now - busy.done > LINGER):
-            busy.job.stop()
-
     def _report(self, busy: Busy) -> None:
-        """Give new values to the brain, and the run the word that it is better ended."""
+        """Give new values to the brain, and the trial's runs the word that they are better ended."""
         busy.watch.poll()
+        if busy.task.fresh or not self.repeats.reports_steps(busy.task.index):
+            return
         for step in range(busy.reported, len(busy.watch.values)):
             busy.reported = step + 1
             if self.brain.report(busy.trial.number, step + 1, busy.watch.values[step]):
-                busy.watch.prune()
+                self._give_up(busy.trial, _UNFIT)
+
+    def _give_up(self, trial: Trial, why: str) -> None:
+        """Begin no more runs of a trial, and ask those at work to end."""
+        self._given_up[trial.number] = why
+        self._waiting = deque(task for task in self._waiting if task.number != trial.number)
+        for busy in self.crew.of(trial.number):
+            busy.give_up()
+
+    def _end_early(self) -> None:
+        """The time of the search is up: what runs is asked to end, and what waits does not begin."""
+        for trial in {busy.trial.number: busy.trial for busy in self.crew.busy}.values():
+            if not trial.over and trial.number not in self._given_up:
+                self._give_up(trial, "the time of the search was up")
 
     def _conclude(self, busy: Busy, how: str) -> None:
-        """The process of a trial has ended."""
-        self._busy.pop(busy.trial.number, None)
+        """The process of a run has ended."""
         self._report(busy)
         if busy.watch.run is not None:
             self._ship(busy.watch.run)
-        found = result(self.folder.trial(busy.trial.number))
-        trial, run = busy.trial, busy.watch.run.path.name if busy.watch.run else ""
+        found = result(self.crew.place(busy.task))
+        run = busy.watch.run.path.name if busy.watch.run else ""
         if found is not None and not (busy.late and "error" in found):
-            state, value, reason = verdict(
-                found, self.monitor, pruned=busy.watch.pruned, needed=self.number_needed
-            )
-            self._tell(trial, state, value, reason, run)
+            pruned = busy.watch.pruned
+            self._ran(busy, *judged(found, self.goal, pruned=pruned, needed=self.number_needed), run)
         elif busy.late:
-            self._tell(trial, "failed", None, busy.late, run)
-        elif self._stopping.now:
-            self.screen.left(trial)
+            self._ran(busy, "failed", (), busy.late, run)
+        elif self._stopping.now or (self._stopping and busy.replicate.state == "queued"):
+            self.screen.left(busy.trial)
+        elif how == MEMORY:
+            self._ran(busy, "infeasible", (), f"its process was ended: {how}", run)
+        elif busy.unwanted:
+            self._ran(busy, "pruned", (), "", run)
         else:
-            self._crashed(trial, how, run)
+            self._crashed(busy, how, run)
 
-    def _crashed(self, trial: Trial, how: str, run: str) -> None:
-        crashes = self._crashes[trial.number] = self._crashes.get(trial.number, 0) + (how != "unseen")
-        if crashes <= self.limits.retries:
-            self._waiting.append(trial.number)
-            self.screen.again(trial, how)
+    def _crashed(self, busy: Busy, how: str, run: str) -> None:
+        if how not in CRASHES_OF_OTHERS:
+            self.events.write(Lost(time.time(), busy.trial.number, busy.task.index, how))
+        if busy.replicate.crashes <= self.limits.retries:
+            self._waiting.append(busy.task)
+            self.screen.again(busy.trial, busy.replicate, how)
         else:
-            self._tell(trial, "failed", None, f"its process ended with {how} and left no result", run)
+            self._ran(busy, "failed", (), f"its process ended with {how} and left no result", run)
 
-    def _tell(self, trial: Trial, state: str, value: float | None, reason: str = "", run: str = "") -> None:
-        self.brain.tell(trial.number, state, value)
-        self.events.write(Told(time.time(), trial.number, state, value, reason, run))
+    def _ran(self, busy: Busy, state: State, values: tuple[float, ...], reason: str, run: str) -> None:
+        """A run is over; often that is the end of its trial."""
+        trial, task = busy.trial, busy.task
+        if not self.repeats.several and not task.fresh:
+            n = 1 if values else 0
+            self._tell(trial, Verdict(state, values, None, n, reason, run))
+            return
+        told = Ran(time.time(), task.number, task.index, state, list(values), reason, run)
+        self.events.write(told)
+        self.screen.ran(trial, busy.replicate)
+        if task.fresh:
+            return
+        compared = self.repeats.reports_runs and state == "finished" and bool(values)
+        if compared and self.brain.report(task.number, task.index + 1, values[0]):
+            self._given_up[task.number] = _UNFIT
+        self._settle(trial)
+
+    def _settle(self, trial: Trial) -> None:
+        """Tell a trial as soon as its runs decide it, and none is at work any more."""
+        planned = self.repeats.planned
+        if trial.number not in self._given_up:
+            best = self.events.history.best(self.goal.direction)
+            if best and hopeless(trial.searched, planned, self.goal, self.repeats.optimum, best):
+                self._given_up[trial.number] = f"it cannot beat trial {best.number} any more"
+        why = self._given_up.get(trial.number)
+        found = verdict(trial.searched, planned, self.goal)
+        if found is None and why is not None:
+            found = ended(trial.searched, self.goal, why)
+        if found is None:
+            return
+        self._give_up(trial, why or found.reason)
+        if not self.crew.of(trial.number):
+            self._tell(trial, found)
+
+    def _tell(self, trial: Trial, found: Verdict) -> None:
+        self.brain.tell(trial.number, found.state, found.values)
+        value = found.values[0] if found.values else None
+        values = list(found.values) if self.goal.several else []
+        self.events.write(
+            Told(
+                *(time.time(), trial.number, found.state, value, found.reason, found.run),
+                *(values, found.sd, found.n),
+            )
+        )
         self.screen.ended(trial, self.events.history)
+        self.keeper.look(self.events.history)
 
     def _ship(self, run: RunFolder) -> None:
         """Bring the run to its sinks: it had no shipper of its own."""
@@ -334,4 +316,7 @@ class Controller:
             self._shipping.append(companion)
 
     def _time_is_up(self) -> bool:
-        return self.limits.timeout is not None and time.monotonic() - self._began >= self.limits.timeout
+        return self._lasted(self.limits.timeout) or self._lasted(self.limits.runtime)
+
+    def _lasted(self, seconds: float | None) -> bool:
+        return seconds is not None and time.monotonic() - self._began >= seconds

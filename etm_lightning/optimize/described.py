@@ -6,6 +6,7 @@ from typing import Any
 
 import typer
 
+from etm_lightning.optimize.checkpoints import best_checkpoint
 from etm_lightning.optimize.folder import StudyFolder
 from etm_lightning.optimize.history import OVER, Trial
 from etm_lightning.optimize.outcome import again
@@ -16,7 +17,7 @@ from etm_lightning.share import tables
 def brief(folder: StudyFolder) -> dict[str, Any]:
     """What a list of studies says about one."""
     about, history = folder.about(), folder.history()
-    best = history.best(about.direction)
+    best = about.goal.winner(history)
     return {
         "id": folder.id,
         "project": about.project,
@@ -26,7 +27,7 @@ def brief(folder: StudyFolder) -> dict[str, Any]:
         "over": history.count(*OVER),
         "total": history.total,
         "failed": history.count("failed"),
-        "monitor": about.monitor,
+        "monitor": about.goal.title if about.objectives else about.monitor,
         "direction": about.direction,
         "best": best.value if best else None,
         "setting": words(best) if best else "",
@@ -59,6 +60,22 @@ def _trial(trial: Trial, controlled: bool) -> dict[str, Any]:
         "params": trial.params,
         "state": "waiting" if trial.state == "running" and not controlled else trial.state,
         "value": trial.value,
+        "values": list(trial.values),
+        "sd": trial.sd,
+        "n": trial.n,
+        "runs": [
+            {
+                "name": one.name,
+                "fresh": one.fresh,
+                "state": one.state,
+                "value": one.value,
+                "reason": one.reason,
+                "seconds": one.seconds,
+                "run": one.run,
+            }
+            for one in trial.replicates.values()
+            if one.name
+        ],
         "reason": trial.reason,
         "seconds": trial.seconds,
         "attempts": trial.attempts,
@@ -74,14 +91,15 @@ def best(folder: StudyFolder) -> dict[str, Any]:
         LookupError: if no trial finished with a number.
     """
     about, history = folder.about(), folder.history()
-    found = history.best(about.direction)
+    found = about.goal.winner(history)
     if found is None:
         raise LookupError(f"study {folder.id} has no finished trial with a value yet")
     return {
         "trial": found.number,
         "setting": words(found),
         about.monitor or "objective": found.value,
-        "run": found.run,
+        "run": run.run if (run := about.goal.best_run(found)) else found.run,
+        "checkpoint": str(checkpoint) if (checkpoint := best_checkpoint(folder, found)) else "",
         "config": str(folder.path / "experiment" / "best.yaml"),
         "again": again(folder),
     }

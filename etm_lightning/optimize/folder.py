@@ -15,9 +15,10 @@ from typing import Any
 import msgspec
 
 from etm_lightning.disk import LOCAL
+from etm_lightning.execute.lock import Lock
 from etm_lightning.layout import project_folder
+from etm_lightning.optimize.goal import Goal
 from etm_lightning.optimize.history import Event, History, decode
-from etm_lightning.optimize.lock import Lock
 from etm_lightning.track.shipping.cursors import replace
 
 STUDIES = ".sweeps"
@@ -27,7 +28,8 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     """What `study.json` says; written once.
 
     `signature` is equal for equal searches, `groups` are the names of overrides that choose a file of a
-    config group, `experiment` is how the command line names an experiment.
+    config group, `experiment` is how the command line names an experiment. `objectives` has the direction of
+    each where there are several; `monitor` and `direction` are the first one's.
     """
 
     signature: str
@@ -42,6 +44,13 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     direction: str
     groups: list[str] = []
     experiment: str = "+experiment"
+    objectives: dict[str, str] = {}
+
+    @property
+    def goal(self) -> Goal:
+        """What it is to make large or small."""
+        known = self.objectives or {self.monitor: self.direction}
+        return Goal(tuple(known), tuple(known.values()))
 
 
 @dataclass(frozen=True)
@@ -74,6 +83,10 @@ class StudyFolder:
     def trial(self, number: int) -> Path:
         """The folder with what belongs to a trial: its config, logs and results."""
         return self.path / "trials" / str(number)
+
+    def place(self, number: int, name: str = "") -> Path:
+        """That of one of several runs of a trial: `name` tells its seed and fold."""
+        return self.path / "trials" / (f"{number},{name}" if name else str(number))
 
     def about(self) -> About:
         """What the study is.

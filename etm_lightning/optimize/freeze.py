@@ -60,7 +60,7 @@ class Freezer:
         Raises:
             hydra.errors.HydraException: if it does not compose.
         """
-        self._compose(overrides)
+        self.compose(overrides)
 
     def groups(self, names: Iterable[str]) -> list[str]:
         """Those of the names that choose a file of a group, rather than set a value."""
@@ -86,7 +86,7 @@ class Freezer:
         Raises:
             hydra.errors.HydraException: if it does not compose.
         """
-        cfg = self._compose(overrides)
+        cfg = self.compose(overrides)
         with read_write(cfg), open_dict(cfg):
             cfg.hydra.job.id, cfg.hydra.job.num = str(number), number
             cfg.hydra.sweep.dir = self._config.hydra.sweep.dir
@@ -102,7 +102,7 @@ class Freezer:
         (place / f"{FILE}.yaml").write_text(text)
         return Frozen(command(place), where, env)
 
-    def _compose(self, overrides: Sequence[str]) -> DictConfig:
+    def compose(self, overrides: Sequence[str]) -> DictConfig:
         """A config as Hydra composes it; what differs from a known one in plain values only is made of that.
 
         Raises:

@@ -16,9 +16,9 @@ from omegaconf import DictConfig, open_dict, read_write
 from etm_lightning.design.space import Space
 from etm_lightning.execute.build import InputError
 from etm_lightning.execute.configs import without_secrets
+from etm_lightning.execute.lock import Lock
 from etm_lightning.optimize.folder import About, StudyFolder
 from etm_lightning.optimize.freeze import Freezer
-from etm_lightning.optimize.lock import Lock
 from etm_lightning.optimize.plan import Plan
 from etm_lightning.track.plain import plain
 from etm_lightning.track.provenance import setting
@@ -67,8 +67,9 @@ def _move(config: DictConfig, folder: StudyFolder) -> None:
 def _signature(config: DictConfig, tried: Space, plan: Plan) -> str:
     """Equal for commands that search the same."""
     sources = [str(source.path) for source in config.hydra.runtime.config_sources]
-    # what is said to the sweeper is in the settings
-    hydra = [one for one in config.hydra.overrides.hydra if not one.startswith(("hydra.swe", "hydra.mode="))]
+    # what is said to the sweeper is in the settings; where trials run may change
+    other = ("hydra.swe", "hydra.mode=", "hydra/launcher=", "hydra.launcher.")
+    hydra = [one for one in config.hydra.overrides.hydra if not one.lstrip("+~").startswith(other)]
     known = {
         "script": os.path.abspath(sys.argv[0]),
         "config": [config.hydra.job.config_name, *sources, *hydra],
@@ -89,8 +90,11 @@ def _about(config: DictConfig, tried: Space, plan: Plan, signature: str, groups:
         space=tried.describe(),
         fixed=[setting(one) for one in tried.fixed],
         settings=plain(plan.kept()),
-        monitor=plan.monitor,
-        direction=plan.direction,
+        monitor=plan.goal.names[0],
+        direction=plan.goal.direction,
+        objectives=dict(zip(*(plan.goal.names, plan.goal.directions), strict=True))
+        if plan.goal.several
+        else {},
         groups=groups,
         experiment="experiment" if "experiment" in config.hydra.runtime.choices else "+experiment",
     )

@@ -13,13 +13,16 @@ from etm_lightning.evaluate.leaderboard import Leaderboard, leaderboard
 from etm_lightning.execute.progress import hush, near, say
 from etm_lightning.execute.quiet import quiet
 from etm_lightning.execute.train import test
+from etm_lightning.optimize.folder import StudyFolder
 from etm_lightning.share import tables
 from etm_lightning.share.report import write_report
 from etm_lightning.store.run import StoredRun
 from etm_lightning.store.store import Store
 
 
-def finish(store: Store, project: str, group: str, folder: Path, *, tested: bool) -> Leaderboard:
+def finish(
+    store: Store, project: str, group: str, folder: Path, *, tested: bool, winner: str = ""
+) -> Leaderboard:
     """Rank a group on validation, test the best run of the winning setting once, report.
 
     Args:
@@ -28,23 +31,42 @@ def finish(store: Store, project: str, group: str, folder: Path, *, tested: bool
         group: their group.
         folder: where the report goes.
         tested: whether to test the winner.
+        winner: the id of the run that a study chose; by default the best run of the leaderboard's first row.
     """
-    board = leaderboard(store.runs(project=project, group=group))
-    if tested and board.winner is not None and not _was_tested(board.winner.best):
+    runs = store.runs(project=project, group=group)
+    board = leaderboard(runs)
+    best = next((run for run in runs if run.id == winner), board.winner.best if board.winner else None)
+    if tested and best is not None and not _was_tested(best):
         hush()
-        with _as_typed(board.winner.best):
-            values = test(board.winner.best)
+        with _as_typed(best):
+            values = test(best)
         if values:
             words = " · ".join(
                 f"{name} {tables.number(value)}" for name, value in values.items() if "_" not in name
             )
-            say(f"winner {board.winner.best.id}, chosen on validation, tested once: {words}")
+            say(f"winner {best.id}, chosen on validation, tested once: {words}")
         board = leaderboard(store.runs(project=project, group=group))
     if not quiet():
         tables.leaderboard(group, board)
     report = write_report(store.runs(project=project, group=group), folder / "report.html")
     say(f"report {near(report)} · again: etm leaderboard {group}")
     return board
+
+
+def winning_run(folder: StudyFolder) -> str:
+    """The id of the run that a study chose to be tested; "" where its leaderboard decides.
+
+    That knows nothing of confirmation, of runs that were given up, or of an objective other than `monitor`.
+    """
+    if not folder.about_file.exists():
+        return ""
+    about, history = folder.about(), folder.history()
+    own = ("replicates", "seeds", "folds", "objective", "keep_checkpoints")
+    if history.confirmed is None and not any(about.settings.get(name) for name in own):
+        return ""
+    trial = about.goal.winner(history)
+    best = about.goal.best_run(trial) if trial else None
+    return best.run if best else ""
 
 
 @contextmanager

@@ -34,6 +34,10 @@ _GIVEN: dict[str, dict[str, Any]] = {
     "qmc": {"warn_independent_sampling": False, "warn_asynchronous_seeding": False, "scramble": True},
 }
 """What we choose where Optuna has no default, or one that does not suit a handful of epochs."""
+_CONDITIONAL: dict[str, dict[str, Any]] = {
+    "tpe": {"multivariate": True, "group": True},
+}
+"""What a space needs of which some points lack parameters that others have."""
 
 
 def name_of(choice: Any, names: Mapping[str, str], setting: str) -> str:
@@ -52,13 +56,14 @@ def name_of(choice: Any, names: Mapping[str, str], setting: str) -> str:
     return str(choice)
 
 
-def sampler(choice: Any, seed: int | None, known: int) -> Any:
+def sampler(choice: Any, seed: int | None, known: int, conditional: bool = False) -> Any:
     """Optuna's sampler of a name, or of ``{name: …}`` or ``{_target_: …}`` with its arguments.
 
     Args:
         choice: as in `search.sampler`.
         seed: of its random numbers; None for no two alike.
         known: how many trials the study has: one that goes on must not draw the same numbers again.
+        conditional: whether some points lack a parameter that others have.
 
     Raises:
         ValueError: naming what is wrong with the choice.
@@ -68,9 +73,8 @@ def sampler(choice: Any, seed: int | None, known: int) -> Any:
         name = "random"
     # the sequence of quasi-random numbers is one, and the study remembers how far it is
     drawn = {} if not name else {"seed": seed if seed is None or name == "qmc" else seed + known}
-    return _make(
-        choice, "optuna.samplers", SAMPLERS.get(name, ""), {**_GIVEN.get(name, {}), **drawn}, "sampler"
-    )
+    given = {**_GIVEN.get(name, {}), **drawn, **(_CONDITIONAL.get(name, {}) if conditional else {})}
+    return _make(choice, "optuna.samplers", SAMPLERS.get(name, ""), given, "sampler")
 
 
 def pruner(choice: Any) -> Any:
@@ -91,7 +95,9 @@ def _make(choice: Any, module: str, kind: str, given: Mapping[str, Any], setting
         place, _, name = target.rpartition(".")
         make = getattr(importlib.import_module(place), name)
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*is experimental")  # as Optuna calls some for years
+            warnings.filterwarnings(
+                "ignore", message=".*is (an )?experimental"
+            )  # as Optuna calls some for years
             return make(**{**given, **options})
     except (ImportError, AttributeError, TypeError, ValueError) as error:
         missing = f" pip install {error.name}" if isinstance(error, ModuleNotFoundError) else ""

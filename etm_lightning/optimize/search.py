@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +15,28 @@ from hydra.experimental.callback import Callback
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
+from etm_lightning.design.conditions import conditioned
 from etm_lightning.design.config import Search
 from etm_lightning.design.space import Space, space
-from etm_lightning.execute import local
+from etm_lightning.evaluate.objective import Mode, Objective
+from etm_lightning.execute import launchers
 from etm_lightning.execute.build import InputError
+from etm_lightning.execute.launching import Launcher
+from etm_lightning.execute.resume import settings as recorded
 from etm_lightning.optimize import outcome
+from etm_lightning.optimize.checkpoints import Keeper
 from etm_lightning.optimize.controller import Controller, Limits
+from etm_lightning.optimize.crew import Crew
+from etm_lightning.optimize.dry import rehearse
 from etm_lightning.optimize.folder import Events, StudyFolder
 from etm_lightning.optimize.freeze import Freezer
+from etm_lightning.optimize.fresh import Find, Fresh, earlier, none
 from etm_lightning.optimize.identity import study_folder
 from etm_lightning.optimize.plan import Plan, plan_of, settings_of
+from etm_lightning.optimize.recipes import first, spelled
 from etm_lightning.optimize.screen import Screen
 from etm_lightning.optimize.stopping import Stopped
-
-OURS = "etm_local"
+from etm_lightning.store.store import Store
 
 
 def sweep(context: HydraContext, config: DictConfig, typed: Sequence[str], given: Mapping[str, Any]) -> Any:
@@ -56,61 +65,81 @@ def sweep(context: HydraContext, config: DictConfig, typed: Sequence[str], given
 
 
 def _sweep(context: HydraContext, config: DictConfig, typed: Sequence[str], given: Mapping[str, Any]) -> Any:
-    _refuse_launcher(config)
-    parsed = OverridesParser.create(config_loader=context.config_loader).parse_overrides(list(typed))
+    chosen = config.hydra.runtime.choices.get("hydra/launcher")
+    launchers.check(config.hydra.launcher, str(chosen))
     ours = "search" in config and OmegaConf.get_type(config, "search") is Search
-    tried = space([one for one in parsed if not (ours and one.key_or_group.partition(".")[0] == "search")])
     settings = settings_of(config, given, ours)
+    tried = tried_of(context, config, typed, settings, ours)
+    settings = replace(settings, enqueue=first(settings.enqueue, settings.space or {}, tried))
     plan = plan_of(config, tried, settings)
-    slots = _slots(config, settings)
     plan.check()
     freezer = Freezer(context, config)
     if not Path(config.hydra.sweep.dir, "study.json").exists():
         for point in plan.probes(tried):
             freezer.check(tried.overrides(point))
-    folder, lock = study_folder(config, tried, plan, freezer)
+    recipe = str(config.hydra.runtime.choices.get("search") or "") if ours else ""
+    if recipe:
+        print(f"search={recipe} is {spelled(sys.argv[0], typed, recipe, settings)}", flush=True)
+    find = _before(config, tried, plan, freezer)
+    launcher = _launcher(config, settings)
     try:
-        return _run(folder, slots, tried, plan, freezer, context)
+        if settings.dry_run:
+            return rehearse(config, tried, plan, len(launcher.slots), freezer)
+        folder, lock = study_folder(config, tried, plan, freezer)
+        try:
+            return _run(folder, launcher, tried, plan, freezer, context, find)
+        finally:
+            lock.release()
     finally:
-        lock.release()
+        launcher.close()
 
 
-def _refuse_launcher(config: DictConfig) -> None:
-    chosen = str(config.hydra.runtime.choices.get("hydra/launcher"))
-    if chosen not in (OURS, "basic"):
-        raise ValueError(
-            f"`hydra/launcher` must be {OURS} with hydra/sweeper=etm but got {chosen!r}; "
-            f"with hydra/sweeper=basic it works as Hydra has it"
-        )
+def tried_of(
+    context: HydraContext, config: DictConfig, typed: Sequence[str], settings: Search, ours: bool
+) -> Space:
+    """What a command line tries, with what the settings add to it.
+
+    Raises:
+        ValueError: naming what cannot be searched over, and the cure.
+    """
+    parse = OverridesParser.create(config_loader=context.config_loader).parse_overrides
+    besides = [f"{name}={value}" for name, value in (settings.space or {}).items() if _has(config, str(name))]
+    parsed = parse([*besides, *typed])
+    if any(one.key_or_group == "search" and one.is_sweep_override() for one in parsed):
+        raise ValueError("`search` is one recipe, and cannot vary: search=tpe")
+    typed_here = space([one for one in parsed if not (ours and one.key_or_group.startswith("search."))])
+    return conditioned(typed_here, settings.zip, settings.when or {}, parse)
+
+
+def _has(config: DictConfig, name: str) -> bool:
+    above, _, key = name.rpartition(".")
+    node = OmegaConf.select(config, above) if above else config
+    return OmegaConf.is_dict(node) and key in node
 
 
 def _run(
     folder: StudyFolder,
-    slots: list[local.Slot],
+    launcher: Launcher,
     tried: Space,
     plan: Plan,
     freezer: Freezer,
     context: HydraContext,
+    find: Find,
 ) -> Any:
     events = Events(folder)
-    screen = Screen(folder, plan.total, plan.monitor, plan.direction)
+    screen = Screen(folder, plan.total, plan.goal)
+    settings = plan.settings
     controller = Controller(
-        folder=folder,
-        events=events,
-        brain=plan.brain(folder, tried, events),
-        space=tried,
-        freezer=freezer,
-        limits=Limits(
-            plan.total, plan.settings.timeout, plan.settings.trial_timeout, plan.settings.max_retries
-        ),
-        slots=slots,
-        monitor=plan.monitor,
+        crew=Crew(folder, events, tried, freezer, launcher, plan.monitor, settings.trial_timeout),
+        brain=Fresh(plan.brain(folder, tried, events), tried, events, find, plan.total, screen.say),
+        goal=plan.goal,
+        repeats=plan.repeats,
+        limits=Limits(plan.total, settings.timeout, settings.max_retries, settings.max_runtime_secs),
         screen=screen,
-        number_needed=not plan.plain_grid,
+        keeper=Keeper(folder, plan.goal, settings.keep_checkpoints),
+        number_needed=not plan.plain_grid or plan.repeats.several or bool(settings.confirm),
     )
-    screen.begin(
-        outcome.before(folder, events.history, tried, plan.sampler or "own sampler", plan.pruner, plan.total)
-    )
+    screen.begin(outcome.before(folder, events.history, tried, plan))
     try:
         controller.run()
     except Stopped as stopped:
@@ -125,18 +154,35 @@ def _run(
         screen.close()
         outcome.write(folder)
         events.close()
-    screen.say(*outcome.after(folder, events.history, plan.monitor, plan.direction))
+    screen.say(*outcome.after(folder, events.history))
     if failed := events.history.count("failed"):
         # the first callback is the last that Hydra calls at the end
         context.callbacks.callbacks.insert(0, Failed(failed))
-    best = events.history.best(plan.direction)
+    best = plan.goal.winner(events.history)
     return best.value if best else None
 
 
-def _slots(config: DictConfig, settings: Search) -> list[local.Slot]:
+def _before(config: DictConfig, tried: Space, plan: Plan, freezer: Freezer) -> Find:
+    """What finds the runs from before the study, if it is to look for them."""
+    if not plan.settings.skip_known:
+        return none
+    if "paths" not in config or "project" not in config or not plan.monitor:
+        raise ValueError("`search.skip_known` needs a config with `project`, `paths.store` and `monitor`")
+    if plan.repeats.several or plan.goal.several:
+        raise ValueError("`search.skip_known` knows single runs: leave out replicates, folds and objectives")
+    mode: Mode = "max" if plan.goal.direction == "maximize" else "min"
+    return earlier(
+        Store(config.paths.store),
+        config.project,
+        Objective(plan.monitor, mode),
+        lambda point: recorded(freezer.compose(tried.overrides(point))),
+    )
+
+
+def _launcher(config: DictConfig, settings: Search) -> Launcher:
     accelerator = OmegaConf.select(config, "trainer.accelerator") if "trainer" in config else None
-    found = [] if accelerator == "cpu" else local.gpus()
-    return local.slots(settings.n_jobs, found, settings.gpus_per_trial, settings.trials_per_gpu)
+    node: Any = OmegaConf.to_container(config.hydra.launcher, resolve=True)
+    return launchers.launcher(node, settings, accelerator != "cpu")
 
 
 class Failed(Callback):

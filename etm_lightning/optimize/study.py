@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from etm_lightning.design.space import Choice, Interval, Parameter, Point, Range, Space, Value
+from etm_lightning.design.space import Choice, Interval, Parameter, Point, Range, Space, Value, at, bare
 from etm_lightning.optimize import samplers
+from etm_lightning.optimize.given import enqueued
 
 
 class Brain(Protocol):
@@ -24,8 +25,8 @@ class Brain(Protocol):
     def report(self, number: int, step: int, value: float) -> bool:
         """Take an intermediate value of a trial; whether it is better ended."""
 
-    def tell(self, number: int, state: str, value: float | None) -> None:
-        """A trial is over."""
+    def tell(self, number: int, state: str, values: Sequence[float]) -> None:
+        """A trial is over, with a value for each objective, or none."""
 
 
 class Grid:
@@ -54,19 +55,23 @@ class Grid:
     def report(self, number: int, step: int, value: float) -> bool:
         return False
 
-    def tell(self, number: int, state: str, value: float | None) -> None:
+    def tell(self, number: int, state: str, values: Sequence[float]) -> None:
         self._over.add(number)
 
 
 def left(space: Space, asked: Iterable[Point]) -> Iterator[Point]:
     """The points of the grid that were not asked for yet; one that is there twice is tried twice."""
-    done = Counter(tuple(map(str, point.values())) for point in asked)
+    done = Counter(_key(point) for point in asked)
     for point in space.grid():
-        key = tuple(map(str, point.values()))
+        key = _key(point)
         if done[key]:
             done[key] -= 1
         else:
             yield point
+
+
+def _key(point: Point) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((name, str(value)) for name, value in point.items()))
 
 
 class Study:
@@ -77,9 +82,12 @@ class Study:
         space: what to try.
         sampler: as in `search.sampler`.
         pruner: as in `search.pruner`.
-        direction: ``minimize`` or ``maximize``.
+        directions: ``minimize`` or ``maximize``, for each objective.
         seed: of the sampler.
         enqueue: points to try first.
+
+    Attributes:
+        grid: whether the points are those of the grid, in turn.
 
     Raises:
         ImportError: without Optuna.
@@ -93,7 +101,7 @@ class Study:
         *,
         sampler: Any = "tpe",
         pruner: Any = "none",
-        direction: str = "minimize",
+        directions: Sequence[str] = ("minimize",),
         seed: int | None = 0,
         enqueue: Iterable[Mapping[str, Any]] = (),
     ) -> None:
@@ -107,16 +115,20 @@ class Study:
         options = {"study_name": "study", "storage": storage, "pruner": pruning}
         self._states = optuna.trial.TrialState
         self._trial = optuna.trial.Trial
-        first = optuna.create_study(**options, direction=direction, load_if_exists=True)
+        first = optuna.create_study(**options, directions=directions, load_if_exists=True)
         known = len(first.get_trials(deepcopy=False))
         # a trial that is taken up again must not move the sampler
         self._again = optuna.load_study(**options, sampler=optuna.samplers.RandomSampler(seed))
-        self._study = optuna.load_study(**options, sampler=samplers.sampler(sampler, seed, known))
-        self._space, self._grid = space, samplers.name_of(sampler, samplers.SAMPLERS, "sampler") == "grid"
+        self._study = optuna.load_study(
+            **options, sampler=samplers.sampler(sampler, seed, known, space.conditional)
+        )
+        self._space = space
+        self.grid = samplers.name_of(sampler, samplers.SAMPLERS, "sampler") == "grid"
         self._distributions = {
-            parameter.name: _distribution(optuna, parameter) for parameter in space.parameters
+            label: _distribution(optuna, parameter) for label, parameter in space.labels.items()
         }
         self._trials: dict[int, Any] = {}
+        self._several = len(directions) > 1
         if not known:
             for point in enqueue:
                 self._study.enqueue_trial(self._checked(point))
@@ -126,58 +138,73 @@ class Study:
         found = {}
         for frozen in running:
             trial = self._trials.setdefault(frozen.number, self._trial(self._again, frozen._trial_id))
-            found[frozen.number] = self._point(
-                {name: _suggest(trial, name, kind) for name, kind in self._distributions.items()}
-            )
+            found[frozen.number] = self._drawn(trial)
         return found
 
     def ask(self) -> tuple[int, Point] | None:
-        if self._grid and not self._study.get_trials(deepcopy=False, states=(self._states.WAITING,)):
+        if self.grid and not self._study.get_trials(deepcopy=False, states=(self._states.WAITING,)):
             asked = [self._point(trial.params) for trial in self._study.get_trials(deepcopy=False)]
             point = next(left(self._space, asked), None)
             if point is None:
                 return None
-            self._study.enqueue_trial(point)
-        trial = self._study.ask(self._distributions)
+            self._study.enqueue_trial(self._checked(point))
+        trial = self._study.ask()
         self._trials[trial.number] = trial
-        return trial.number, self._point(trial.params)
+        return trial.number, self._drawn(trial)
+
+    def enqueue(self, point: Mapping[str, Any]) -> None:
+        """Have a point tried next.
+
+        Raises:
+            ValueError: if it is none of the space.
+        """
+        self._study.enqueue_trial(self._checked(point))
 
     def report(self, number: int, step: int, value: float) -> bool:
         trial = self._trials[number]
+        if self._several:  # Optuna prunes on one objective only
+            return False
         if step in trial._cached_frozen_trial.intermediate_values:
             return False
         trial.report(value, step)
         return bool(trial.should_prune())
 
-    def tell(self, number: int, state: str, value: float | None) -> None:
+    def tell(self, number: int, state: str, values: Sequence[float]) -> None:
         states = self._states
         if state == "infeasible" and number in self._trials:
             self._trials[number].set_constraint("memory", 1.0)
-        if state == "finished" and value is not None and math.isfinite(value):
-            self._study.tell(number, value, skip_if_finished=True)
+        if state == "finished" and values and all(map(math.isfinite, values)):
+            self._study.tell(number, list(values), skip_if_finished=True)
         else:
             end = states.PRUNED if state in ("pruned", "infeasible") else states.FAIL
             self._study.tell(number, state=end, skip_if_finished=True)
         self._trials.pop(number, None)
 
+    def _drawn(self, trial: Any) -> Point:
+        """The point of a trial, whose values Optuna chooses one by one, as far as their conditions hold."""
+        return self._space.draw(
+            lambda label, parameter: _value(parameter, _suggest(trial, label, self._distributions[label]))
+        )
+
     def _point(self, params: Mapping[str, Any]) -> Point:
         """The point in the words of the space."""
-        known = {parameter.name: parameter for parameter in self._space.parameters}
-        return {name: _value(known[name], params[name]) for name in known if name in params}
+        found: Point = {}
+        for label, parameter in self._space.labels.items():
+            if label in params:
+                found |= at(parameter, _value(parameter, params[label]))
+        return found
 
     def _checked(self, point: Mapping[str, Any]) -> dict[str, Any]:
         """A point that was given by hand, as Optuna has it."""
-        known = {parameter.name: parameter for parameter in self._space.parameters}
-        short = {name.lstrip("+"): name for name in known}
-        found: dict[str, Any] = {}
-        for name, value in point.items():
-            parameter = known.get(name) or known.get(short.get(name, ""))
-            if parameter is None:
+        given = {bare(str(name)): value for name, value in point.items()}
+        varying = {bare(name) for parameter in self._space.parameters for name in parameter.names}
+        for name in point:
+            if bare(str(name)) not in varying:
                 raise ValueError(
-                    f"`search.enqueue` sets {name!r}, which does not vary; what varies: {', '.join(known)}"
+                    f"`search.enqueue` sets {name!r}, which does not vary; "
+                    f"what varies: {', '.join(sorted(varying))}"
                 )
-            found[parameter.name] = _given(parameter, value)
-        return found
+        return enqueued(self._space, given)
 
 
 def needs_optuna() -> Any:
@@ -204,7 +231,10 @@ def _distribution(optuna: Any, parameter: Parameter) -> Any:
     if isinstance(parameter, Range) and len(parameter.numbers) > 1:
         kind = kinds.IntDistribution if parameter.integer else kinds.FloatDistribution
         return kind(min(parameter.numbers), max(parameter.numbers), step=parameter.step)
-    return kinds.CategoricalDistribution(list(dict.fromkeys(parameter.values or ())))
+    shuffled = isinstance(parameter, Choice) and parameter.shuffled  # in another order each time
+    return kinds.CategoricalDistribution(
+        list(dict.fromkeys(sorted(parameter.values) if shuffled else parameter.values))
+    )
 
 
 def _suggest(trial: Any, name: str, kind: Any) -> Any:
@@ -224,30 +254,3 @@ def _value(parameter: Parameter, value: Any) -> Value:
 
 def _whole(parameter: Parameter) -> bool:
     return isinstance(parameter, Interval) and parameter.integer
-
-
-def _given(parameter: Parameter, value: Any) -> Any:
-    if isinstance(parameter, Choice):
-        fits = {text: text for text in parameter.values} | {_plain(text): text for text in parameter.values}
-        if str(value) not in fits and _plain(str(value)) not in fits:
-            raise ValueError(f"`search.enqueue`: {parameter.name} is {parameter}, but {value!r} was given")
-        return fits.get(str(value)) or fits[_plain(str(value))]
-    low, high = (
-        (min(parameter.numbers), max(parameter.numbers))
-        if isinstance(parameter, Range)
-        else (
-            parameter.low,
-            parameter.high,
-        )
-    )
-    if not isinstance(value, int | float) or not low <= value <= high:
-        raise ValueError(f"`search.enqueue`: {parameter.name} is {parameter}, but {value!r} was given")
-    return _value(parameter, value)
-
-
-def _plain(text: str) -> str:
-    """Numbers of one value are one text: 1e-5 and 1e-05."""
-    try:
-        return repr(float(text))
-    except ValueError:
-        return text

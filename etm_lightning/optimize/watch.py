@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from etm_lightning.layout import RunFolder
+from etm_lightning.optimize.goal import Goal
+from etm_lightning.optimize.history import State
 from etm_lightning.records import Ended, Scalars
 from etm_lightning.tail import SupersededError, Tail
 from etm_lightning.track.prune import PRUNE, RUN
@@ -93,31 +95,52 @@ def objective(result: dict[str, Any], monitor: str) -> float | None:
     )
 
 
-def verdict(
-    result: dict[str, Any], monitor: str, *, pruned: bool = False, needed: bool = False
-) -> tuple[str, float | None, str]:
-    """What a result makes of its trial: its state, its value, and why.
+def objectives(result: dict[str, Any], goal: Goal) -> tuple[float, ...]:
+    """The numbers that the goal names; none if nothing was returned.
+
+    Raises:
+        ValueError: if one of them was not returned.
+
+    >>> objectives({"values": {"loss": 0.5, "f1": 0.9}}, Goal(("f1", "loss"), ("maximize", "minimize")))
+    (0.9, 0.5)
+    """
+    if not goal.several:
+        value = objective(result, goal.names[0])
+        return () if value is None else (value,)
+    values: dict[str, float] = result.get("values") or {}
+    missing = [name for name in goal.names if name not in values]
+    if missing:
+        known = ", ".join(values) or "one number without a name" * ("value" in result) or "nothing"
+        raise ValueError(f"`search.objective` names {', '.join(missing)} but the script returned {known}")
+    return tuple(values[name] for name in goal.names)
+
+
+def judged(
+    result: dict[str, Any], goal: Goal, *, pruned: bool = False, needed: bool = False
+) -> tuple[State, tuple[float, ...], str]:
+    """What a result makes of its run: its state, its values, and why.
 
     Args:
-        result: what the process of the trial wrote down.
-        monitor: the name of the objective.
+        result: what the process of the run wrote down.
+        goal: names the objectives.
         pruned: whether its run ended because it was asked to.
         needed: whether there has to be a number.
 
-    >>> verdict({"value": float("nan")}, ""), verdict({"value": 0.5}, "", pruned=True)
-    (('failed', None, 'its objective is nan'), ('pruned', 0.5, ''))
+    >>> judged({"value": float("nan")}, Goal()), judged({"value": 0.5}, Goal(), pruned=True)
+    (('failed', (), 'its objective is nan'), ('pruned', (0.5,), ''))
     """
     if "error" in result:
         text = next(iter(str(result["text"]).strip().splitlines()), "")
-        return "infeasible" if result["memory"] else "failed", None, f"{result['error']}: {text}"
+        return "infeasible" if result["memory"] else "failed", (), f"{result['error']}: {text}"
     try:
-        value = objective(result, monitor)
+        values = objectives(result, goal)
     except ValueError as error:
-        return "failed", None, str(error)
-    if value is not None and not math.isfinite(value):
-        return "failed", None, f"its objective is {value}"
+        return "failed", (), str(error)
+    odd = [value for value in values if not math.isfinite(value)]
+    if odd:
+        return "failed", (), f"its objective is {odd[0]}"
     if pruned:
-        return "pruned", value, ""
-    if value is None and needed:
-        return "failed", None, "it returned no number to go by"
-    return "finished", value, ""
+        return "pruned", values, ""
+    if not values and needed:
+        return "failed", (), "it returned no number to go by"
+    return "finished", values, ""

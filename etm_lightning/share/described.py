@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,7 +13,9 @@ import msgspec
 
 from etm_lightning.evaluate.leaderboard import Leaderboard, Row
 from etm_lightning.store.run import StoredRun
+from etm_lightning.store.search import Field
 from etm_lightning.store.series import Metric
+from etm_lightning.store.values import field_of
 
 
 def text(value: Any) -> str:
@@ -35,8 +37,10 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def brief(run: StoredRun) -> dict[str, Any]:
-    """What a list of runs says about one."""
+def brief(run: StoredRun, columns: Sequence[Field] = ()) -> dict[str, Any]:
+    """What a list of runs says about one; of `columns` only these, and its id."""
+    if columns:
+        return {"id": run.id, **{one.name: field_of(run, one) for one in columns}}
     best = run.best_checkpoint
     return {
         "id": run.id,

@@ -6,11 +6,13 @@ import importlib.metadata
 import platform
 import shutil
 from collections import Counter
+from dataclasses import asdict
 from typing import Any
 
 from etm_lightning.share import tables
 from etm_lightning.share.described import damage
 from etm_lightning.store.store import Store
+from etm_lightning.track.gpus import described, driver
 
 PACKAGES = (
     "etm-lightning",
@@ -45,26 +47,13 @@ def devices() -> list[dict[str, Any]]:
     import pynvml
 
     try:
-        pynvml.nvmlInit()
+        with driver() as nvml:
+            try:
+                return [asdict(gpu) for gpu in described(nvml)]
+            except pynvml.NVMLError as error:
+                return [{"name": f"cannot be asked: {error}", "memory": 0, "free": 0}]
     except pynvml.NVMLError:
         return []
-    try:
-        handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
-        return [_device(pynvml, handle) for handle in handles]
-    except pynvml.NVMLError as error:
-        return [{"name": f"cannot be asked: {error}", "memory": 0, "free": 0}]
-    finally:
-        pynvml.nvmlShutdown()
-
-
-def _device(pynvml: Any, handle: Any) -> dict[str, Any]:
-    name = pynvml.nvmlDeviceGetName(handle)
-    memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
-    return {
-        "name": name.decode() if isinstance(name, bytes) else str(name),
-        "memory": int(memory.total),
-        "free": int(memory.free),
-    }
 
 
 def health(store: Store) -> dict[str, Any]:

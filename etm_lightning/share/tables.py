@@ -11,6 +11,8 @@ from etm_lightning.evaluate.leaderboard import Leaderboard
 from etm_lightning.params import flatten
 from etm_lightning.share.origin import origin
 from etm_lightning.store.run import StoredRun
+from etm_lightning.store.search import Field
+from etm_lightning.store.values import field_of
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -119,8 +121,17 @@ def _print(console: Any, table: Table) -> None:
         print(line.rstrip())
 
 
-def runs(found: Iterable[StoredRun]) -> None:
-    """A list of runs."""
+def runs(found: Iterable[StoredRun], columns: Sequence[Field] = ()) -> None:
+    """A list of runs.
+
+    Args:
+        found: the runs.
+        columns: what to show beside the id; by default what most people want to know.
+    """
+    if columns:
+        heads = ("run", *(one.name for one in columns))
+        show(heads, [(run.id, *(cell(field_of(run, one)) for one in columns)) for run in found])
+        return
     rows = []
     for run in found:
         best = run.best_checkpoint
@@ -139,6 +150,19 @@ def runs(found: Iterable[StoredRun]) -> None:
         )
     heads = ("run", "status", "project", "group", "created", "took", "best", "tags")
     show(heads, rows, spare=("created", "group", "took"))
+
+
+def cell(value: Any) -> str:
+    """A value of a run as a cell of a table.
+
+    >>> cell(0.123456), cell(None), cell(("a", "b")), cell(3)
+    ('0.1235', '', 'a b', '3')
+    """
+    if isinstance(value, float):
+        return number(value)
+    if isinstance(value, list | tuple):
+        return " ".join(str(part) for part in value)
+    return "" if value is None else str(value)
 
 
 def run(one: StoredRun) -> None:

@@ -12,36 +12,53 @@ from etm_lightning.naming import SeriesKey, labels
 from etm_lightning.reading import Damage
 from etm_lightning.records import Alert, Artifact, Edit, Gap, Media, Status, Text
 from etm_lightning.store.checkpoints import CheckpointView
+from etm_lightning.store.digest import Digest, code_of, data_of
 from etm_lightning.store.edits import Edited, apply, read_edits
 from etm_lightning.store.history import History
 from etm_lightning.store.identity import guess
+from etm_lightning.store.segments import Segments
 from etm_lightning.store.series import Metric, Point, Series
+from etm_lightning.store.state import State
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from etm_lightning.store.epochs import Epochs
+    from etm_lightning.store.zoom import X, Zoomed
+
 
 class StoredRun:
     """One run of a store. The journal is read once, when first asked about; `refresh` reads it again.
+
+    From a list it comes with what the list knows, its status and headline for instance: these are not read.
 
     A name that was logged in several stages or on several axes is several series. The plain name is the
     first of them in the order axis `step` before `eval_batch`, then stage train, validate, test, predict; the
     others are called ``name (stage, axis)``, in `metrics`, `headline` and `series` alike.
     """
 
-    def __init__(self, folder: RunFolder) -> None:
+    def __init__(self, folder: RunFolder, known: Digest | None = None) -> None:
         self.folder = folder
+        self._known = known
+        self._segments = Segments(folder)
 
     def __repr__(self) -> str:
         return f"StoredRun({str(self.folder.path)!r})"
 
+    def _repr_html_(self) -> str:
+        from etm_lightning.store.shown import as_html
+
+        return as_html(self)
+
     def refresh(self) -> None:
-        """Forget what was read; the next question reads the files again."""
-        for name in ("_identity", "_edited", "_history", "edits", "metrics", "headline", "_labels"):
+        """Forget what was read; the next question reads the files again, of big ones only what is new."""
+        self._known = None
+        for name in ("_identity", "_edited", "_history", "edits", "metrics", "headline", "_labels", "epochs"):
             self.__dict__.pop(name, None)
 
     def look_again(self) -> None:
         """See whether its process still lives, without reading the journal again."""
+        self._known = None
         self._history.look_again()
 
     # who it is
@@ -58,7 +75,7 @@ class StoredRun:
     @property
     def identity(self) -> Identity:
         """What `run.json` says; where it is missing or damaged, what the folder's names tell."""
-        return self._identity[0]
+        return self._known.identity if self._known else self._identity[0]
 
     @property
     def id(self) -> str:
@@ -104,7 +121,7 @@ class StoredRun:
 
     @cached_property
     def _edited(self) -> Edited:
-        return apply(self.identity, self.edits)
+        return self._known.edited if self._known else apply(self.identity, self.edits)
 
     @property
     def name(self) -> str:
@@ -130,47 +147,52 @@ class StoredRun:
 
     @cached_property
     def _history(self) -> History:
-        return History(self.folder)
+        return History(self.folder, self._segments)
+
+    @property
+    def state(self) -> State:
+        """How it stands."""
+        return self._known.state if self._known else self._history.state
 
     @property
     def status(self) -> Status:
-        return self._history.state.status
+        return self.state.status
 
     @property
     def reason(self) -> str:
-        return self._history.state.reason
+        return self.state.reason
 
     @property
     def traceback(self) -> str:
-        return self._history.state.traceback
+        return self.state.traceback
 
     @property
     def exit_code(self) -> int | None:
-        return self._history.state.exit_code
+        return self.state.exit_code
 
     @property
     def signal(self) -> int | None:
-        return self._history.state.signal
+        return self.state.signal
 
     @property
     def started(self) -> float | None:
         """Unix seconds; None before anything was recorded."""
-        return self._history.state.started
+        return self.state.started
 
     @property
     def ended(self) -> float | None:
         """Unix seconds; None while it runs. Of a crashed run: its last record."""
-        return self._history.state.ended
+        return self.state.ended
 
     @property
     def duration(self) -> float:
         """Seconds that its attempts took together."""
-        return self._history.state.duration
+        return self.state.duration
 
     @property
     def attempts(self) -> int:
         """How often it was started."""
-        return self._history.state.attempts
+        return self.state.attempts
 
     def lives(self) -> dict[int, tuple[float | None, Status]]:
         """By attempt when it ended, in Unix seconds, and its status; None while it lives."""
@@ -190,6 +212,8 @@ class StoredRun:
 
     def info(self, about: str) -> dict[str, Any]:
         """Other facts by what they are about: ``data``, ``model``, ``environment``, ``start`` and so on."""
+        if self._known and about == "config":
+            return self._known.config
         return self._history.about.get(about, {})
 
     @cached_property
@@ -222,6 +246,67 @@ class StoredRun:
         """
         wanted = self._find(name, stage, axis, rank, superseded)
         return self._history.series[wanted].points(superseded=superseded) if wanted else []
+
+    def zoom(
+        self,
+        name: str,
+        *,
+        x: X = "step",
+        start: float | None = None,
+        stop: float | None = None,
+        points: int = 1000,
+        around: bool = False,
+        stage: str | None = None,
+        axis: str | None = None,
+        rank: int = 0,
+        superseded: bool = False,
+    ) -> Zoomed:
+        """A series between two x with at most so many points, its extremes and NaN always among them.
+
+        Args:
+            name: as for `series`; no points if there is none.
+            x: ``step``, ``epoch``, ``time`` (Unix seconds) or ``relative`` (seconds since the run started).
+            start: smallest x; by default that of the series.
+            stop: largest x; by default that of the series.
+            points: how many at most, at least 10.
+            around: also the nearest point on each side.
+            stage: as for `series`.
+            axis: as for `series`.
+            rank: as for `series`.
+            superseded: as for `series`.
+
+        Raises:
+            ValueError: if `x` is none of these, or `points` too small.
+            ImportError: without numpy.
+        """
+        from etm_lightning.store import rollup
+        from etm_lightning.store.zoom import check, thinned, zoom
+
+        check(x, points)
+        request = rollup.Request(name, stage, axis, rank, superseded, x)
+        whole = start is stop is None and points * 10 <= rollup.POINTS
+        if whole and "_history" not in self.__dict__ and (kept := rollup.load(self.folder, request)):
+            return thinned(kept, points)
+        known = rollup.stamps(self.folder) if "_history" not in self.__dict__ else None
+        wanted = self._find(name, stage, axis, rank, superseded)
+        series = self._history.series[wanted] if wanted else None
+        origin = self.started or self.created
+
+        def shown(points: int) -> Zoomed:
+            return zoom(
+                series,
+                x=x,
+                start=start,
+                stop=stop,
+                points=points,
+                around=around,
+                superseded=superseded,
+                origin=origin,
+            )
+
+        if whole and known and series is not None and len(series) >= rollup.WORTH:
+            rollup.save(self.folder, request, known, shown(rollup.POINTS))
+        return shown(points)
 
     def find(
         self,
@@ -276,6 +361,13 @@ class StoredRun:
         """The series themselves, in the order of their first points."""
         return [series for key, series in self._history.series.items() if rank in (None, key.rank)]
 
+    @cached_property
+    def epochs(self) -> Epochs:
+        """Where its epochs begin. Needs numpy."""
+        from etm_lightning.store.epochs import epochs
+
+        return epochs(self.all_series())
+
     @property
     def checkpoints(self) -> list[CheckpointView]:
         """In the order in which they were taken."""
@@ -283,6 +375,8 @@ class StoredRun:
 
     @property
     def best_checkpoint(self) -> CheckpointView | None:
+        if self._known:
+            return self._known.best
         return next((checkpoint for checkpoint in self.checkpoints if checkpoint.best), None)
 
     @cached_property
@@ -291,6 +385,8 @@ class StoredRun:
 
         Without a best checkpoint: the latest values.
         """
+        if self._known:
+            return {name: float(value) for name, value in self._known.headline.items()}
         best = self.best_checkpoint
         found = {}
         for name, metric in self.metrics.items():
@@ -302,6 +398,23 @@ class StoredRun:
             if point:
                 found[name] = point.value
         return found
+
+    @property
+    def stages(self) -> dict[str, str]:
+        """The stage in which each value of `headline` was measured."""
+        if self._known:
+            return self._known.stages
+        return {name: self.metrics[name].stage for name in self.headline}
+
+    @property
+    def code(self) -> dict[str, Any]:
+        """The version of the code: what git said at the start, less where it came from."""
+        return self._known.code if self._known else code_of(self.info("start"))
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The version of the data: the recorded facts about it that are hashes."""
+        return self._known.data if self._known else data_of(self.info("data"))
 
     @property
     def alerts(self) -> list[Alert]:

@@ -6,10 +6,15 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import compress
+from typing import TYPE_CHECKING, Any
 
 from etm_lightning.naming import SeriesKey
 from etm_lightning.records import Scalars
+
+if TYPE_CHECKING:
+    from etm_lightning.store.columnar import Measured
 
 LARGEST = 2**63 - 1
 """The largest step and epoch that the columns hold."""
@@ -53,17 +58,53 @@ class Metric:
         return self.min if mode == "min" else self.max
 
 
+MANY = 1000 if find_spec("numpy") else LARGEST
+"""Points that arrays are worth for."""
+
+
 class Series:
     """The points of one series, superseded ones included, in the order in which they were recorded."""
 
     def __init__(self, key: SeriesKey) -> None:
         self.key = key
+        self.views: dict[Any, Any] = {}  # what `zoom` makes of it, until it grows
+        self._pending: list[tuple[Measured, int]] = []  # read when somebody asks for the points
         self._orders, self._steps, self._epochs = array("q"), array("q"), array("q")
         self._times, self._values = array("d"), array("d")
         self._counts = array("b")
 
+    def __len__(self) -> int:
+        return len(self._orders) + sum(len(part.orders) for part, _ in self._pending)
+
+    def extend(self, part: Measured, i: int) -> None:
+        """Take value number `i` of each of many measurements, which may lie among others taken so."""
+        self.views.clear()
+        self._pending.append((part, i))
+
+    def _settle(self) -> None:
+        """Take what is pending."""
+        if not self._pending:
+            return
+        import numpy as np
+
+        parts, self._pending = self._pending, []
+        orders = np.concatenate([part.orders for part, _ in parts])
+        rising = bool((orders[1:] > orders[:-1]).all())
+        sort = slice(None) if rising else np.argsort(orders, kind="stable")
+        for column, pieces in (
+            (self._orders, [orders]),
+            (self._steps, [part.steps() for part, _ in parts]),
+            (self._epochs, [part.epochs() for part, _ in parts]),
+            (self._times, [part.times() for part, _ in parts]),
+            (self._values, [part.values(i) for part, i in parts]),
+            (self._counts, [part.counts.view(np.int8) for part, _ in parts]),
+        ):
+            column.frombytes(np.concatenate(pieces)[sort].tobytes())
+
     def add(self, order: int, record: Scalars, value: float, counts: bool) -> None:
         """Take the `value` that `record`, fact number `order` of the run, has for this series."""
+        self._settle()
+        self.views.clear()
         self._orders.append(order)
         self._steps.append(record.step)
         self._epochs.append(NO_EPOCH if record.epoch is None else record.epoch)
@@ -74,10 +115,11 @@ class Series:
     @property
     def counts(self) -> bool:
         """Whether any point does."""
-        return any(self._counts)
+        return any(self._counts) or any(part.counts.any() for part, _ in self._pending)
 
     def columns(self, *, superseded: bool = False) -> dict[str, array[int] | array[float]]:
         """`step`, `epoch` (`NO_EPOCH` where there is none), `time` and `value` of the points, as arrays."""
+        self._settle()
         whole: dict[str, array[int] | array[float]] = {
             "step": self._steps,
             "epoch": self._epochs,
@@ -92,10 +134,12 @@ class Series:
 
     def points(self, *, superseded: bool = False) -> list[Point]:
         """The points that count, or all."""
+        self._settle()
         return [self._point(i) for i, counts in enumerate(self._counts) if counts or superseded]
 
     def before(self, order: int, since: Iterable[range]) -> Point | None:
         """The last point that counts, lies before fact number `order` and in one of the ranges `since`."""
+        self._settle()
         ranges = list(since)
         for i in reversed(range(bisect_left(self._orders, order))):
             if self._counts[i] and any(self._orders[i] in span for span in ranges):
@@ -104,12 +148,16 @@ class Series:
 
     def first_within(self, orders: range) -> int | None:
         """The number, among the points that count, of the first whose fact lies in `orders`."""
+        self._settle()
         start, stop = (bisect_left(self._orders, order) for order in (orders.start, orders.stop))
         first = next((i for i in range(start, stop) if self._counts[i]), None)
         return None if first is None else sum(self._counts[:first])
 
     def metric(self) -> Metric | None:
         """What the points that count come to; None if there is none."""
+        self._settle()
+        if len(self._values) > MANY:
+            return self._metric_of_many()
         rows = [i for i, counts in enumerate(self._counts) if counts]
         if not rows:
             return None
@@ -122,6 +170,24 @@ class Series:
             latest=self._point(rows[-1]),
             min=self._point(min(numbers, key=values.__getitem__)) if numbers else None,
             max=self._point(max(numbers, key=values.__getitem__)) if numbers else None,
+        )
+
+    def _metric_of_many(self) -> Metric | None:
+        import numpy as np
+
+        values = np.frombuffer(self._values)
+        rows = np.flatnonzero(np.frombuffer(self._counts, np.int8))
+        if not len(rows):
+            return None
+        values = values[rows]
+        numbers = np.flatnonzero(values == values)
+        return Metric(
+            *self.key,
+            count=len(rows),
+            nonfinite=int((~np.isfinite(values)).sum()),
+            latest=self._point(int(rows[-1])),
+            min=self._point(int(rows[numbers[values[numbers].argmin()]])) if len(numbers) else None,
+            max=self._point(int(rows[numbers[values[numbers].argmax()]])) if len(numbers) else None,
         )
 
     def _point(self, i: int) -> Point:

@@ -51,6 +51,21 @@ class Trace:
         self.first = min(self.first or time, time or self.first)
         self.last = max(self.last, time)
 
+    def take_measured(self, orders: range, times: tuple[float, float], *, ends: bool) -> None:
+        """Look at measurements of the writer at once.
+
+        Args:
+            orders: the numbers of all facts of the writer.
+            times: the earliest time that is not 0, or else 0, and the latest.
+            ends: whether one of them follows the last `ended`.
+        """
+        if ends:
+            self.ended = None
+        self.orders = orders
+        first, last = times
+        self.first = min(self.first or first, first or self.first)
+        self.last = max(self.last, last)
+
     def alive(self, touched: float, now: float) -> bool:
         """Whether the process lives. On a host that cannot be seen: whether it wrote within the last hour."""
         header = self.header

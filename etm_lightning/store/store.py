@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote
 
 from etm_lightning.layout import RunFolder, find_store, project_folder
+from etm_lightning.reading import writers
+from etm_lightning.store.catalogue import Catalogue
 from etm_lightning.store.run import StoredRun
 
 
@@ -37,11 +39,17 @@ class Store:
         projects = _folders(self.path) if project is None else [project_folder(self.path, project)]
         for folder in projects:
             for path in _folders(folder):
-                if (path / "run.json").exists() or any(path.glob("journal/*.jsonl")):
+                if (path / "run.json").exists() or writers(path / "journal"):
                     yield RunFolder(path)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """What all runs are, without reading their journals again."""
+        return Catalogue(self.path)
 
     def runs(
         self,
+        query: str = "",
         *,
         project: str | None = None,
         group: str | None = None,
@@ -49,30 +57,37 @@ class Store:
         tags: Iterable[str] = (),
         archived: bool = False,
         trashed: bool = False,
+        sort: str = "-created",
         limit: int | None = None,
     ) -> list[StoredRun]:
         """Runs, newest first.
 
         Args:
+            query: in the search language, such as ``lr > 1e-4 and val/f1 > 0.9`` (`docs/store.md`).
             project: of this project only.
             group: of this group only.
-            status: with this status only; each run's journal is read for it.
+            status: with this status only.
             tags: with all these tags.
             archived: with archived runs too.
             trashed: the runs in the trash instead.
+            sort: a column, param or metric; with a ``-`` in front the largest first.
             limit: so many at most.
+
+        Raises:
+            ValueError: for a query or a column that is none; it says where, and what was meant.
         """
-        wanted = set(tags)
-        found = (
-            run
-            for run in self._newest(project)
-            if group in (None, run.group)
-            and run.trashed == trashed
-            and (archived or trashed or not run.archived)
-            and wanted <= set(run.tags)
-            and status in (None, run.status)
+        found = self.catalogue.digests(
+            query,
+            project=project,
+            group=group,
+            status=status,
+            tags=tags,
+            archived=archived,
+            trashed=trashed,
+            sort=sort,
+            limit=limit,
         )
-        return list(islice(found, limit))
+        return [StoredRun(folder, known) for folder, known in found]
 
     def run(self, id: str) -> StoredRun:
         """A run by its id, by a part of the id that no other run has, or the newest one: ``latest``.
@@ -98,10 +113,6 @@ class Store:
                 f"`run` is 'latest' but there is no run in {str(self.path)!r}. Train something first."
             )
         return found[0]
-
-    def _newest(self, project: str | None) -> list[StoredRun]:
-        found = [StoredRun(folder) for folder in self.folders(project)]
-        return sorted(found, key=lambda run: (run.created, run.id), reverse=True)
 
 
 def _folders(path: Path) -> list[Path]:

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from etm_lightning.text.encoders import load_tokenizer
+from etm_lightning.text.folds import check_fold, crossed
 from etm_lightning.text.loading import POOL, EvalSampler, Padding, TokenDataset, TrainSampler
 from etm_lightning.text.rows import Row, content_hash, count_labels, nearest, sample, split_off
 from etm_lightning.text.targets import (
@@ -74,6 +75,9 @@ class TextData(pl.LightningDataModule):
         limit_train_rows: take only so many training rows, stratified; None for all.
         validation_share: parted off the training rows where there is no validation split, in [0, 1).
         test_share: likewise for the test split.
+        fold: validate on this fold of a cross-validation, in [0, folds), and train on the others; None for
+            the validation rows there are. Folds are made of all rows but the test ones.
+        folds: how many folds there are; None for no cross-validation.
         label_alignment: which tokens of a word have its tag in the loss, `first` or `all`.
         class_weights: `balanced` offers weights to the model; None does not.
         group_by_length: train on batches of rows of like length: less padding, so faster, but less random.
@@ -96,6 +100,8 @@ class TextData(pl.LightningDataModule):
         limit_train_rows: int | None = None,
         validation_share: float = 0.1,
         test_share: float = 0.1,
+        fold: int | None = None,
+        folds: int | None = None,
         label_alignment: Alignment = "first",
         class_weights: Literal["balanced"] | None = None,
         group_by_length: bool = True,
@@ -119,6 +125,8 @@ class TextData(pl.LightningDataModule):
             raise ValueError(
                 f"`data.validation_share` and `data.test_share` must be ≥ 0, together < 1, but got {shares}"
             )
+        check_fold(fold, folds)
+        self.fold, self.folds = fold, folds
         self.tokenizer_name, self.task, self.max_length, self.seed = tokenizer, task, max_length, seed
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size or 2 * batch_size
         self.limit_train_rows, self.shares = limit_train_rows, (validation_share, test_share)
@@ -126,6 +134,7 @@ class TextData(pl.LightningDataModule):
         self.num_workers, self.pool = num_workers, POOL if group_by_length else 1
         self.cache_dir = Path(cache_dir).expanduser() if cache_dir else default_cache()
         self.rows: dict[str, list[Row]] = {}
+        self._whole: dict[str, list[Row]] = {}
         self.datasets: dict[str, TokenDataset] = {}
         self._labels: list[str] | None = None
 
@@ -160,11 +169,17 @@ class TextData(pl.LightningDataModule):
         """
         if self.datasets:
             return
-        rows = complete(self.read(), *self.shares, self.seed)
+        validation, test = self.shares
+        rows = complete(self.read(), 0.0 if self.folds else validation, test, self.seed)
+        self._whole = rows
+        if self.fold is not None and self.folds is not None:
+            rows = crossed(rows, self.fold, self.folds, self.seed)
         for name, some in rows.items():
             if not some:
                 raise ValueError(f"`data`: the {name} split must have rows but has none; {self.source(name)}")
-        labels = find_labels(rows["train"], self.task)
+        # in a cross-validation all folds have the same labels
+        learnt = [*rows["train"], *rows["validate"]] if self.folds else rows["train"]
+        labels = find_labels(learnt, self.task)
         check_known(rows, labels)
         if self.limit_train_rows is not None:
             chosen = sample(rows["train"], self.limit_train_rows, self.seed)
@@ -206,7 +221,8 @@ class TextData(pl.LightningDataModule):
 
         Returns:
             `splits` (per split: rows, labels, token_lengths before truncation, truncated_share), `tokenizer`,
-            `max_length`, `split_seed`, `content_sha256` (of all texts and labels), `labels`, `task`.
+            `max_length`, `split_seed`, `content_sha256` (of all texts and labels), `labels`, `task`, and
+            `fold` and `folds` in a cross-validation.
         """
         self.setup()
         splits = {
@@ -221,8 +237,9 @@ class TextData(pl.LightningDataModule):
             "tokenizer": self.tokenizer_name,
             "max_length": self.max_length,
             "split_seed": self.seed,
-            "content_sha256": content_hash(self.rows),
-        }
+            # of a cross-validation it is that of all folds
+            "content_sha256": content_hash(self._whole if self.folds else self.rows),
+        } | ({"fold": self.fold, "folds": self.folds} if self.folds else {})
 
     def _place(self) -> tuple[int, int, bool]:
         trainer = self.trainer

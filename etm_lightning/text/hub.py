@@ -73,6 +73,7 @@ class HubData(TextData):
         text: column of the text, or of the list of words for tagging.
         label: column of the label, or of the list of tags.
         text_pair: column of a second text, if any.
+        group: column of what keeps rows together in a cross-validation; None for none.
         label_separator: between the names of a multilabel cell that is one string.
         common: the arguments of `TextData`.
 
@@ -92,6 +93,7 @@ class HubData(TextData):
         text: str = "text",
         label: str = "label",
         text_pair: str | None = None,
+        group: str | None = None,
         label_separator: str = "|",
         **common: Any,
     ) -> None:
@@ -99,6 +101,7 @@ class HubData(TextData):
         self.dataset, self.subset = name, subset
         self.splits = {"train": train, "validation": validation, "test": test}
         self.columns = {"data.text": text, "data.label": label, "data.text_pair": text_pair}
+        self.group = group
         self.separator = label_separator
 
     def read(self) -> dict[str, list[Row]]:
@@ -116,20 +119,26 @@ class HubData(TextData):
         return found
 
     def _rows(self, table: Any, split: str) -> list[Row]:
-        need_columns(self.columns, table.column_names, f"{self.dataset} ({split})")
+        need_columns(
+            {**self.columns, "data.group": self.group}, table.column_names, f"{self.dataset} ({split})"
+        )
         text, label, pair = self.columns.values()
         names = names_of(table.features[label])
         return [
             self._row(
-                cells[text], named(cells[label], names), cells[pair] if pair else None, f"{split} row {i}"
+                cells[text],
+                named(cells[label], names),
+                cells[pair] if pair else None,
+                f"{split} row {i}",
+                str(cells[self.group]) if self.group else "",
             )
             for i, cells in enumerate(table)
         ]
 
-    def _row(self, text: Any, label: Any, pair: str | None, place: str) -> Row:
+    def _row(self, text: Any, label: Any, pair: str | None, place: str, group: str) -> Row:
         kind: Kind = self.task
         if kind != "tagging":
-            return Row(text or "", read_label(label, kind, self.separator, place), pair, place)
+            return Row(text or "", read_label(label, kind, self.separator, place), pair, place, group)
         if len(text) != len(label):
             raise ValueError(f"{place}: must have a tag for each word but has {len(text)} and {len(label)}")
-        return Row(tuple(text), tuple(check_tag(tag, place) for tag in label), place=place)
+        return Row(tuple(text), tuple(check_tag(tag, place) for tag in label), place=place, group=group)

@@ -22,12 +22,14 @@ class Row:
         label: a name, several names, a number, or one tag per word.
         pair: a second text, if any.
         place: where it was read, such as `train.csv line 7`, for error messages.
+        group: rows of one group are never in two folds; "" for none.
     """
 
     text: str | tuple[str, ...]
     label: Label
     pair: str | None = None
     place: str = ""
+    group: str = ""
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:
@@ -86,16 +88,18 @@ def unrepeated(rows: Sequence[Row]) -> list[Row]:
     """
     first: dict[object, Row] = {}
     for row in rows:
-        first.setdefault(_key(row), row)
+        first.setdefault(text_key(row), row)
     return list(first.values())
 
 
-def _key(row: Row) -> object:
+def text_key(row: Row) -> object:
+    """Equal for rows of equal text."""
     text = " ".join(row.text.split()) if isinstance(row.text, str) else row.text
     return text, row.pair
 
 
-def _stratum(row: Row) -> str:
+def stratum(row: Row) -> str:
+    """What is to have its share in every part: the label; nothing for numbers and tags of words."""
     if isinstance(row.label, float) or not isinstance(row.text, str):
         return ""
     return "\x1f".join(label_names(row.label))
@@ -122,7 +126,7 @@ def sample(rows: Sequence[Row], count: int, seed: int, spare_last: bool = False)
     chance = random.Random(seed)
     strata: dict[str, list[int]] = {}
     for i, row in enumerate(rows):
-        strata.setdefault(_stratum(row), []).append(i)
+        strata.setdefault(stratum(row), []).append(i)
     order: list[int] = []
     for name in sorted(strata):
         some = strata[name]
@@ -149,6 +153,6 @@ def split_off(rows: Sequence[Row], share: float, seed: int) -> tuple[list[Row], 
     (16, {'a': 2, 'b': 2})
     """
     single = unrepeated(rows)
-    taken = {_key(single[i]) for i in sample(single, round(share * len(single)), seed, spare_last=True)}
-    rest = [row for row in rows if _key(row) not in taken]
-    return rest, [row for row in rows if _key(row) in taken]
+    taken = {text_key(single[i]) for i in sample(single, round(share * len(single)), seed, spare_last=True)}
+    rest = [row for row in rows if text_key(row) not in taken]
+    return rest, [row for row in rows if text_key(row) in taken]

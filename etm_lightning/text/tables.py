@@ -149,6 +149,7 @@ def read_table(
     kind: Kind,
     separator: str,
     delimiter: str | None,
+    group: str | None = None,
 ) -> list[Row]:
     """Read the rows of one file.
 
@@ -160,6 +161,7 @@ def read_table(
         kind: the task.
         separator: between the names of a multilabel cell.
         delimiter: between cells; None takes it from the ending.
+        group: column of what keeps rows together in folds, if any.
 
     Raises:
         ValueError: for a missing column or a bad row, naming file and line.
@@ -171,14 +173,15 @@ def read_table(
     mark = delimiter or ENDINGS[ending]
     lines = read_delimited(path, mark) if mark else read_json_lines(path)
     asked = {"data.text": text, "data.label": label, "data.text_pair": text_pair}
+    asked["data.group"] = group
     rows = []
     for number, cells in lines:
         place = f"{path.name} line {number}"
         need_columns(asked, list(cells), path.name if mark else place)
         pair = None if text_pair is None else str(cells[text_pair] or "")
-        rows.append(
-            Row(str(cells[text] or ""), read_label(cells[label], kind, separator, place), pair, place)
-        )
+        found = read_label(cells[label], kind, separator, place)
+        kin = "" if group is None else str(cells[group] or "")
+        rows.append(Row(str(cells[text] or ""), found, pair, place, kin))
     return rows
 
 
@@ -244,6 +247,7 @@ class CSVData(TextData):
         text: column of the text.
         label: column of the label.
         text_pair: column of a second text, if any.
+        group: column of what keeps rows together in a cross-validation, such as an author; None for none.
         label_separator: between the names of a multilabel cell.
         delimiter: between cells; None takes it from the file's ending.
         common: the arguments of `TextData`.
@@ -262,13 +266,14 @@ class CSVData(TextData):
         text: str = "text",
         label: str = "label",
         text_pair: str | None = None,
+        group: str | None = None,
         label_separator: str = "|",
         delimiter: str | None = None,
         **common: Any,
     ) -> None:
         super().__init__(**common)
         self.given, self.dir = {"train": train, "validation": validation, "test": test}, dir
-        self.columns = {"text": text, "label": label, "text_pair": text_pair}
+        self.columns = {"text": text, "label": label, "text_pair": text_pair, "group": group}
         self.separator, self.delimiter = label_separator, delimiter
 
     def read(self) -> dict[str, list[Row]]:

@@ -15,6 +15,8 @@ from typing import Any
 
 import psutil
 
+from etm_lightning.track.gpus import described, driver, text
+
 _DRIVER_SECONDS = 3.0
 # without one of these there is no driver, and loading its library need not be tried
 _DRIVERS = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/dxg")
@@ -60,7 +62,7 @@ def machine() -> dict[str, Any]:
     return {
         "platform": platform.platform(),
         "cpus": os.cpu_count(),
-        "cpus_usable": _usable(),
+        "cpus_usable": usable_cores(),
         "cpu": processor(),
         "memory": memory(),
         **devices(),
@@ -142,26 +144,18 @@ def devices() -> dict[str, Any]:
 
 def _ask(found: dict[str, Any]) -> None:
     try:
-        import pynvml
-
-        pynvml.nvmlInit()
-        found["driver"] = _text(pynvml.nvmlSystemGetDriverVersion())
-        version = pynvml.nvmlSystemGetCudaDriverVersion()
-        found["cuda"] = f"{version // 1000}.{version % 1000 // 10}"
-        for index in range(pynvml.nvmlDeviceGetCount()):
-            device = pynvml.nvmlDeviceGetHandleByIndex(index)
-            total = int(pynvml.nvmlDeviceGetMemoryInfo(device).total)
-            found["gpus"].append({"name": _text(pynvml.nvmlDeviceGetName(device)), "memory": total})
-        pynvml.nvmlShutdown()
+        with driver() as nvml:
+            found["driver"] = text(nvml.nvmlSystemGetDriverVersion())
+            version = nvml.nvmlSystemGetCudaDriverVersion()
+            found["cuda"] = f"{version // 1000}.{version % 1000 // 10}"
+            for gpu in described(nvml):
+                found["gpus"].append({"name": gpu.name, "memory": gpu.memory})
     except Exception as error:  # no library, a driver that does not fit it, or another package of that name
         found["driver"] = f"{found['driver']} ({type(error).__name__}: {error})".strip()
 
 
-def _text(value: str | bytes) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
-
-
-def _usable() -> int | None:
+def usable_cores() -> int | None:
+    """How many cores this process may use; None if the system does not say."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count()
 

@@ -543,6 +543,7 @@ class Run(Exhibits):
             signal=outcome.signal,
             traceback=outcome.traceback,
             summary=as_json(self._headline.values()),
+            stages=self._headline.stages(),
         )
         self._record(ended)
         self._end = ended

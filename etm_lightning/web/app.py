@@ -43,7 +43,7 @@ def build(
         readonly: refuse every change.
         static: the folder with the built page; by default the one that comes with the package.
     """
-    api = Api(Stores(stores), readonly=readonly)
+    api = Api(Stores(stores), readonly=readonly, static=static)
     app = Starlette(
         routes=[*api.routes(), *page_routes(static)],
         middleware=[Middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)],

@@ -40,7 +40,7 @@ def along(run: StoredRun, series: Series, columns: dict[str, Any], x: Axis) -> t
 def _epochs(run: StoredRun, columns: dict[str, Any]) -> tuple[Floats, str]:
     """Epochs done, with fractions by step: a value at the end of the first epoch is at about 1."""
     steps, epochs = column(columns, "step"), column(columns, "epoch")
-    firsts, last_step = _first_steps(run)
+    firsts = run.epochs.firsts
     where = np.full(len(steps), np.nan)
     known = epochs != NO_EPOCH
     if not known.any() or not firsts:
@@ -48,29 +48,13 @@ def _epochs(run: StoredRun, columns: dict[str, Any]) -> tuple[Floats, str]:
     numbers = sorted(firsts)
     begin = np.array([firsts[number] for number in numbers], float)
     lengths = np.diff(begin) / np.maximum(np.diff(np.array(numbers, float)), 1)
-    last = lengths[-1] if len(lengths) else max(last_step - begin[-1] + 1, 1.0)
+    last = lengths[-1] if len(lengths) else max(run.epochs.last - begin[-1] + 1, 1.0)
     length = np.append(lengths, last)
     at = np.searchsorted(np.array(numbers), epochs[known])
     at = np.clip(at, 0, len(numbers) - 1)
     part = (steps[known] - begin[at] + 1) / np.maximum(length[at], 1)
     where[known] = epochs[known] + np.clip(part, 0.0, 1.0)
     return where, ""
-
-
-def _first_steps(run: StoredRun) -> tuple[dict[int, float], float]:
-    """The first step of each epoch, and the last step of all."""
-    firsts: dict[int, float] = {}
-    latest = 0.0
-    for series in run.all_series():
-        if series.key.axis != "step" or not series.counts:
-            continue
-        columns = series.columns()
-        steps, epochs = column(columns, "step"), column(columns, "epoch")
-        latest = max(latest, float(steps.max(initial=0.0)))
-        numbers, first = np.unique(epochs[epochs != NO_EPOCH], return_index=True)
-        for number, step in zip(numbers, steps[epochs != NO_EPOCH][first], strict=True):
-            firsts[int(number)] = min(firsts.get(int(number), np.inf), float(step))
-    return firsts, latest
 
 
 def _samples(run: StoredRun, series: Series, steps: Floats) -> tuple[Floats, str]:

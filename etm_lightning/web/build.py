@@ -26,6 +26,10 @@ class BuildError(Exception):
     """Why the front end could not be built."""
 
 
+class NoNodeError(BuildError):
+    """There is nothing that could build it."""
+
+
 def build(frontend: Path = FRONTEND, static: Path = STATIC) -> bool:
     """Build the front end if its sources changed since it was last built.
 
@@ -54,6 +58,19 @@ def build(frontend: Path = FRONTEND, static: Path = STATIC) -> bool:
     return True
 
 
+def examine(frontend: Path = FRONTEND) -> None:
+    """Check the types of the sources and run their unit tests.
+
+    Raises:
+        BuildError: Something is wrong with them, or with the means.
+    """
+    with _alone(frontend):
+        node, npm = find_node()
+        _install(frontend, npm)
+        _run([node, "node_modules/typescript/bin/tsc", "--noEmit"], frontend)
+        _run([node, "node_modules/vitest/vitest.mjs", "run", "--reporter=dot"], frontend)
+
+
 def up_to_date(frontend: Path = FRONTEND, static: Path = STATIC) -> bool:
     """Whether what was built is made from these sources; also where there are no sources to build from."""
     if not (static / "index.html").is_file():
@@ -69,7 +86,7 @@ def find_node() -> tuple[str, list[str]]:
     """The program `node`, and the command that runs npm: those of the machine, else those of the pip package.
 
     Raises:
-        BuildError: There is none, or only an old one.
+        NoNodeError: There is none, or only an old one.
     """
     node, npm = shutil.which("node"), shutil.which("npm")
     if node and npm and _version(node) >= OLDEST_NODE:
@@ -83,7 +100,7 @@ def find_node() -> tuple[str, list[str]]:
                 node = str(place / program)
                 return node, [node, str(place / modules / "npm/bin/npm-cli.js")]
     wanted = ".".join(map(str, OLDEST_NODE))
-    raise BuildError(
+    raise NoNodeError(
         f'no Node of version {wanted} or later with npm was found: `pip install "{NODE_PACKAGE}"` has them'
     )
 
@@ -154,8 +171,18 @@ def _alone(frontend: Path) -> Iterator[None]:
         os.close(handle)
 
 
-if __name__ == "__main__":
+def main(words: list[str]) -> None:
+    """Build, and with `--test` test before that."""
     try:
-        print("built" if build() else "up to date")
+        if "--test" in words:
+            examine()
+        print("the front end was built" if build() else "the front end is up to date")
+    except NoNodeError as error:
+        # whoever only works on the Python need not have it
+        print(f"the front end was left as it is: {error}")
     except BuildError as error:
         sys.exit(f"the front end was not built: {error}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -81,7 +81,7 @@ def _checkpoint(one: Any) -> dict[str, Any]:
 
 
 def _artifact(id: str, one: Any, run: StoredRun) -> dict[str, Any]:
-    return {"id": id, **_record(one), "served": files.inside(one.path, run)}
+    return {"id": id, **_record(one), "served": files.served(run, one.path)}
 
 
 def _media(id: str, one: Any) -> dict[str, Any]:

@@ -12,15 +12,36 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from etm_lightning.store.run import StoredRun
 from etm_lightning.store.store import Store
 from etm_lightning.web.built import HOW, built, static_folder
+from etm_lightning.web.curves import MOST_POINTS
 from etm_lightning.web.embedded import gather
 from etm_lightning.web.plain import encode
 from etm_lightning.web.stores import Stores
 
 _SCRIPT = re.compile(r'<script\b[^>]*\bsrc="\./([\w.-]+)"[^>]*></script>')
 _STYLE = re.compile(r'<link\b[^>]*\brel="stylesheet"[^>]*\bhref="\./([\w.-]+)"[^>]*>')
+
+
+MOST_EXPORTED = 1_000
+
+
+class Export(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which runs, under which heading, and how many points of each series at most."""
+
+    keys: list[str]
+    title: str = ""
+    points: int = 1000
+
+    def check(self) -> None:
+        """Raise ValueError if it makes no sense."""
+        if not 1 <= len(self.keys) <= MOST_EXPORTED:
+            raise ValueError(f"`keys` must be 1 to {MOST_EXPORTED} runs but got {len(self.keys)}")
+        if not 10 <= self.points <= MOST_POINTS:
+            raise ValueError(f"`points` must be in [10, {MOST_POINTS}] but got {self.points}")
 
 
 class UnbuiltError(RuntimeError):

@@ -64,9 +64,13 @@ def _id(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:16]
 
 
-def inside(path: str, run: StoredRun) -> bool:
-    """Whether a recorded path lies in the run's folder, which is all that is served."""
-    return _parts(path, run) is not None
+def served(run: StoredRun, path: str) -> bool:
+    """Whether a recorded path is a plain file in the run's folder, which is all that is sent."""
+    try:
+        open_file(run, path).close()
+    except MissingError:
+        return False
+    return True
 
 
 def open_file(run: StoredRun, path: str) -> BinaryIO:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -22,7 +23,7 @@ from etm_lightning.web import (
     files,
     groups,
     openapi,
-    runs,
+    rows,
     served,
 )
 from etm_lightning.web.plain import encode
@@ -30,7 +31,6 @@ from etm_lightning.web.stores import MissingError, Stores
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 MOST_KEYS = 10_000
-MOST_EXPORTED = 1_000
 MOST_TAIL = 4 * 2**20
 
 
@@ -39,31 +39,17 @@ def answer(value: Any, status: int = 200) -> Response:
     return Response(encode(value), status, media_type="application/json")
 
 
-class Export(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which runs, under which heading, and how many points of each series at most."""
-
-    keys: list[str]
-    title: str = ""
-    points: int = 1000
-
-    def check(self) -> None:
-        """Raise ValueError if it makes no sense."""
-        if not 1 <= len(self.keys) <= MOST_EXPORTED:
-            raise ValueError(f"`keys` must be 1 to {MOST_EXPORTED} runs but got {len(self.keys)}")
-        if not 10 <= self.points <= curves.MOST_POINTS:
-            raise ValueError(f"`points` must be in [10, {curves.MOST_POINTS}] but got {self.points}")
-
-
 class Api:
     """The API over some stores.
 
     Args:
         stores: the stores.
         readonly: refuse every change.
+        static: the folder with the built page, for exports.
     """
 
-    def __init__(self, stores: Stores, *, readonly: bool = False) -> None:
-        self.stores, self.readonly = stores, readonly
+    def __init__(self, stores: Stores, *, readonly: bool = False, static: Path | None = None) -> None:
+        self.stores, self.readonly, self.static = stores, readonly, static
 
     def routes(self) -> list[Route]:
         """The route table; the OpenAPI document is made of it."""
@@ -84,6 +70,7 @@ class Api:
             Route("/api/compare", self.compare, methods=["GET"]),
             Route("/api/groups", self.groups, methods=["GET"]),
             Route("/api/groups/{store}/{project}/{group}", self.group, methods=["GET"]),
+            Route("/api/study", self.study, methods=["GET"]),
             Route("/api/export", self.export, methods=["POST"]),
             Route("/api/openapi.json", self.openapi, methods=["GET"]),
         ]
@@ -107,9 +94,9 @@ class Api:
         asked = request.query_params
 
         def find() -> dict[str, Any]:
-            found = runs.rows(self.stores, **_filter(asked))
-            return runs.page(
-                found,
+            return rows.page(
+                self.stores,
+                _filter(asked),
                 sort=asked.get("sort") or "-created",
                 offset=_whole(asked, "offset", 0),
                 limit=_whole(asked, "limit", 500),
@@ -120,14 +107,14 @@ class Api:
     async def columns(self, request: Request) -> Response:
         """The settings and metrics that runs have."""
         asked = request.query_params
-        return answer(await run_in_threadpool(lambda: runs.columns(runs.rows(self.stores, **_filter(asked)))))
+        return answer(await run_in_threadpool(lambda: rows.columns(self.stores, _filter(asked))))
 
     async def sparks(self, request: Request) -> Response:
         """A metric of several runs in a few values each."""
         asked = request.query_params
         points = min(max(_whole(asked, "points", 40), 4), 400)
         return answer(
-            await run_in_threadpool(runs.sparks, self.stores, asked.get("metric", ""), _keys(asked), points)
+            await run_in_threadpool(rows.sparks, self.stores, asked.get("metric", ""), _keys(asked), points)
         )
 
     async def run(self, request: Request) -> Response:
@@ -135,7 +122,7 @@ class Api:
         key = request.path_params["key"]
 
         def find() -> dict[str, Any]:
-            return detail.detail(self.stores.row(key), self.stores.run(key).run)
+            return detail.detail(rows.row(self.stores, key), self.stores.run(key).run)
 
         return answer(await run_in_threadpool(find))
 
@@ -251,13 +238,21 @@ class Api:
             )
         )
 
+    async def study(self, request: Request) -> Response:
+        """A group or study with its trials, whatever is in its name."""
+        asked = request.query_params
+        where = [asked.get(name, "") for name in ("store", "project", "group")]
+        return answer(await run_in_threadpool(groups.group, self.stores, *where))
+
     async def export(self, request: Request) -> Response:
         """Runs as one HTML file that needs no server."""
-        asked = _read(await request.body(), Export)
+        asked = _read(await request.body(), export.Export)
         asked.check()
 
         def make() -> str:
-            return export.export(self.stores, asked.keys, title=asked.title, points=asked.points)
+            return export.export(
+                self.stores, asked.keys, title=asked.title, points=asked.points, static=self.static
+            )
 
         # it is kept by the browser, never shown as a page of this server
         headers = {
@@ -278,10 +273,16 @@ def _read(body: bytes, kind: type[Any]) -> Any:
         raise ValueError(f"the body is not what it should be: {error}") from error
 
 
-def _filter(asked: Mapping[str, str]) -> dict[str, Any]:
-    texts = {name: asked.get(name, "") for name in ("store", "project", "group", "q")}
-    flags = {name: asked.get(name) == "1" for name in ("archived", "trashed")}
-    return {**texts, **flags, "keys": _keys(asked)}
+def _filter(asked: Mapping[str, str]) -> rows.Filter:
+    return rows.Filter(
+        store=asked.get("store", ""),
+        project=asked.get("project", ""),
+        group=asked.get("group", ""),
+        q=asked.get("q", ""),
+        archived=asked.get("archived") == "1",
+        trashed=asked.get("trashed") == "1",
+        keys=tuple(_keys(asked)),
+    )
 
 
 def _keys(asked: Mapping[str, str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What Hydra looks for here: our configs on its search path, our sweeper and our launcher.
+"""What Hydra looks for here: our configs on its search path, our sweeper and our launchers.
 
 Hydra imports this file at every start, so what it needs is loaded where it is used.
 """
@@ -10,12 +10,13 @@ from typing import Any
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
+from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from etm_lightning.design.config import LauncherConfig, SweeperConfig
+from etm_lightning.design.config import LauncherConfig, RayConfig, SlurmConfig, SweeperConfig
 
 
 class Configs(SearchPathPlugin):
@@ -59,8 +60,34 @@ class EtmLocal(BasicLauncher):
     """
 
 
+class _Elsewhere(BasicLauncher):
+    """A launcher for our sweeper only."""
+
+    def launch(self, job_overrides: Any, initial_job_idx: int) -> Any:
+        name = self.config.hydra.runtime.choices["hydra/launcher"] if self.config else type(self).__name__
+        raise HydraException(
+            f"`hydra/launcher={name}` needs hydra/sweeper=etm; with Hydra's sweeper use one of its launchers"
+        )
+
+
+class EtmSlurm(_Elsewhere):
+    """``hydra/launcher=etm_slurm``: trials are jobs of SLURM. Settings: `design.config.SlurmConfig`."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__()
+
+
+class EtmRay(_Elsewhere):
+    """``hydra/launcher=etm_ray``: trials are tasks of Ray. Settings: `design.config.RayConfig`."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__()
+
+
 for group, name, node in (
     ("hydra/sweeper", "etm", SweeperConfig),
     ("hydra/launcher", "etm_local", LauncherConfig),
+    ("hydra/launcher", "etm_slurm", SlurmConfig),
+    ("hydra/launcher", "etm_ray", RayConfig),
 ):
     ConfigStore.instance().store(group=group, name=name, node=node, provider="etm_lightning")

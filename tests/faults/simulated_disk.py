@@ -151,6 +151,10 @@ class SimulatedDisk:
         self._call()
         del self._open[fd]
 
+    def nameless(self, fd: int) -> bytes | None:
+        content = self._open[fd]
+        return None if any(one is content for one in self.names.values()) else bytes(content.seen)
+
     def duplicate(self, fd: int) -> int:
         self._call()
         return self._descriptor(self._open[fd])

@@ -28,7 +28,7 @@ def run(study: Study, n: int) -> list[dict[str, Any]]:
         asked = study.ask()
         assert asked is not None
         points.append(asked[1])
-        study.tell(asked[0], "finished", loss(asked[1]))
+        study.tell(asked[0], "finished", [loss(asked[1])])
     return points
 
 
@@ -52,7 +52,7 @@ def test_choices_and_ranges_come_back_in_the_words_of_the_space(tmp_path: Path, 
         assert (point["model"], point["layers"], point["p"]) in set(
             itertools.product(("small", "large"), (2, 4, 6), (0.1, 0.2, 0.3))
         )
-        study.tell(asked[0], "finished", 1.0)
+        study.tell(asked[0], "finished", [1.0])
 
 
 PRUNERS: dict[str, Callable[[], Any]] = {
@@ -83,7 +83,7 @@ def test_every_pruner_says_what_optunas_says(tmp_path: Path, name: str) -> None:
             value = float((number * 7 + step * 5) % 11) + 1 / step
             trial.report(value, step)
             said.append((ours.report(number, step, value), trial.should_prune()))
-        ours.tell(number, "finished", value)
+        ours.tell(number, "finished", [value])
         theirs.tell(trial, value)
     assert [one for one, _ in said] == [other for _, other in said]
     assert name == "none" or any(one for one, _ in said)
@@ -95,7 +95,7 @@ def test_a_grid_may_be_pruned_and_is_gone_on_with_where_it_stopped(tmp_path: Pat
         study = Study(tmp_path / "study.log", MIXED, sampler="grid", pruner="median")
         while (asked := study.ask()) is not None and len(points) % 7 != 6:
             points.append(asked[1])
-            study.tell(asked[0], "finished", 1.0)
+            study.tell(asked[0], "finished", [1.0])
         points += [] if asked is None else [asked[1]]
     assert points == list(MIXED.grid())
 
@@ -113,7 +113,7 @@ def test_a_trial_that_did_not_fit_is_infeasible_and_not_forgotten(tmp_path: Path
     study = Study(tmp_path / "study.log", SPACE)
     asked = study.ask()
     assert asked is not None
-    study.tell(asked[0], "infeasible", None)
+    study.tell(asked[0], "infeasible", [])
     storage = optuna.storages.JournalStorage(
         optuna.storages.journal.JournalFileBackend(str(tmp_path / "study.log"))
     )

@@ -67,7 +67,7 @@ def test_a_trial_whose_process_dies_goes_on_from_its_checkpoint(tmp_path: Path) 
     while not any((tmp_path / "etm_runs" / "default").glob("*/checkpoints/last.ckpt")):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    trial = the_study(tmp_path).history().trials[0]
+    trial = the_study(tmp_path).history().trials[0].replicates[0]
     assert trial.process is not None
     os.kill(trial.process.pid, signal.SIGKILL)
     _, stderr = process.communicate(timeout=200)

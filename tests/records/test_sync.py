@@ -42,6 +42,26 @@ def test_after_a_failed_sync_every_record_is_there_once(tmp_path: Path, lost: bo
     assert len(writers(tmp_path)[one.writer]) == 2
 
 
+def test_what_a_deleted_file_held_is_in_the_next_one(tmp_path: Path) -> None:
+    history, one = long_history(30), journal(tmp_path)
+    for record in history[:10]:
+        one.append(record)
+    one.sync()
+    one.append(history[10])
+    [segment] = writers(tmp_path)[one.writer]
+    segment.unlink()
+    one.append(history[11])
+    with pytest.raises(FileNotFoundError, match="deleted while it was written"):
+        one.sync()
+    for record in history[12:]:
+        one.append(record)
+    one.sync()
+    one.close()
+    [again] = writers(tmp_path)[one.writer]
+    assert again.name != segment.name
+    assert exact(wrote([again])) == exact(history)
+
+
 @needs_full
 def test_what_is_kept_is_bounded(tmp_path: Path) -> None:
     history, one = long_history(1000), journal(tmp_path, keep_bytes=5000)

@@ -170,7 +170,7 @@ def test_a_sink_that_is_back_when_the_training_ends_gets_the_rest_at_once(tmp_pa
 
     folder = journals.simple(tmp_path)
     delivery = Delivery(folder, "memory", SINKS["memory"], make=away_at_first, clock=lambda: 0.0)
-    carrier = Carrier(delivery)
+    carrier = Carrier(delivery, cores=2)
     carrier.start()
     until(lambda: delivery.waiting)  # for ever, by this clock
     carrier.stop()

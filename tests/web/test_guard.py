@@ -1,4 +1,4 @@
-"""Nobody gets in who may not: every route, every method, every way that dashboards were broken into before."""
+"""Nobody gets in who may not: every route and method, every way that dashboards were broken into before."""
 
 from __future__ import annotations
 
@@ -71,7 +71,11 @@ def test_the_walk_meets_all_kinds_of_routes(app: ASGIApp) -> None:
 
 
 def test_no_route_answers_without_the_token(app: ASGIApp) -> None:
-    wrongs = ({}, {"authorization": "Bearer wrong-wrong-wrong-wrong"}, {"cookie": "etm-0=1; etm=2"})
+    wrongs: list[dict[str, str]] = [
+        {},
+        {"authorization": "Bearer wrong-wrong-wrong-wrong"},
+        {"cookie": "etm-0=1; etm=2"},
+    ]
     knocks = [(method, path, {**wrong, "x-etm": "1"}) for method, path in every(app) for wrong in wrongs]
     for (method, path, wrong), status in zip(knocks, statuses(app, knocks), strict=True):
         assert status == (401 if method in KNOWN else 405), (method, path, wrong)
@@ -190,7 +194,8 @@ def test_a_long_body_is_refused_whatever_it_says_of_itself(app: ASGIApp) -> None
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"[]", b"null", b'{"series": 1}', b"[" * 100_000, b'{"series":[],"x":"rowid"}', b"\xff"]
+    "body",
+    [b"", b"{", b"[]", b"null", b'{"series": 1}', b"[" * 100_000, b'{"series":[],"x":"rowid"}', b"\xff"],
 )
 def test_what_is_no_question_is_a_mistake_of_who_asks(app: ASGIApp, body: bytes) -> None:
     answer = stranger(app).post("/api/series", content=body, headers=WRITE)

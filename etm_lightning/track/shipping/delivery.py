@@ -69,8 +69,11 @@ class Delivery:
         self._failures, self._wait_until = 0, 0.0
         self.error, self.delivered, self.refused = "", 0, False
 
-    def advance(self) -> int:
+    def advance(self, *, once: bool = False) -> int:
         """Deliver what is new; never raises for a sink's sake.
+
+        Args:
+            once: at most one batch of it, so that the caller can rest before the next.
 
         Returns:
             How many records the sink has safely now that it had not before; 0 also while it waits to be
@@ -81,7 +84,7 @@ class Delivery:
         before = self.delivered
         try:
             self._take_lease()
-            while self._batch() == BATCH:
+            while self._batch() == BATCH and not once:
                 self._take_lease()
         except TakenError as taken:
             self._let_go()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psutil
+
+from etm_lightning.track.gpus import handles
 
 GB = 1e9
 CGROUP = Path("/sys/fs/cgroup")
@@ -27,7 +29,7 @@ class Hardware:
         self._pid, self._folder, self._clock = pid, folder, clock
         self._known: dict[int, psutil.Process] = {}
         self._last: dict[str, tuple[float, float]] = {}
-        self._gpus = list(_gpus())
+        self._gpus = _gpus()
         self._tree()  # use of a processor is counted from one sample to the next
         psutil.cpu_percent()
 
@@ -119,16 +121,14 @@ def oom_kills(cgroup: Path = CGROUP) -> int:
     return 0
 
 
-def _gpus() -> Iterator[Any]:
-    """Handles of the NVIDIA GPUs; none without a driver."""
+def _gpus() -> list[Any]:
+    """Handles of the NVIDIA GPUs, which are asked as long as this process lives; none without a driver."""
     import pynvml
 
-    try:
+    with contextlib.suppress(pynvml.NVMLError):
         pynvml.nvmlInit()
-        for number in range(pynvml.nvmlDeviceGetCount()):
-            yield pynvml.nvmlDeviceGetHandleByIndex(number)
-    except pynvml.NVMLError:
-        return
+        return handles(pynvml)
+    return []
 
 
 def _gpu(handle: Any) -> dict[str, float]:

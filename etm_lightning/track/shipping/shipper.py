@@ -23,10 +23,11 @@ from etm_lightning.layout import RunFolder
 from etm_lightning.process import Process, host, lives, this_process
 from etm_lightning.reading import Cursor, Damage
 from etm_lightning.records import Alert, Ended, Header, Known, Scalars
+from etm_lightning.track.machine import usable_cores
 from etm_lightning.track.redact import redact
 from etm_lightning.track.shipping.alerts import limits
 from etm_lightning.track.shipping.configured import Configured
-from etm_lightning.track.shipping.delivery import Delivery, lag
+from etm_lightning.track.shipping.delivery import BATCH, Delivery, lag
 from etm_lightning.track.shipping.hardware import Hardware, memory_in_use, oom_kills
 from etm_lightning.track.shipping.watchman import Watchman
 
@@ -37,6 +38,19 @@ FIRST_SAMPLE, SAMPLE_EVERY = 1.0, 10.0
 IDLE = 5.0
 LINGER = 60.0
 STUCK = 60.0
+SHARE = 1 / 8
+LONGEST_REST = 10.0
+
+
+def rest(worked: float, cores: int) -> float:
+    """How long a sink rests after so many CPU seconds of work, so that it takes `SHARE` of the cores at most.
+
+    What it does not get to is delivered when the training is over.
+
+    >>> rest(1.0, cores=2), rest(1.0, cores=8)
+    (3.0, 0.0)
+    """
+    return min(max(0.0, worked * (1 / (SHARE * cores) - 1)), LONGEST_REST)
 
 
 class Redacted(logging.Formatter):
@@ -75,35 +89,44 @@ class Watch:
 
 
 class Carrier(threading.Thread):
-    """Delivers to one sink, in a thread of its own, so that one that hangs does not hold up the others."""
+    """Delivers to one sink, in a thread of its own, so that one that hangs does not hold up the others.
 
-    def __init__(self, delivery: Delivery) -> None:
+    While the training goes on it rests after each batch, as `rest` says.
+    """
+
+    def __init__(self, delivery: Delivery, cores: int) -> None:
         super().__init__(name=f"etm-{delivery.name}", daemon=True)
         self.delivery = delivery
-        self.idle = False
+        self._cores = cores
         self.moved = time.monotonic()
-        self._wake, self._stop_asked = threading.Event(), threading.Event()
+        self._stop_asked = threading.Event()
 
     def run(self) -> None:
         while True:
             last = self._stop_asked.is_set()
-            if self.delivery.advance():
+            before = time.thread_time()
+            delivered = self.delivery.advance(once=not last)
+            if delivered:
                 self.moved = time.monotonic()
-                continue
-            self.idle = not self.delivery.error
-            if last and (self.idle or self.delivery.refused or not self.delivery.waiting):
+            elif last and self._done():
                 break
-            self._wake.wait(POLL if not last else 0.05)
-            self._wake.clear()
-            self.idle = False
+            if last:
+                time.sleep(0 if delivered else 0.05)
+                continue
+            # many records at a time: each time costs a sink as much as hundreds of values do
+            pause = POLL if delivered < BATCH else 0.0
+            self._stop_asked.wait(max(pause, rest(time.thread_time() - before, self._cores)))
         self.delivery.close()
+
+    def _done(self) -> bool:
+        """Whether nothing more can be delivered."""
+        return not self.delivery.error or self.delivery.refused or not self.delivery.waiting
 
     def stop(self) -> None:
         """Deliver what there is, at once though it failed a moment ago, then end."""
         self.moved = time.monotonic()
         self._stop_asked.set()
         self.delivery.hurry()
-        self._wake.set()
 
 
 class Shipper:
@@ -125,6 +148,7 @@ class Shipper:
         )
         self._hardware = Hardware(process.pid, folder.path)
         self._created = folder.identity().created
+        self._cores = usable_cores() or 1
         self._oom_kills = oom_kills()
         self._carriers: dict[str, Carrier] = {}
         self._told: dict[str, str] = {}
@@ -192,7 +216,7 @@ class Shipper:
             return
         for name, options in self._configured.ask().items():
             if name not in self._carriers:
-                carrier = self._carriers[name] = Carrier(Delivery(self._folder, name, options))
+                carrier = self._carriers[name] = Carrier(Delivery(self._folder, name, options), self._cores)
                 carrier.start()
 
     def _tell(self) -> None:
@@ -257,7 +281,7 @@ def main() -> None:
     parser.add_argument("--rank", type=int, default=0, help="above 0: only sample the hardware")
     parser.add_argument("--finish", action="store_true", help="the training is over: deliver and leave")
     given = parser.parse_args()
-    os.nice(5)  # the training comes first
+    os.nice(10)  # the training comes first
     to_file = logging.StreamHandler()  # stderr is the log file of the run
     to_file.setFormatter(Redacted("%(asctime)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[to_file])

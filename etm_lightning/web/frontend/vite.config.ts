@@ -20,6 +20,6 @@ export default defineConfig({
       },
     },
   },
-  test: { environment: "happy-dom", include: ["src/**/*.test.{ts,tsx}"] },
+  test: { include: ["src/**/*.test.{ts,tsx}"], isolate: false },
   server: { proxy: { "/api": process.env["ETM_UI"] ?? "http://127.0.0.1:6860" } },
 });

@@ -2,7 +2,6 @@ import type { ComponentChildren } from "preact";
 
 import type { Columns, Plain, Row } from "../api/types";
 import { date, duration } from "../numbers/format";
-import { StatusWord } from "../shell/status";
 import { ago, shown, spread, took } from "../words";
 import { common, stats } from "./fold";
 
@@ -35,12 +34,11 @@ const FIXED: Column[] = [
     id: "status",
     label: "Status",
     width: 104,
-    cell: (row) => <StatusWord status={row.status} />,
+    cell: (row) => row.status,
     folded: (rows) => {
       const counts = new Map<string, number>();
       for (const row of rows) counts.set(row.status, (counts.get(row.status) ?? 0) + 1);
-      if (counts.size === 1 && rows[0]) return <StatusWord status={rows[0].status} />;
-      return <span class="soft">{[...counts].map(([status, n]) => `${n} ${status}`).join(", ")}</span>;
+      return counts.size === 1 ? rows[0]?.status : [...counts].map(([status, n]) => `${n} ${status}`).join(", ");
     },
   },
   {
@@ -153,8 +151,8 @@ export function usual(columns: Columns | null, rows: Row[], projects: number): s
   const watched = [...new Set(rows.flatMap((row) => (row.monitor ? [row.monitor.name] : [])))];
   const known = new Set((columns?.metrics ?? []).map((one) => one.name));
   const others = (columns?.metrics ?? []).map((one) => one.name).filter((name) => /^(val|test|valid|eval)/.test(name));
-  const rest = (columns?.metrics ?? []).map((one) => one.name);
-  const metrics = [...new Set([...watched.filter((name) => known.has(name)), ...others, ...rest])].slice(0, 3);
+  const decisive = [...new Set([...watched.filter((name) => known.has(name)), ...others])];
+  const metrics = decisive.length ? decisive.slice(0, 3) : [...known].slice(0, 2);
   return [
     "status",
     ...metrics.map((name) => `metric.${name}`),
@@ -162,6 +160,7 @@ export function usual(columns: Columns | null, rows: Row[], projects: number): s
     "seed",
     ...(projects > 1 ? ["project"] : []),
     "tags",
+    ...(rows.some((row) => row.group) ? ["group"] : []),
     "created",
     "duration",
     "notes",

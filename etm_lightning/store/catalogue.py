@@ -1,0 +1,249 @@
+"""The catalogue: what all runs of a store are, found without reading their journals again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from etm_lightning.layout import RunFolder
+from etm_lightning.store import database
+from etm_lightning.store.digest import Digest
+from etm_lightning.store.index import Changes, Index
+from etm_lightning.store.row import Row
+from etm_lightning.store.search import Field, fields, parse
+from etm_lightning.store.search_sql import Clause, Names, compile_query, named, order_by, value_of
+
+_ROW = msgspec.json.Decoder(Row)
+_DIGEST = msgspec.json.Decoder(Digest)
+_FEW = 20
+_NARROWED: dict[str, Any] = {
+    "project": None,
+    "group": None,
+    "status": None,
+    "tags": (),
+    "keys": None,
+    "archived": False,
+    "trashed": False,
+}
+
+
+class Catalogue:
+    """The runs of one store. Safe for threads, and for any number of processes at once.
+
+    What it keeps is derived: a SQLite file in the user's cache, or in memory where there can be none. It is
+    correct when that file is deleted, old, damaged or of another version. Each question looks first at what
+    changed in the store, unless the last look is not older than `max_age`.
+
+    Args:
+        store: the folder of projects.
+        max_age: seconds for which a look counts.
+        path: the file; by default `etm_lightning.store.database.place` of the store.
+    """
+
+    def __init__(self, store: Path, *, max_age: float = 0.0, path: Path | None = None) -> None:
+        self.store = store
+        self._index = Index(store, max_age=max_age, path=path or database.place(store))
+
+    def rows(
+        self,
+        query: str = "",
+        *,
+        sort: str = "-created",
+        limit: int | None = None,
+        offset: int = 0,
+        project: str | None = None,
+        group: str | None = None,
+        status: str | None = None,
+        tags: Iterable[str] = (),
+        keys: Iterable[str] | None = None,
+        archived: bool | None = False,
+        trashed: bool | None = False,
+    ) -> list[Row]:
+        """Runs that fit.
+
+        Args:
+            query: in the search language of `etm_lightning.store.search`; all runs if empty.
+            sort: a column, ``param.<name>`` or ``metric.<name>``; a ``-`` in front for the largest first.
+                Runs without a value come last.
+            limit: so many at most.
+            offset: from this one on.
+            project: of this project only.
+            group: of this group only.
+            status: with this status only.
+            tags: with all these tags.
+            keys: of these keys only.
+            archived: with archived runs too; None for all.
+            trashed: the runs in the trash instead; None for all.
+
+        Raises:
+            QueryError: for a query that cannot be read, with the column and the nearest field.
+            ValueError: if there is nothing to sort by that name.
+        """
+        where = self._where(query, project, group, status, tags, keys, archived, trashed)
+        return [
+            _at(_ROW.decode(row), looked)
+            for row, looked in self._select("row, looked", where, sort=sort, limit=limit, offset=offset)
+        ]
+
+    def digests(
+        self, query: str = "", *, sort: str = "-created", limit: int | None = None, **narrowed: Any
+    ) -> list[tuple[RunFolder, Digest]]:
+        """The same runs as `rows`, each with its folder and all that is kept of it."""
+        where = self._where(query, **{**_NARROWED, **narrowed})
+        found = self._select("folder, digest, looked", where, sort=sort, limit=limit)
+        return [
+            (RunFolder(self.store / folder), _aged(_DIGEST.decode(kept), looked))
+            for folder, kept, looked in found
+        ]
+
+    def count(self, query: str = "", **narrowed: Any) -> int:
+        """How many runs fit; arguments as those of `rows`."""
+        where = self._where(query, **{**_NARROWED, **narrowed})
+        return int(self._index.ask(f"SELECT COUNT(*) FROM runs WHERE {where.sql}", where.values)[0][0])
+
+    def folder(self, key: str) -> RunFolder:
+        """The folder of the run with this key.
+
+        Raises:
+            LookupError: if there is none.
+        """
+        found = self._index.ask("SELECT folder FROM runs WHERE key = ?", (key,))
+        if not found:
+            raise LookupError(f"`key` must be of a run of {str(self.store)!r} but got {key!r}")
+        return RunFolder(self.store / found[0][0])
+
+    def fields(self, names: Iterable[str]) -> list[Field]:
+        """The columns, params and metrics that people mean by `names`.
+
+        Raises:
+            ValueError: if there is none of a name.
+        """
+        known = self.names()
+        return [named(name.strip(), known) for name in names if name.strip()]
+
+    def columns(self, query: str = "", **narrowed: Any) -> dict[str, list[dict[str, Any]]]:
+        """What the runs that fit have: ``params`` and ``metrics``, each with how many runs have it.
+
+        A param tells whether all its values are numbers (``numeric``), and its ``values`` where they are few;
+        a metric its ``min`` and ``max``.
+        """
+        where = self._where(query, **{**_NARROWED, **narrowed})
+        inside = Clause(f"AND vals.run IN (SELECT run FROM runs WHERE {where.sql})", where.values)
+        if not query and not narrowed.keys() - {"archived", "trashed"} and self._none_hidden():
+            inside = Clause("")
+        found = self._index.ask(
+            "SELECT names.kind, names.text, COUNT(*), MIN(vals.number), MAX(vals.number), "
+            "SUM(vals.kind = 'n'), COUNT(DISTINCT COALESCE(vals.text, vals.number)) "
+            f"FROM vals JOIN names USING (name) WHERE TRUE {inside.sql} GROUP BY vals.name ORDER BY 1, 2",
+            inside.values,
+        )
+        return {
+            "params": [
+                {"name": name, "count": count, "numeric": numbers == count}
+                | ({"values": self._values(name, inside)} if few <= _FEW else {})
+                for kind, name, count, _, _, numbers, few in found
+                if kind == "param"
+            ],
+            "metrics": [
+                {"name": name, "count": count, "min": least, "max": most}
+                for kind, name, count, least, most, _, _ in found
+                if kind == "metric"
+            ],
+        }
+
+    def _none_hidden(self) -> bool:
+        return not self._index.ask("SELECT 1 FROM runs WHERE archived OR trashed LIMIT 1")
+
+    def _values(self, name: str, inside: Clause) -> list[Any]:
+        found = self._index.ask(
+            "SELECT DISTINCT vals.kind, vals.number, vals.text FROM vals JOIN names USING (name) "
+            f"WHERE names.kind = 'param' AND names.text = ? {inside.sql} ORDER BY 1, 2, 3",
+            (name, *inside.values),
+        )
+        return [value_of(*row) for row in found]
+
+    def _select(
+        self, what: str, where: Clause, *, sort: str, limit: int | None, offset: int = 0
+    ) -> list[tuple[Any, ...]]:
+        order = order_by(sort, self.names())
+        end = f"LIMIT {-1 if limit is None else int(limit)} OFFSET {int(offset)}"
+        return self._index.ask(
+            f"SELECT {what} FROM runs WHERE {where.sql} ORDER BY {order.sql}, id DESC {end}",
+            (*where.values, *order.values),
+        )
+
+    def _where(
+        self,
+        query: str,
+        project: str | None,
+        group: str | None,
+        status: str | None,
+        tags: Iterable[str],
+        keys: Iterable[str] | None,
+        archived: bool | None,
+        trashed: bool | None,
+    ) -> Clause:
+        asked = parse(query) if query.strip() else None
+        mentioned = {field.name for field in fields(asked) if not field.kind} if asked else set()
+        archived = None if "archived" in mentioned else archived
+        trashed = None if "trashed" in mentioned else trashed
+        self._index.fresh()
+        parts = [Clause("TRUE", ())]
+        for name, wanted in (("project", project), ("group", group), ("status", status)):
+            if wanted is not None:
+                parts.append(Clause(f'"{name}" = ?', (wanted,)))
+        parts += [Clause("EXISTS (SELECT 1 FROM json_each(tags) WHERE value = ?)", (tag,)) for tag in tags]
+        if keys is not None:
+            parts.append(
+                Clause("key IN (SELECT value FROM json_each(?))", (msgspec.json.encode(list(keys)).decode(),))
+            )
+        if trashed is not None:
+            parts.append(Clause("trashed = ?", (trashed,)))
+        if archived is False and not trashed:
+            parts.append(Clause("NOT archived", ()))
+        if asked:
+            parts.append(compile_query(asked, self.names(), query=query, now=time.time()))
+        return Clause(
+            " AND ".join(f"({part.sql})" for part in parts), tuple(v for part in parts for v in part.values)
+        )
+
+    def names(self) -> Names:
+        """The params and metrics that the runs have."""
+        found = self._index.ask("SELECT kind, text FROM names", ())
+        return Names(
+            tuple(text for kind, text in found if kind == "param"),
+            tuple(text for kind, text in found if kind == "metric"),
+        )
+
+    def pulse(self) -> dict[str, object]:
+        """By run what changes when there is news of it: its files have grown, or its process is gone."""
+        self._index.refresh()
+        found = self._index.ask("SELECT key, changed, files, status FROM runs")
+        return {key: tuple(rest) for key, *rest in found}
+
+    def refresh(self) -> Changes:
+        """Look at the store now: which runs are new, changed or gone since the last look."""
+        return self._index.refresh()
+
+    def close(self) -> None:
+        """Close the file; the next question opens it again."""
+        self._index.close()
+
+
+def _at(row: Row, looked: float) -> Row:
+    """A row now: a run that is running has taken longer since it was looked at."""
+    if row.status != "running":
+        return row
+    return msgspec.structs.replace(row, duration=row.duration + max(0.0, time.time() - looked))
+
+
+def _aged(one: Digest, looked: float) -> Digest:
+    if one.state.status != "running":
+        return one
+    duration = one.state.duration + max(0.0, time.time() - looked)
+    return msgspec.structs.replace(one, state=replace(one.state, duration=duration))

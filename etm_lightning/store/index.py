@@ -1,0 +1,247 @@
+"""The catalogue's file follows the store: what is new or changed is read, all else is kept."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import unquote
+
+import msgspec
+
+from etm_lightning.layout import RunFolder
+from etm_lightning.store import database, looking
+from etm_lightning.store.digest import Digest, digest
+from etm_lightning.store.row import key_of
+from etm_lightning.store.search_sql import cell
+
+_BATCH = 500
+_Result = TypeVar("_Result")
+_DIGEST = msgspec.json.Decoder(Digest)
+_encode = msgspec.json.Encoder().encode
+_PLAIN = (
+    *("key", "project", "id", "name", "group", "status", "reason", "created", "started", "ended", "duration"),
+    *("attempts", "notes", "archived", "trashed", "question", "forked_from", "evaluates", "replicates"),
+    *("alerts", "damage"),
+)
+_COLUMNS = ("run", "folder", "changed", "settled", "files", "looked", *_PLAIN, "tags", "row", "digest")
+_INSERT = (
+    "INSERT OR REPLACE INTO runs (" + ", ".join(f'"{name}"' for name in _COLUMNS) + ") "
+    f"VALUES ({', '.join('?' * len(_COLUMNS))})"
+)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Keys of the runs that are new, that changed, and that are gone since the last look."""
+
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.changed or self.removed)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A run as it was read, and what the file system said before."""
+
+    folder: str
+    changed: int
+    files: dict[str, tuple[int, int]]
+    digest: Digest
+    settled: bool
+    time: float
+
+
+class Index:
+    """What is known of the runs of one store, in a database. Safe for threads.
+
+    Args:
+        store: the folder of projects.
+        max_age: seconds for which a look at the store counts.
+        path: the file; None for one in memory.
+    """
+
+    def __init__(self, store: Path, *, max_age: float, path: Path | None) -> None:
+        self.store, self.max_age, self.path = store, max_age, path
+        self._connection: sqlite3.Connection | None = None
+        self._lock = threading.RLock()
+        self._looked = -math.inf
+
+    def ask(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """The rows of a question, after a look at the store unless the last one still counts."""
+        with self._lock:
+            self.fresh()
+            return self._safely(lambda known: known.execute(sql, values).fetchall())
+
+    def fresh(self) -> None:
+        """Look at the store unless the last look still counts."""
+        if time.monotonic() - self._looked > self.max_age or self._connection is None:
+            self.refresh()
+
+    def refresh(self) -> Changes:
+        """Read what is new or changed in the store; tell which runs that were."""
+        with self._lock:
+            changes = self._safely(self._refresh)
+            self._looked = time.monotonic()
+            return changes
+
+    def _refresh(self, known: sqlite3.Connection) -> Changes:
+        before = {
+            row[0]: row[1:]
+            for row in known.execute("SELECT folder, changed, settled, files, key FROM runs").fetchall()
+        }
+        here: set[str] = set()
+        todo: list[tuple[str, int]] = []
+        for folder, changed in looking.folders(self.store):
+            old = before.get(folder)
+            if old is None and not looking.is_run(self.store / folder):
+                continue
+            here.add(folder)
+            if old is None or old[0] != changed or not old[1]:
+                todo.append((folder, changed))
+        gone = [folder for folder in before if folder not in here]
+        altered: list[str] = []
+        for start in range(0, len(todo), _BATCH):
+            read = [
+                one
+                for folder, changed in todo[start : start + _BATCH]
+                if (one := self._read(known, folder, changed, before.get(folder)))
+            ]
+            altered += [one.folder for one in read]
+            self._write(known, read, ())
+        if gone:
+            self._write(known, (), gone)
+        return Changes(
+            tuple(self._key(folder) for folder in altered if folder not in before),
+            tuple(before[folder][3] for folder in altered if folder in before),
+            tuple(before[folder][3] for folder in gone),
+        )
+
+    def _read(
+        self, known: sqlite3.Connection, folder: str, changed: int, old: Sequence[Any] | None
+    ) -> _Read | None:
+        """A run that is new, changed or not yet at rest; None if all is as it was."""
+        path, now = self.store / folder, time.time()
+        found = looking.files(path)
+        touched = max((time for _, time in found.values()), default=changed) / 1e9
+        same = {name: list(size) for name, size in found.items()}
+        kept = None
+        if (
+            old
+            and old[0] == changed
+            and now - touched > looking.RACY
+            and msgspec.json.decode(old[2] or "{}") == same
+        ):
+            kept = known.execute("SELECT digest FROM runs WHERE folder = ?", (folder,)).fetchone()
+        if kept:
+            one = _DIGEST.decode(kept[0])
+            state = one.now(touched)
+            settled = looking.settled(one, changed, _writers(found))
+            if state.status == "running" == one.state.status or (state == one.state and not settled):
+                return None
+            one = msgspec.structs.replace(one, state=state)
+        else:
+            one = digest(RunFolder(path))
+        return _Read(folder, changed, found, one, looking.settled(one, changed, _writers(found)), now)
+
+    def _key(self, folder: str) -> str:
+        project, _, id = folder.partition("/")
+        return key_of(self.store, unquote(project), id)
+
+    def _write(self, known: sqlite3.Connection, read: Iterable[_Read], gone: Sequence[str]) -> None:
+        known.execute("BEGIN IMMEDIATE")
+        try:
+            names: dict[tuple[str, str], int] = {}
+            for one in read:
+                self._put(known, one, names)
+            for folder in gone:
+                known.execute(
+                    "DELETE FROM vals WHERE run = (SELECT run FROM runs WHERE folder = ?)", (folder,)
+                )
+                known.execute("DELETE FROM runs WHERE folder = ?", (folder,))
+            if gone:
+                known.execute("DELETE FROM names WHERE name NOT IN (SELECT name FROM vals)")
+            known.execute("COMMIT")
+        except BaseException:
+            if known.in_transaction:
+                known.execute("ROLLBACK")
+            raise
+
+    def _put(self, known: sqlite3.Connection, one: _Read, names: dict[tuple[str, str], int]) -> None:
+        project, _, id = one.folder.partition("/")
+        row = one.digest.row(self._key(one.folder), unquote(project), id)
+        (number,) = known.execute("SELECT run FROM runs WHERE folder = ?", (one.folder,)).fetchone() or (
+            None,
+        )
+        if number is not None:
+            known.execute("DELETE FROM vals WHERE run = ?", (number,))
+        files = "" if one.settled else _encode(one.files).decode()
+        plain = [getattr(row, name) for name in _PLAIN]
+        cells = [
+            number,
+            one.folder,
+            one.changed,
+            one.settled,
+            files,
+            one.time,
+            *plain,
+            _encode(row.tags).decode(),
+        ]
+        number = known.execute(_INSERT, [*cells, _encode(row), _encode(one.digest)]).lastrowid
+        known.executemany(
+            "INSERT INTO vals VALUES (?, ?, ?, ?, ?)",
+            [
+                (number, _name(known, names, kind, name), *cell(value, metric=kind == "metric"))
+                for kind, several in (("param", row.params), ("metric", row.metrics))
+                for name, value in several.items()
+            ],
+        )
+
+    def _safely(self, act: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        """Do it; with a file that turns out odd, on a new one; where none can be written, in memory."""
+        for attempt in range(3):
+            if self._connection is None:
+                self._connection = database.connect(self.path if attempt < 2 else None)
+            try:
+                return act(self._connection)
+            except (sqlite3.DatabaseError, msgspec.DecodeError) as error:
+                if attempt == 2:
+                    raise
+                self._connection.close()
+                self._connection = None
+                if self.path is not None and database.odd(error):
+                    database.remove(self.path)
+                elif attempt == 0:
+                    self.path = None
+        raise AssertionError("unreachable")
+
+    def close(self) -> None:
+        """Close the file; the next question opens it again."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+            self._connection = None
+
+
+def _writers(files: Iterable[str]) -> int:
+    """How many writers the files of a journal are of."""
+    return len({name.rpartition(".")[0].rpartition(".")[0] for name in files})
+
+
+def _name(known: sqlite3.Connection, names: dict[tuple[str, str], int], kind: str, text: str) -> int:
+    number = names.get((kind, text))
+    if number is None:
+        known.execute("INSERT OR IGNORE INTO names (kind, text) VALUES (?, ?)", (kind, text))
+        (number,) = known.execute(
+            "SELECT name FROM names WHERE kind = ? AND text = ?", (kind, text)
+        ).fetchone()
+        names[kind, text] = number
+    return number

@@ -1,0 +1,77 @@
+"""What the file system says about runs without opening a file: enough to know what must be read again."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from etm_lightning.process import Process, lives
+from etm_lightning.store.digest import Digest
+
+RACY = 2.0
+"""Seconds in which a file or folder may change again without its time telling so."""
+_DAY = 86400.0
+"""Seconds without a write after which a process that cannot be seen from here will not write any more."""
+
+
+def folders(store: Path) -> Iterator[tuple[str, int]]:
+    """What may be runs: ``<project>/<id>`` as the folders are called, and when their journals changed.
+
+    The time, in nanoseconds, is that of the folder ``journal``, which changes as files come and go; 0 without
+    such a folder.
+    """
+    for project in _visible(str(store)):
+        for name in _visible(f"{store}/{project}"):
+            try:
+                changed = os.stat(f"{store}/{project}/{name}/journal").st_mtime_ns
+            except OSError:
+                changed = 0
+            yield f"{project}/{name}", changed
+
+
+def _visible(folder: str) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
+    except OSError:
+        return []
+
+
+def is_run(folder: Path) -> bool:
+    """Whether it is the folder of a run, be it one that lost its `run.json`."""
+    return (folder / "run.json").exists() or any(folder.glob("journal/*.*"))
+
+
+def files(folder: Path) -> dict[str, tuple[int, int]]:
+    """Size and time (nanoseconds) of the files of a run's journal, by name."""
+    found = {}
+    try:
+        with os.scandir(folder / "journal") as entries:
+            for entry in entries:
+                known = entry.stat()
+                found[entry.name] = known.st_size, known.st_mtime_ns
+    except OSError:  # went away since it was listed: the next look tells
+        pass
+    return found
+
+
+def settled(one: Digest, changed: int, writers: int) -> bool:
+    """Whether files that are there cannot grow any more: then only a new file makes a difference.
+
+    Args:
+        one: what was read.
+        changed: when the journal's folder changed before that, in nanoseconds.
+        writers: how many writers have files.
+    """
+    now = time.time()
+    if now - changed / 1e9 < RACY or one.state.status == "running":
+        return False
+    seen = [
+        lives(Process(life.header.host, life.header.boot, life.header.pid, life.header.born))
+        for life in one.lives
+    ]
+    if True in seen:
+        return False
+    return (None not in seen and len(seen) == writers > 0) or now - one.touched > _DAY

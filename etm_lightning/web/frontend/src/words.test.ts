@@ -1,0 +1,30 @@
+import { describe, expect, it } from "vitest";
+
+import { ago, bytes, shown, spread } from "./words";
+
+describe("words", () => {
+  it("show nothing as a dash and odd numbers as such", () => {
+    expect([null, undefined, "", "nan", "-inf", false, 0].map(shown)).toEqual(["–", "–", "–", "NaN", "−∞", "false", "0"]);
+  });
+
+  it("give the spread two digits and the mean as many decimals", () => {
+    expect(spread(0.95312, 0.00431)).toBe("0.9531 ± 0.0043");
+    expect(spread(-12.345, 1.2)).toBe("−12.3 ± 1.2");
+    expect(spread(0.5, null)).toBe("0.5");
+    expect(spread(0.5, 0)).toBe("0.5 ± 0");
+  });
+
+  it("say how long ago in the largest unit", () => {
+    expect([3, 50, 61, 7300, 86400 * 40].map((seconds) => ago(1000, 1000 + seconds))).toEqual([
+      "just now",
+      "50 s ago",
+      "1 min ago",
+      "2 h ago",
+      "1 mo ago",
+    ]);
+  });
+
+  it("give bytes units of a thousand", () => {
+    expect([999, 1000, 1_234_567, null].map(bytes)).toEqual(["999 B", "1.00 kB", "1.23 MB", "–"]);
+  });
+});

@@ -1,0 +1,153 @@
+"""The points that charts get are those of the journal, and no extreme is lost."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from starlette.testclient import TestClient
+
+from etm_lightning.store.store import Store
+from etm_lightning.web.thin import thin
+from tests.store.building import BASE, Training
+from tests.web.ground import application, ask, client, key
+
+
+def test_all_points_come_where_there_is_room(reader: TestClient, sweep_store: Path) -> None:
+    wanted = key(reader, "3e-05_seed=1")
+    (about, x, y), *_ = ask(reader, [{"run": wanted, "name": "train/loss"}])
+    points = Store(sweep_store).run("lr=3e-05_seed=1").series("train/loss")
+    assert [(p.step, p.value) for p in points] == list(zip(x, y, strict=True))
+    assert about["complete"]
+    assert about["total"] == about["n"] == len(points)
+
+
+@pytest.mark.parametrize(
+    ("axis", "first"), [("step", 5), ("time", BASE + 5), ("relative", 5), ("samples", 80)]
+)
+def test_the_axes_that_people_ask_for(reader: TestClient, axis: str, first: float) -> None:
+    wanted = {"run": key(reader, "3e-05_seed=1"), "name": "train/loss"}
+    (_, x, _), *_ = ask(reader, [wanted], x=axis)
+    assert x[0] == first
+    assert (np.diff(x) > 0).all()
+
+
+def test_epochs_have_fractions_that_training_and_validation_share(reader: TestClient) -> None:
+    run = key(reader, "3e-05_seed=1")
+    series = [{"run": run, "name": name} for name in ("train/loss", "val/f1")]
+    (_, x, _), (_, val, _) = ask(reader, series, x="epoch")
+    assert 0 < x[0] < 0.1
+    assert x[-1] == pytest.approx(3, abs=0.1)
+    assert val[1] == pytest.approx(x[list(range(5, 301, 5)).index(100)], abs=0.02)
+
+
+def test_a_metric_is_shown_against_another(reader: TestClient, sweep_store: Path) -> None:
+    wanted = {"run": key(reader, "3e-05_seed=1"), "name": "val/loss"}
+    (_, x, y), *_ = ask(reader, [wanted], x={"metric": "val/f1"})
+    run = Store(sweep_store).run("lr=3e-05_seed=1")
+    assert list(x) == [point.value for point in run.series("val/f1")]
+    assert list(y) == [point.value for point in run.series("val/loss")]
+
+
+def test_values_that_are_not_finite_are_told_and_not_drawn(reader: TestClient) -> None:
+    (about, _, y), *_ = ask(reader, [{"run": key(reader, "0.0001_seed=2"), "name": "train/loss"}])
+    assert about["nonfinite"] == [[130.0, "nan"]]
+    assert np.isfinite(y).all()
+
+
+def test_what_there_is_not_has_no_points_and_says_why(reader: TestClient) -> None:
+    run = key(reader)
+    wanted = [{"run": "0" * 16, "name": "x"}, {"run": run, "name": "x"}, {"run": run, "name": "train/loss"}]
+    no_run, no_series, other = ask(reader, wanted)
+    assert (no_run[0]["why"], no_series[0]["why"]) == ("no such run", "no such series")
+    assert other[0]["n"] > 0
+    (about, x, _), *_ = ask(reader, [{"run": run, "name": "train/loss"}], x={"metric": "no"})
+    assert len(x) == 0
+    assert "no" in about["why"]
+
+
+def test_zooming_in_gives_all_points_there_and_one_more_on_each_side(reader: TestClient) -> None:
+    wanted = {"run": key(reader, "3e-05_seed=1"), "name": "train/loss"}
+    (_, x, _), *_ = ask(reader, [wanted], **{"from": 102, "to": 119})
+    assert list(x) == [100, 105, 110, 115, 120]
+    (_, x, _), *_ = ask(reader, [wanted], **{"from": 101, "to": 104})
+    assert list(x) == [100, 105]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=400), st.integers(4, 60), st.data())
+def test_thinning_keeps_the_extremes_of_every_stretch(
+    values: list[float], points: int, data: st.DataObject
+) -> None:
+    y = np.array(values)
+    kept = thin(y, points)
+    assert len(kept) <= max(points, 4)
+    assert {0, len(y) - 1} <= set(kept.tolist())
+    assert y[kept].max() == y.max()
+    assert y[kept].min() == y.min()
+    spike = data.draw(st.integers(0, len(y) - 1))
+    y[spike] = 1e12
+    assert spike in thin(y, points)
+
+
+def test_a_spike_of_one_point_is_seen_at_every_zoom(tmp_path: Path) -> None:
+    run = Training(tmp_path / "etm_runs").start()
+    for step in range(3000):
+        run.log(step, {"loss": 1.0 + (step == 1234) * 99.0 + (step != 1234) * (step % 7) * 0.01})
+    run.end()
+    browser = client(application(tmp_path / "etm_runs"))
+    wanted = {"run": key(browser), "name": "loss"}
+    low, high = 0.0, 3000.0
+    while high - low > 4:
+        (about, x, y), *_ = ask(browser, [wanted], points=50, **{"from": low, "to": high})
+        assert y.max() == 100.0
+        assert x[y.argmax()] == 1234
+        assert len(y) <= 52
+        low, high = low + (1234 - low) / 3, high - (high - 1234) / 3
+    assert about["complete"]
+
+
+def test_a_live_run_gives_what_came_since(tmp_path: Path) -> None:
+    run = Training(tmp_path / "etm_runs").start().log(1, {"loss": 1.0}).log(2, {"loss": 2.0})
+    browser = client(application(tmp_path / "etm_runs"))
+    wanted = [{"run": key(browser), "name": "loss"}]
+    (about, x, _), *_ = ask(browser, wanted)
+    assert list(x) == [1, 2]
+    run.log(3, {"loss": math.inf}).log(4, {"loss": 4.0})
+    (more, x, y), *_ = ask(browser, wanted, after=[about["cursor"]])
+    assert (list(x), list(y)) == ([4], [4.0])
+    assert more["nonfinite"] == [[3.0, "inf"]]
+    assert not more["reset"]
+    (none, x, _), *_ = ask(browser, wanted, after=[more["cursor"]])
+    assert list(x) == []
+    assert none["cursor"] == more["cursor"]
+
+
+def test_a_new_attempt_makes_a_live_chart_begin_anew(tmp_path: Path) -> None:
+    run = (
+        Training(tmp_path / "etm_runs").start().log(1, {"loss": 1.0}).checkpoint("a", 1).log(2, {"loss": 2.0})
+    )
+    browser = client(application(tmp_path / "etm_runs"))
+    wanted = [{"run": key(browser), "name": "loss"}]
+    (about, *_), *_ = ask(browser, wanted)
+    run.start(parent=1, checkpoint="a").log(2, {"loss": 2.5}).log(3, {"loss": 3.0})
+    (more, x, y), *_ = ask(browser, wanted, after=[about["cursor"]])
+    assert more["reset"]
+    assert (list(x), list(y)) == ([1, 2, 3], [1.0, 2.5, 3.0])
+    assert more["attempts"] == [[1.0, 1], [2.0, 2]]
+    (_, x, y), *_ = ask(browser, [{**wanted[0], "superseded": True}])
+    assert list(y) == [1.0, 2.0, 2.5, 3.0]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"points": 1}, {"points": 10**6}, {"x": "rowid"}, {"x": {"m": "a"}}, {"after": [1, 2, 3]}, {"odd": 1}],
+)
+def test_a_question_that_makes_no_sense_is_refused(reader: TestClient, wrong: dict[str, object]) -> None:
+    answer = reader.post("/api/series", json={"series": [{"run": key(reader), "name": "x"}], **wrong})
+    assert answer.status_code == 400
+    assert answer.json()["error"]
