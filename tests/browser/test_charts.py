@@ -108,7 +108,7 @@ def test_a_zoom_asks_for_more_points_and_the_spike_of_one_point_is_always_there(
     site: Site, page: Page
 ) -> None:
     asked: list[Request] = []
-    page.on("request", asked.append)
+    page.on("request", lambda request: asked.append(request))
     site.open(page, address(site, "long"))
     found = chart(page, "train/loss")
     assert 50 <= highest(page, found) <= 60
