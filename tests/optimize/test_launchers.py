@@ -86,7 +86,11 @@ def test_trials_are_jobs_of_slurm_and_one_that_dies_is_submitted_again(
     )
     assert study.done.returncode == 0, study.done.stderr
     assert [(row["state"], row["attempts"]) for row in study.rows] == [("finished", "1"), ("finished", "2")]
-    assert {trial.replicates[0].job for trial in study.history.trials.values()} <= {"slurm 7", "slurm 8", "slurm 9"}
+    assert {trial.replicates[0].job for trial in study.history.trials.values()} <= {
+        "slurm 7",
+        "slurm 8",
+        "slurm 9",
+    }
     (script,) = (study.folder.trial(0) / "slurm").glob("*_submission.sh")
     asked = script.read_text()
     for flag in ("partition=short", "account=us", "cpus-per-task=3", "gpus-per-node=2", "mem=4GB", "time=30"):
