@@ -85,21 +85,19 @@ class Catalogue:
             ValueError: if there is nothing to sort by that name.
         """
         where = self._where(query, project, group, status, tags, keys, archived, trashed)
-        return [
-            _at(_ROW.decode(row), looked)
-            for row, looked in self._select("row, looked", where, sort=sort, limit=limit, offset=offset)
-        ]
+        chosen = self._chosen(where, sort, limit, offset)
+        return self._index.bodies("row", *chosen, lambda _, looked, kept: _row(kept, looked))
 
     def digests(
         self, query: str = "", *, sort: str = "-created", limit: int | None = None, **narrowed: Any
     ) -> list[tuple[RunFolder, Digest]]:
         """The same runs as `rows`, each with its folder and all that is kept of it."""
         where = self._where(query, **{**_NARROWED, **narrowed})
-        found = self._select("folder, digest, looked", where, sort=sort, limit=limit)
-        return [
-            (RunFolder(self.store / folder), _aged(_DIGEST.decode(kept), looked))
-            for folder, kept, looked in found
-        ]
+        return self._index.bodies(
+            "digest",
+            *self._chosen(where, sort, limit, 0),
+            lambda folder, looked, kept: (RunFolder(self.store / folder), _digest(kept, looked)),
+        )
 
     def count(self, query: str = "", **narrowed: Any) -> int:
         """How many runs fit; arguments as those of `rows`."""
@@ -112,7 +110,11 @@ class Catalogue:
         Raises:
             LookupError: if there is none.
         """
-        found = self._index.ask("SELECT folder FROM runs WHERE key = ?", (key,))
+        asked = "SELECT folder FROM runs WHERE key = ?"
+        found = self._index.ask(asked, (key,))
+        if not found:
+            self._index.fresh()
+            found = self._index.ask(asked, (key,))
         if not found:
             raise LookupError(f"`key` must be of a run of {str(self.store)!r} but got {key!r}")
         return RunFolder(self.store / found[0][0])
@@ -167,13 +169,11 @@ class Catalogue:
         )
         return [value_of(*row) for row in found]
 
-    def _select(
-        self, what: str, where: Clause, *, sort: str, limit: int | None, offset: int = 0
-    ) -> list[tuple[Any, ...]]:
-        order = order_by(sort, self.names())
+    def _chosen(self, where: Clause, sort: str, limit: int | None, offset: int) -> Clause:
+        order = order_by(sort, self._names())
         end = f"LIMIT {-1 if limit is None else int(limit)} OFFSET {int(offset)}"
-        return self._index.ask(
-            f"SELECT {what} FROM runs WHERE {where.sql} ORDER BY {order.sql}, id DESC {end}",
+        return Clause(
+            f"SELECT run, folder, looked FROM runs WHERE {where.sql} ORDER BY {order.sql}, id DESC {end}",
             (*where.values, *order.values),
         )
 
@@ -207,18 +207,28 @@ class Catalogue:
         if archived is False and not trashed:
             parts.append(Clause("NOT archived", ()))
         if asked:
-            parts.append(compile_query(asked, self.names(), query=query, now=time.time()))
+            parts.append(compile_query(asked, self._names(), query=query, now=time.time()))
         return Clause(
             " AND ".join(f"({part.sql})" for part in parts), tuple(v for part in parts for v in part.values)
         )
 
     def names(self) -> Names:
         """The params and metrics that the runs have."""
+        self._index.fresh()
+        return self._names()
+
+    def _names(self) -> Names:
         found = self._index.ask("SELECT kind, text FROM names", ())
         return Names(
             tuple(text for kind, text in found if kind == "param"),
             tuple(text for kind, text in found if kind == "metric"),
         )
+
+    def pulse(self) -> dict[str, object]:
+        """By run what changes when there is news of it: its files have grown, or its process is gone."""
+        self._index.refresh()
+        found = self._index.ask("SELECT key, changed, files, status FROM runs")
+        return {key: tuple(rest) for key, *rest in found}
 
     def refresh(self) -> Changes:
         """Look at the store now: which runs are new, changed or gone since the last look."""
@@ -229,14 +239,16 @@ class Catalogue:
         self._index.close()
 
 
-def _at(row: Row, looked: float) -> Row:
+def _row(kept: bytes, looked: float) -> Row:
     """A row now: a run that is running has taken longer since it was looked at."""
+    row = _ROW.decode(kept)
     if row.status != "running":
         return row
     return msgspec.structs.replace(row, duration=row.duration + max(0.0, time.time() - looked))
 
 
-def _aged(one: Digest, looked: float) -> Digest:
+def _digest(kept: bytes, looked: float) -> Digest:
+    one = _DIGEST.decode(kept)
     if one.state.status != "running":
         return one
     duration = one.state.duration + max(0.0, time.time() - looked)

@@ -20,8 +20,9 @@ CREATE TABLE runs (
     name TEXT, "group" TEXT,
     status TEXT, reason TEXT, created REAL, started REAL, ended REAL, duration REAL, attempts INTEGER,
     tags TEXT, notes TEXT, archived INTEGER, trashed INTEGER, question TEXT, forked_from TEXT, evaluates TEXT,
-    replicates TEXT, alerts INTEGER, damage INTEGER, row BLOB NOT NULL, digest BLOB NOT NULL
+    replicates TEXT, alerts INTEGER, damage INTEGER
 );
+CREATE TABLE bodies (run INTEGER PRIMARY KEY, row BLOB NOT NULL, digest BLOB NOT NULL);
 CREATE INDEX newest ON runs (created, id);
 CREATE INDEX keys ON runs (key);
 CREATE TABLE names (name INTEGER PRIMARY KEY, kind TEXT NOT NULL, text TEXT NOT NULL, UNIQUE (kind, text));
@@ -77,9 +78,9 @@ def remove(path: Path) -> None:
 
 def _open(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    os.close(
-        os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    )  # settings are nobody else's to read
+    made = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    os.fchmod(made, 0o600)  # settings are nobody else's to read
+    os.close(made)
     opened = sqlite3.connect(path, timeout=30.0, check_same_thread=False, isolation_level=None)
     try:
         opened.execute("PRAGMA journal_mode=WAL")

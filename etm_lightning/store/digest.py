@@ -31,7 +31,7 @@ from etm_lightning.store.checkpoints import Checkpoints, CheckpointView
 from etm_lightning.store.edits import Edited, apply
 from etm_lightning.store.history import merge
 from etm_lightning.store.row import Monitor, Row
-from etm_lightning.store.scan import NotPlainError, Scanned, scan, values
+from etm_lightning.store.scan import NotPlainError, Scanned, scan
 from etm_lightning.store.state import State, Trace, state
 
 
@@ -85,7 +85,7 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True):
             project=project,
             id=id,
             name=edited.name,
-            group=one.group,
+            group=edited.group,
             status=state.status,
             reason=state.reason,
             created=one.created,
@@ -193,10 +193,10 @@ class _Plain:
         edits: list[Edit] = []
         for scanned in self._scanned:
             attempt = scanned.trace.header.attempt
-            for order, item in enumerate(scanned.items):
+            for order, item in scanned.records.items():
                 if isinstance(item, Edit):
                     edits.append(item)
-                elif not isinstance(item, bytes):
+                else:
                     found.take(order, item, attempt)
         headline, stages = _headline(self._scanned)
         traces = [scanned.trace for scanned in self._scanned]
@@ -236,14 +236,10 @@ def _one_attempt(writers: list[Writer]) -> None:
 def _headline(scanned: list[Scanned]) -> tuple[dict[str, float | str], dict[str, str]]:
     """The headline as the training left it at its end; without that, from its values."""
     leading = next(one for one in scanned if one.trace.header.role == "train" and not one.trace.header.rank)
-    ended = leading.trace.ended
-    if ended and ended.summary.keys() == ended.stages.keys() and ended.summary:
-        return ended.summary, ended.stages
-    if not leading.complete:
-        raise NotPlainError("it needs values that were not read")
+    if leading.told:
+        return leading.told.summary, leading.told.stages
     found = Headline()
-    for item in leading.items:
-        record = values(item) if isinstance(item, bytes) else item
+    for record in leading.all():
         if not (isinstance(record, Scalars) and record.axis == "seconds"):
             found.take(record)
     return as_json(found.values()), found.stages()

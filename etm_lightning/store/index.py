@@ -29,7 +29,7 @@ _PLAIN = (
     *("attempts", "notes", "archived", "trashed", "question", "forked_from", "evaluates", "replicates"),
     *("alerts", "damage"),
 )
-_COLUMNS = ("run", "folder", "changed", "settled", "files", "looked", *_PLAIN, "tags", "row", "digest")
+_COLUMNS = ("run", "folder", "changed", "settled", "files", "looked", *_PLAIN, "tags")
 _INSERT = (
     "INSERT OR REPLACE INTO runs (" + ", ".join(f'"{name}"' for name in _COLUMNS) + ") "
     f"VALUES ({', '.join('?' * len(_COLUMNS))})"
@@ -74,24 +74,63 @@ class Index:
         self._connection: sqlite3.Connection | None = None
         self._lock = threading.RLock()
         self._looked = -math.inf
+        self._changes = Changes()
 
-    def ask(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """The rows of a question, after a look at the store unless the last one still counts."""
+    def ask(
+        self,
+        sql: str,
+        values: Sequence[Any] = (),
+        make: Callable[[tuple[Any, ...]], Any] = tuple,
+    ) -> list[Any]:
+        """The rows of a question about what is known.
+
+        Args:
+            sql: the question.
+            values: of its question marks.
+            make: makes something of each row.
+        """
         with self._lock:
-            self.fresh()
-            return self._safely(lambda known: known.execute(sql, values).fetchall())
+            return self._safely(lambda known: [make(row) for row in known.execute(sql, values)])
+
+    def bodies(
+        self, column: str, sql: str, values: Sequence[Any], make: Callable[[str, float, bytes], _Result]
+    ) -> list[_Result]:
+        """What is kept of the runs that a question names.
+
+        Args:
+            column: ``row`` or ``digest``.
+            sql: a question whose rows are a run's number, folder and when it was looked at.
+            values: of its question marks.
+            make: makes something of a folder, a time and what is kept.
+        """
+
+        def act(known: sqlite3.Connection) -> list[_Result]:
+            chosen = known.execute(sql, values).fetchall()
+            numbers = _encode([number for number, _, _ in chosen]).decode()
+            kept = dict(
+                known.execute(
+                    f"SELECT run, {column} FROM bodies WHERE run IN (SELECT value FROM json_each(?))",
+                    (numbers,),
+                )
+            )
+            return [make(folder, looked, kept[run]) for run, folder, looked in chosen if run in kept]
+
+        with self._lock:
+            return self._safely(act)
 
     def fresh(self) -> None:
         """Look at the store unless the last look still counts."""
-        if time.monotonic() - self._looked > self.max_age or self._connection is None:
-            self.refresh()
+        with self._lock:
+            if time.monotonic() - self._looked > self.max_age or self._connection is None:
+                self.refresh()
 
     def refresh(self) -> Changes:
         """Read what is new or changed in the store; tell which runs that were."""
         with self._lock:
-            changes = self._safely(self._refresh)
-            self._looked = time.monotonic()
-            return changes
+            self._changes = Changes()
+            self._looked = -math.inf
+            self._safely(lambda known: None)
+            return self._changes
 
     def _refresh(self, known: sqlite3.Connection) -> Changes:
         before = {
@@ -140,7 +179,9 @@ class Index:
             and now - touched > looking.RACY
             and msgspec.json.decode(old[2] or "{}") == same
         ):
-            kept = known.execute("SELECT digest FROM runs WHERE folder = ?", (folder,)).fetchone()
+            kept = known.execute(
+                "SELECT digest FROM runs JOIN bodies USING (run) WHERE folder = ?", (folder,)
+            ).fetchone()
         if kept:
             one = _DIGEST.decode(kept[0])
             state = one.now(touched)
@@ -163,10 +204,9 @@ class Index:
             for one in read:
                 self._put(known, one, names)
             for folder in gone:
-                known.execute(
-                    "DELETE FROM vals WHERE run = (SELECT run FROM runs WHERE folder = ?)", (folder,)
-                )
-                known.execute("DELETE FROM runs WHERE folder = ?", (folder,))
+                number = known.execute("SELECT run FROM runs WHERE folder = ?", (folder,)).fetchone() or (0,)
+                for table in ("vals", "bodies", "runs"):
+                    known.execute(f"DELETE FROM {table} WHERE run = ?", number)
             if gone:
                 known.execute("DELETE FROM names WHERE name NOT IN (SELECT name FROM vals)")
             known.execute("COMMIT")
@@ -185,17 +225,10 @@ class Index:
             known.execute("DELETE FROM vals WHERE run = ?", (number,))
         files = "" if one.settled else _encode(one.files).decode()
         plain = [getattr(row, name) for name in _PLAIN]
-        cells = [
-            number,
-            one.folder,
-            one.changed,
-            one.settled,
-            files,
-            one.time,
-            *plain,
-            _encode(row.tags).decode(),
-        ]
-        number = known.execute(_INSERT, [*cells, _encode(row), _encode(one.digest)]).lastrowid
+        cells = [number, one.folder, one.changed, one.settled, files, one.time, *plain]
+        number = known.execute(_INSERT, [*cells, _encode(row.tags).decode()]).lastrowid
+        bodies = (number, _encode(row), _encode(one.digest))
+        known.execute("INSERT OR REPLACE INTO bodies VALUES (?, ?, ?)", bodies)
         known.executemany(
             "INSERT INTO vals VALUES (?, ?, ?, ?, ?)",
             [
@@ -210,13 +243,16 @@ class Index:
         for attempt in range(3):
             if self._connection is None:
                 self._connection = database.connect(self.path if attempt < 2 else None)
+                self._looked = -math.inf
             try:
+                if self._looked == -math.inf:
+                    self._changes = self._refresh(self._connection)
+                    self._looked = time.monotonic()
                 return act(self._connection)
             except (sqlite3.DatabaseError, msgspec.DecodeError) as error:
+                self.close()
                 if attempt == 2:
                     raise
-                self._connection.close()
-                self._connection = None
                 if self.path is not None and database.odd(error):
                     database.remove(self.path)
                 elif attempt == 0:

@@ -45,11 +45,22 @@ class StoredRun:
     def __repr__(self) -> str:
         return f"StoredRun({str(self.folder.path)!r})"
 
+    def _repr_html_(self) -> str:
+        from etm_lightning.store.shown import as_html
+
+        return as_html(self)
+
     def refresh(self) -> None:
         """Forget what was read; the next question reads the files again, of big ones only what is new."""
         self._known = None
         for name in ("_identity", "_edited", "_history", "edits", "metrics", "headline", "_labels", "epochs"):
             self.__dict__.pop(name, None)
+
+    def again(self) -> StoredRun:
+        """The same run, read anew when it is asked; of big files only what is new since."""
+        fresh = StoredRun(self.folder)
+        fresh._segments = self._segments
+        return fresh
 
     def look_again(self) -> None:
         """See whether its process still lives, without reading the journal again."""
@@ -83,7 +94,7 @@ class StoredRun:
 
     @property
     def group(self) -> str:
-        return self.identity.group
+        return self._edited.group
 
     @property
     def question(self) -> str:

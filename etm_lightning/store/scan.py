@@ -1,19 +1,20 @@
 """The facts of one writer's files but its values, at the speed of the disk.
 
-Lines of values are checked and left as bytes; only what is not plain is read the long way.
+Lines of values are left as bytes, and checked only where the end does not tell what they come to; what is not
+plain is read the long way.
 """
 
 from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from etm_lightning.columns import SUFFIX
-from etm_lightning.records import Header, Record, Scalars, decode
+from etm_lightning.records import Ended, Header, Record, Scalars, decode
 from etm_lightning.store.state import Trace
 
 if TYPE_CHECKING:
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 _BRACE = zlib.crc32(b"{")
-_CHECKED = len(b'{"c":"00000000",')
-_KIND = _CHECKED + len(b'"k":"')
+_KIND = len(b'{"c":"00000000","k":"')
 _SCALARS = b'scalars"'
+_END = _KIND + len(_SCALARS)
 _NUMBER = re.compile(rb'"n":(\d+)[,}]')
 _TIME = re.compile(rb'"t":([-+.\deE]+)')
 
@@ -34,14 +35,32 @@ class NotPlainError(Exception):
 
 @dataclass(frozen=True)
 class Scanned:
-    """One writer: what its records say about its life, and the records, those of values as their lines.
+    """One writer: its lines, and by their places the records of those that hold no values; and its life.
 
     Where a segment is in columns two records without values stand for a stretch of values: not `complete`.
     """
 
+    lines: list[bytes]
+    records: dict[int, Record]
     trace: Trace
-    items: list[Record | bytes]
     complete: bool = True
+
+    @property
+    def told(self) -> Ended | None:
+        """The end, if it tells what the values come to; then they need not be looked at."""
+        ended = self.trace.ended
+        return ended if ended and ended.summary and ended.summary.keys() == ended.stages.keys() else None
+
+    def all(self) -> Iterator[Record]:
+        """The records in their order, those of values too.
+
+        Raises:
+            NotPlainError: if a line of values is none, or they were not read.
+        """
+        if not self.complete:
+            raise NotPlainError("it needs values that were not read")
+        for place, line in enumerate(self.lines):
+            yield self.records[place] if place in self.records else _values(line)
 
 
 def scan(paths: Iterable[Path], *, final: bool) -> Scanned:
@@ -55,34 +74,35 @@ def scan(paths: Iterable[Path], *, final: bool) -> Scanned:
         NotPlainError: if there is damage, or a line that came twice.
         OSError: if a file cannot be read.
     """
-    items: list[Record | bytes] = []
+    lines: list[bytes] = []
+    records: dict[int, Record] = {}
     seen: set[int] = set()
     several = list(paths)
     for path in several:
         if path.suffix == SUFFIX:
-            items += _of_columns(path, seen)
+            found = _of_columns(path, seen)
+            records.update(enumerate(found, len(lines)))
+            lines += [b""] * len(found)
             continue
-        lines = path.read_bytes().split(b"\n")
-        if lines.pop() and (final or path is not several[-1]):
+        more = path.read_bytes().split(b"\n")
+        if more.pop() and (final or path is not several[-1]):
             raise NotPlainError(f"{path} ends within a line")
-        for line in lines:
-            _check(line)
-            if line[_KIND : _KIND + 8] == _SCALARS:
-                items.append(line)
-            else:
-                items.append(_decoded(line, seen))
-    header = next((item for item in items if isinstance(item, Header)), None)
-    if header is None:
-        raise NotPlainError("no header")
-    return Scanned(_trace(header, items), items, all(path.suffix != SUFFIX for path in several))
+        others = [place for place, line in enumerate(more) if line[_KIND:_END] != _SCALARS]
+        records.update((place + len(lines), _decoded(more[place], seen)) for place in others)
+        lines += more
+    complete = all(path.suffix != SUFFIX for path in several)
+    scanned = Scanned(lines, records, _trace(lines, records), complete)
+    if scanned.told is None:
+        _check(line for line in lines if line)
+    return scanned
 
 
-def _of_columns(path: Path, seen: set[int]) -> list[Record | bytes]:
+def _of_columns(path: Path, seen: set[int]) -> list[Record]:
     import numpy as np
 
     from etm_lightning.store.column_blocks import read_columns
 
-    items: list[Record | bytes] = []
+    items: list[Record] = []
     for block in read_columns(path):
         if not block.plain or not seen.isdisjoint(other.cursor.n for other in block.others):
             raise NotPlainError("damaged, or a record twice")
@@ -99,7 +119,7 @@ def _of_columns(path: Path, seen: set[int]) -> list[Record | bytes]:
     return items
 
 
-def _ends(times: npt.NDArray[np.float64]) -> list[Record | bytes]:
+def _ends(times: npt.NDArray[np.float64]) -> list[Record]:
     """Two records for a stretch of values, of its earliest and its latest time."""
     if not len(times):
         return []
@@ -110,13 +130,16 @@ def _ends(times: npt.NDArray[np.float64]) -> list[Record | bytes]:
     ]
 
 
-def _check(line: bytes) -> None:
-    whole = line[:6] == b'{"c":"' and line[14:_KIND] == b'","k":"'
-    if not whole or line[6:14] != b"%08x" % zlib.crc32(line[_CHECKED:], _BRACE):
+def _check(lines: Iterable[bytes]) -> None:
+    crc32, brace = zlib.crc32, _BRACE  # millions of lines
+    if any(line[6:14] != b"%08x" % crc32(line[16:], brace) for line in lines):
         raise NotPlainError("damaged")
 
 
 def _decoded(line: bytes, seen: set[int]) -> Record:
+    whole = line[:6] == b'{"c":"' and line[14:_KIND] == b'","k":"'
+    if not whole or line[6:14] != b"%08x" % zlib.crc32(line[16:], _BRACE):
+        raise NotPlainError("damaged")
     kind = line[_KIND : line.index(b'"', _KIND)].decode()
     number = _NUMBER.search(line)
     if number is None or int(number[1]) in seen:
@@ -128,16 +151,18 @@ def _decoded(line: bytes, seen: set[int]) -> Record:
         raise NotPlainError(str(error)) from error
 
 
-def _trace(header: Header, items: list[Record | bytes]) -> Trace:
+def _trace(lines: list[bytes], records: dict[int, Record]) -> Trace:
     """As `Trace.take` makes it of every record; of a stretch of values only the ends are looked at."""
-    trace = Trace(header)
-    for i, item in enumerate(items):
-        if not isinstance(item, bytes):
-            trace.take(i, item)
-        elif (
-            i + 1 == len(items) or not isinstance(items[i + 1], bytes) or not isinstance(items[i - 1], bytes)
-        ):
-            trace.take(i, Scalars(time=_time(item), step=0))
+    header = next((item for item in records.values() if isinstance(item, Header)), None)
+    if header is None:
+        raise NotPlainError("no header")
+    trace, before = Trace(header), -1
+    for place in (*records, len(lines)):
+        for value in dict.fromkeys((before + 1, place - 1) if place - before > 1 else ()):
+            trace.take(value, Scalars(time=_time(lines[value]), step=0))
+        if place < len(lines):
+            trace.take(place, records[place])
+        before = place
     return trace
 
 
@@ -148,12 +173,7 @@ def _time(line: bytes) -> float:
     return float(found[1])
 
 
-def values(line: bytes) -> Scalars:
-    """The record of a line of values.
-
-    Raises:
-        NotPlainError: if it is none.
-    """
+def _values(line: bytes) -> Scalars:
     try:
         record = decode("scalars", line)
     except (ValueError, RecursionError) as error:

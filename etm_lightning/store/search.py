@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import NoReturn
 from etm_lightning.store.words import Literal, Token, literal, tokens
 
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
+_JOINING = ("and", "or", "in", "contains")
 _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 
 
@@ -197,6 +197,8 @@ class _Parser:
         return Has(self._field())
 
     def _comparison(self) -> Node:
+        if self._is(*_JOINING):
+            self._fail(f"expected a field or a value but got {self._next.text!r}")
         first = self._token("a field or a value")
         if self._take("exists"):
             return Has(self._as_field(first))
@@ -261,7 +263,7 @@ class _Parser:
 
     def _ahead_is_field(self) -> bool:
         token = self._tokens[min(self._place + 1, len(self._tokens) - 1)]
-        operator = token.kind == "word" and token.text.lower() in ("and", "or", "in", "contains", "not")
+        operator = token.kind == "word" and token.text.lower() in (*_JOINING, "not")
         return (token.kind in ("word", "name") and not operator) or token.text == "("
 
     def _is(self, *words: str) -> bool:
@@ -301,22 +303,16 @@ class _Parser:
     def _literal(self, token: Token) -> Literal:
         if token.kind == "name":
             self._fail("expected a value but got a field", token.at)
-        return literal(token)
+        try:
+            return literal(token)
+        except ValueError as error:
+            self._fail(str(error), token.at)
 
     def _text(self) -> str:
         return self._token("a text").text
 
     def _fail(self, reason: str, at: int | None = None) -> NoReturn:
         raise QueryError(reason, self._query, self._next.at if at is None else at)
-
-
-def describe(number: float) -> str:
-    """A number as a query has it.
-
-    >>> describe(float("nan")), describe(1e-4)
-    ('nan', '0.0001')
-    """
-    return repr(number) if math.isfinite(number) else str(number)
 
 
 def quoted(name: str) -> str:

@@ -109,6 +109,8 @@ def order_by(sort: str, names: Names) -> Clause:
     """
     name, way = sort.removeprefix("-").removeprefix("+"), "DESC" if sort.startswith("-") else "ASC"
     field = named(name, names, "sort")
+    if field == Field("created"):
+        return Clause(f"created {way}")
     if not field.kind:
         return Clause(f"{_column(field.name)[0]} {way} NULLS LAST, created DESC")
     one = (
@@ -184,7 +186,7 @@ class Compiler:
         if len(whole) > 1:
             name = quoted(field.name)
             self._fail(f"{name} is a param and a metric: say param.{name} or metric.{name}", field.at)
-        last = [name for name in known["param"] if name.endswith(f".{field.name}")]
+        last = sorted(name for name in known["param"] if name.endswith(f".{field.name}"))
         if field.kind == "metric" or not last:
             self._unknown(field)
         if len(last) > 1:

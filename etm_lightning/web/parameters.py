@@ -37,6 +37,7 @@ QUERY: Mapping[str, Mapping[str, str]] = {
         "baseline": "the run that others are compared with, the first if left out",
     },
     "groups": {"store": "of this store only", "project": "of this project only"},
+    "study": {"store": "its store", "project": "its project", "group": "its name"},
 }
 """By route the parameters of its query."""
 
@@ -67,6 +68,7 @@ ANSWERS: Mapping[str, tuple[str, str]] = {
     "compare": (_JSON, "runs, config, info, packages, code, code_diff, metrics"),
     "groups": (_JSON, "store, project, group, runs, status, created, study"),
     "group": (_JSON, "objective, params, trials, best, importance"),
+    "study": (_JSON, "objective, params, trials, best, importance"),
     "export": ("text/html", "the page"),
     "openapi": (_JSON, "this document"),
 }

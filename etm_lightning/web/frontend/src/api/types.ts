@@ -110,8 +110,8 @@ export interface SeriesInfo {
   count: number;
   nonfinite: number;
   latest: Point | null;
-  min: Point | null;
-  max: Point | null;
+  min: Num | null;
+  max: Num | null;
 }
 
 export interface Checkpoint {
@@ -334,7 +334,7 @@ export interface Group {
 
 export interface Trial {
   number: number;
-  /** Null before it has a run. */
+  /** Empty or null before it has a run. */
   key: string | null;
   status: string;
   params: Record<string, Plain>;

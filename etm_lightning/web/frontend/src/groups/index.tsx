@@ -1,6 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 
-import { useApp, useLive } from "../app";
+import { useApp, useLive, useReturn } from "../app";
 import { useAsked } from "../asked";
 import type { Group, Status } from "../api/types";
 import { date } from "../numbers/format";
@@ -17,6 +17,7 @@ export function GroupsPage() {
   const asked = useAsked(() => source.groups(), [source]);
   const [due, setDue] = useState(false);
   useLive(() => setDue(true));
+  useReturn(asked.again);
   useEffect(() => {
     document.title = "Groups · ETM";
   }, []);
