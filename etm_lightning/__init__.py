@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from etm_lightning.track.logger import ETMLogger
     from etm_lightning.track.on_torch import fast_log
     from etm_lightning.track.run import Run
+    from etm_lightning.web.notebook import show
 
 __version__ = "0.1.0"
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "TopLosses",
     "UpdateRatio",
     "fast_log",
+    "show",
 ]
 
 _HOMES = {
@@ -59,6 +61,7 @@ _HOMES = {
     "Run": "track.run",
     "Store": "store.store",
     "fast_log": "track.on_torch",
+    "show": "web.notebook",
     "Throughput": "track.lightning",
     "TimeLeft": "track.lightning",
     "TopLosses": "text.top_losses",

@@ -400,6 +400,7 @@ def ui(
     ] = None,
     ssl_certfile: Annotated[str, typer.Option(help="A certificate for TLS.")] = "",
     ssl_keyfile: Annotated[str, typer.Option(help="The key of the certificate.")] = "",
+    as_json: Json = False,
 ) -> None:
     """Serve the dashboard."""
     from etm_lightning.web.server import Settings, serve
@@ -416,7 +417,7 @@ def ui(
     )
     settings.check()
     opened = [open_store(path) for path in store] if store else [open_store(None)]
-    serve(opened, settings, open_browser=not no_open)
+    serve(opened, settings, open_browser=not no_open, as_json=as_json)
 
 
 @app.command()
@@ -512,6 +513,47 @@ def resume(
         typer.echo(found.shown(), err=not dry_run)
     if not dry_run:
         found.run()
+
+
+@app.command()
+def gc(
+    apply: Annotated[bool, typer.Option("--apply", help="Do it.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")] = False,
+    budget: Annotated[str, typer.Option(help="Do no more than it takes for this size, such as 20GB.")] = "",
+    lines: Annotated[bool, typer.Option("--no-columns", help="Finished segments stay lines.")] = False,
+    cache: Annotated[bool, typer.Option("--cache", help="Remove derived files.")] = False,
+    trash_days: Annotated[float, typer.Option(help="Delete runs that are in the trash so long.")] = 30.0,
+    keep_trash: Annotated[bool, typer.Option("--keep-trash", help="Delete no run.")] = False,
+    keep_checkpoints: Annotated[
+        int | None, typer.Option(metavar="K", help="Only the K best runs of a group keep their checkpoints.")
+    ] = None,
+    project: Annotated[str | None, typer.Option(help="Of this project only.")] = None,
+    as_json: Json = False,
+    store: Place = None,
+) -> None:
+    """Make room; only tells what would be done without --apply."""
+    from etm_lightning.share import described, tables
+    from etm_lightning.share import gc as room
+
+    if apply and dry_run:
+        raise typer.BadParameter("does not go with --apply", param_hint="--dry-run")
+    rules = room.Rules(
+        columns=not lines,
+        cache=cache,
+        trash_days=None if keep_trash else trash_days,
+        checkpoints=keep_checkpoints,
+        budget=room.parse_size(budget) if budget else None,
+    )
+    found = room.plan(open_store(store), rules, project=project)
+    done = []
+    for one in room.carry_out(found) if apply else found.told():
+        done.append(one)
+        if not as_json:
+            tables.room(one)
+    if as_json:
+        typer.echo(described.room(found, done, applied=apply))
+    else:
+        tables.room_total(found, done, rules.budget, applied=apply)
 
 
 @app.command()

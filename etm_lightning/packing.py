@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +25,22 @@ from etm_lightning.columns import (
     Columnar,
     ColumnFile,
     Kept,
+    Line,
     Shape,
     check,
-    decode_line,
     footer,
     groups,
     lines,
     pyarrow,
-    text,
 )
 from etm_lightning.disk import LOCAL
 from etm_lightning.lines import BRACE, LINE
 from etm_lightning.records import decode
+
+BATCH = 4096
+_CELLS = 1 << 27
+_SCALARS = b'"k":"scalars","n":'
+_decode_lines = msgspec.json.Decoder(list[Line]).decode
 
 
 class RefusedError(ValueError):
@@ -115,8 +119,22 @@ def write(segment: bytes, target: Path) -> None:
         ImportError: without pyarrow.
         OSError: if the file cannot be written.
     """
-    rows, shapes = _rows(segment)
-    about = About(
+    parts = segment.split(b"\n")
+    if parts.pop():
+        raise RefusedError("its last line has no end")
+    shapes: dict[Shape, int] = {}
+    rows = _rows(parts, shapes)
+    _write(rows, _about(segment, rows, shapes), target)
+    if changed := _changed(parts, target):  # as another writer may write numbers: they stay texts
+        for i in changed:
+            rows[i] = _kept(parts[i])
+        _write(rows, _about(segment, rows, shapes), target)
+        if changed := _changed(parts, target):
+            raise RefusedError(f"line {changed[0]} would not come back from columns")
+
+
+def _about(segment: bytes, rows: Sequence[Columnar | Kept], shapes: Iterable[Shape]) -> About:
+    return About(
         size=len(segment),
         sha256=hashlib.sha256(segment).hexdigest(),
         rows=len(rows),
@@ -124,62 +142,95 @@ def write(segment: bytes, target: Path) -> None:
         first=rows[0].json if rows and isinstance(rows[0], Kept) else "",
         shapes=tuple(shapes),
     )
-    _write(rows, about, target)
+
+
+def _changed(parts: Sequence[bytes], target: Path) -> list[int]:
+    """Which lines do not come back from columns.
+
+    Raises:
+        RefusedError: if there are more or fewer.
+    """
+    found = [line == part for line, part in zip(lines(target), _ended(parts), strict=True)]
+    return [i for i, same in enumerate(found) if not same]
+
+
+def _ended(parts: Iterable[bytes]) -> Iterator[bytes]:
+    for part in parts:
+        yield part + b"\n"
+
+
+def _rows(parts: Sequence[bytes], shapes: dict[Shape, int]) -> list[Columnar | Kept]:
+    rows: list[Columnar | Kept] = []
+    known: dict[tuple[Any, ...], int | None] = {}
+    for begin in range(0, len(parts), BATCH):
+        batch = parts[begin : begin + BATCH]
+        checks = b"".join([b"%08x" % zlib.crc32(line[16:], BRACE) for line in batch])
+        whole = checks == b"".join([line[6:14] for line in batch]) and all(map(LINE.match, batch))
+        if not whole:
+            raise RefusedError(_damage(parts))
+        measured = iter(_measured([line for line in batch if line.startswith(_SCALARS, 16)]))
+        for line in batch:
+            found = next(measured) if line.startswith(_SCALARS, 16) else None
+            row = _fitted(found, known, shapes) if found else None
+            rows.append(row or _kept(line))
+    return rows
+
+
+def _measured(batch: Sequence[bytes]) -> list[Line | None]:
+    """The `scalars` of these lines; None where one has null for a field that may be left out, say."""
+    try:
+        found: list[Line | None] = [*_decode_lines(b"[" + b",".join(batch) + b"]")]
+    except (msgspec.DecodeError, RecursionError):
+        found = []
+    if len(found) == len(batch):
+        return found
+    return [None] if len(batch) == 1 else [one for line in batch for one in _measured([line])]
+
+
+def _damage(parts: Sequence[bytes]) -> str:
     offset = 0
-    for line in lines(target):
-        if not segment.startswith(line, offset):
-            raise RefusedError(f"the line at byte {offset} would not come back from columns")
-        offset += len(line)
-    if offset != len(segment):
-        raise RefusedError(f"only {offset} of {len(segment)} bytes would come back from columns")
-
-
-def _rows(segment: bytes) -> tuple[list[Columnar | Kept], list[Shape]]:
-    parts = segment.split(b"\n")
-    if parts.pop():
-        raise RefusedError("its last line has no end")
-    shapes: dict[Shape, int] = {}
-    rows, offset = [], 0
     for line in parts:
         match = LINE.match(line)
         if match is None or b"%08x" % zlib.crc32(line[16:], BRACE) != match[1]:
-            raise RefusedError(f"it is damaged at byte {offset}")
-        rows.append(_row(line, int(match[3]), match[2].decode(), shapes))
+            break
         offset += len(line) + 1
-    return rows, list(shapes)
+    return f"it is damaged at byte {offset}"
 
 
-def _row(line: bytes, n: int, kind: str, shapes: dict[Shape, int]) -> Columnar | Kept:
+def _kept(line: bytes) -> Kept:
+    match = LINE.match(line)
+    assert match is not None
+    n, kind = int(match[3]), match[2].decode()
+    if n >= WHOLE:
+        raise RefusedError(f"record number {n} is too large")
     try:
         decode(kind, line)
-        if n >= WHOLE:
-            raise RefusedError(f"record number {n} is too large")
-        row = _fitted(line, shapes) if kind == "scalars" else None
-        return row or Kept(n, kind, "{" + line[16:].decode())
-    except (UnicodeDecodeError, RecursionError, msgspec.DecodeError) as error:
+        return Kept(n, kind, "{" + line[16:].decode())
+    except (ValueError, RecursionError) as error:
         raise RefusedError(f"record {n} is damaged: {error}") from error
 
 
-def _fitted(line: bytes, shapes: dict[Shape, int]) -> Columnar | None:
-    """The record as a row of columns; None if the line would not come back from them."""
-    try:
-        found = decode_line(line)
-    except msgspec.ValidationError:  # null where a field is left out
-        return None
+def _fitted(
+    found: Line, known: dict[tuple[Any, ...], int | None], shapes: dict[Shape, int]
+) -> Columnar | None:
+    """The record as a row of columns; None if it does not fit."""
     ticks = found.t * TICKS
     epoch = None if found.e is UNSET else found.e
-    values = {**(found.v or {}), **{name: float(text) for name, text in (found.x or {}).items()}}
-    shape = Shape(tuple(values), _known(found.g), _known(found.a))
-    if (
-        not ticks.is_integer()
-        or max(abs(ticks), abs(found.s), abs(epoch or 0)) >= WHOLE
-        or "|" in shape.stage + shape.axis
-    ):
+    if not ticks.is_integer() or max(abs(ticks), abs(found.s), abs(epoch or 0), found.n) >= WHOLE:
         return None
-    row = Columnar(found.n, int(ticks), found.s, epoch, -1, tuple(values.values()))
-    if text(row, shape) != b"{" + line[16:]:
+    values = found.v or {}
+    if found.x:
+        values = {**values, **{name: float(text) for name, text in found.x.items()}}
+    key = found.g, found.a, *values
+    try:
+        number = known[key]
+    except KeyError:
+        shape = Shape(tuple(values), _known(found.g), _known(found.a))
+        fits = "|" not in shape.stage + shape.axis
+        number = known[key] = shapes.setdefault(shape, len(shapes)) if fits else None
+    if number is None:
         return None
-    return row._replace(shape=shapes.setdefault(shape, len(shapes)))
+    return Columnar(found.n, int(ticks), found.s, epoch, number, tuple(values.values()))
 
 
 def _known(field: str | UnsetType) -> str | None:
@@ -245,8 +296,13 @@ def _series(pa: Any, rows: Sequence[Columnar | Kept], shapes: Sequence[Shape]) -
         if isinstance(row, Columnar):
             at[row.shape].append(i)
             values[row.shape].append(row.values)
+    names = {name for shape in shapes for name in shape.columns()}
+    if len(names) * len(rows) > _CELLS:
+        raise RefusedError(f"{len(names)} series in {len(rows)} records are too sparse for columns")
     found: dict[str, tuple[Any, Any]] = {}
     for number, shape in enumerate(shapes):
+        if not at[number]:  # its records are kept as texts after all
+            continue
         places, table = np.array(at[number]), np.array(values[number], float)
         for i, name in enumerate(shape.columns()):
             if name not in found:

@@ -27,7 +27,7 @@ TIERS = (
 )
 HEAVY = {"torch", "lightning", "pytorch_lightning", "transformers", "torchmetrics"}
 LIGHTNING_FACING = {"track/on_lightning.py", "track/on_pytorch_lightning.py", "track/on_torch.py"}
-LATE = {"pyarrow", "duckdb", "scipy", "optuna", "pandas", "polars", "rich"}
+LATE = {"pyarrow", "duckdb", "scipy", "optuna", "pandas", "polars", "rich", "ray", "submitit"}
 FILES = sorted(path for path in PACKAGE.rglob("*.py"))
 
 

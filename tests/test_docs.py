@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from omegaconf import OmegaConf
 
 import etm_lightning
 from etm_lightning.cli import app
-from etm_lightning.design.config import Config
+from etm_lightning.design.config import Config, RayConfig, SlurmConfig
 from etm_lightning.execute.configs import conf_folder
 from etm_lightning.records import KINDS, STATUSES
 
@@ -34,6 +35,13 @@ def commands() -> dict[str, Any]:
         inner = getattr(command, "commands", None)
         found |= {f"{name} {one}": it for one, it in inner.items()} if inner else {name: command}
     return found
+
+
+@pytest.mark.parametrize("launcher", [SlurmConfig, RayConfig])
+def test_every_setting_of_a_launcher_is_documented(launcher: type[SlurmConfig | RayConfig]) -> None:
+    page = (ROOT / "docs" / "search.md").read_text()
+    for field in dataclasses.fields(launcher):
+        assert field.name == "_target_" or f"`{field.name}`" in page, field.name
 
 
 def test_every_command_and_option_is_documented() -> None:

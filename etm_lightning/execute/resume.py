@@ -115,7 +115,7 @@ def _same(cfg: DictConfig, run: StoredRun) -> bool:
     keys = [
         str(key)
         for key in cfg
-        if key in ("seed", "max_epochs") or not (key == "hydra" or incidental(str(key)))
+        if key in ("seed", "fold", "max_epochs") or not (key == "hydra" or incidental(str(key)))
     ]
     return run_fingerprint(settings(OmegaConf.masked_copy(cfg, keys))) == run_fingerprint(run.params)
 

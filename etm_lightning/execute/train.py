@@ -220,7 +220,7 @@ def build_data(cfg: DictConfig) -> Any:
     if missing:
         raise InputError(
             f"`search.folds` needs a data module that takes `fold` and `folds`, but {cfg.data._target_} does "
-            f"not take {' and '.join(missing)}; docs/search.md shows how"
+            f"not take {' and '.join(missing)}; docs/folds.md shows how"
         )
     return build(cfg.data, "data", batch_size=cfg.batch_size, **folds)
 

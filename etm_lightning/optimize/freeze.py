@@ -93,6 +93,9 @@ class Freezer:
             for key, value in (extra or {}).items():
                 if key in cfg:
                     cfg[key] = value
+            asked = OmegaConf.select(self._config, "search.objective")
+            if asked is not None and OmegaConf.is_dict(cfg.get("search")):
+                cfg.search.objective = asked  # what the run is to return
         where = output or _output(cfg)
         env: dict[str, str] = {}
         whole = _without_secrets({"hydra": _hydra(cfg), **_task(cfg)}, cfg, env)

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from etm_lightning.design.config import Search
-from etm_lightning.design.space import Space, bare
+from etm_lightning.design.space import Space, bare, same, values
 from etm_lightning.optimize.given import enqueued
 from etm_lightning.track.provenance import setting
 
@@ -54,6 +54,35 @@ def grammar(value: Any) -> str:
     text = str(value)
     quoted = text.replace("\\", "\\\\").replace("'", "\\'")
     return text if not isinstance(value, str) or _PLAIN.fullmatch(text) else f"'{quoted}'"
+
+
+def fitting(when: Mapping[str, Any], offered: Mapping[str, Any], typed: Space) -> dict[str, Any]:
+    """The conditions, less those on what a recipe offered and the command line has otherwise.
+
+    Args:
+        when: as in `search.when`.
+        offered: as in `search.space`.
+        typed: what varies without them.
+
+    >>> from etm_lightning.design.space import Choice
+    >>> when = {"model": {"small": {"lr": "1,2"}, "large": {"lr": 3}}}
+    >>> fitting(when, {"model": "small,large"}, Space((Choice("model", ("small", "huge")),)))
+    {'model': {'small': {'lr': '1,2'}}}
+    """
+    known = {bare(name): values(one) for one in typed.parameters for name in one.names}
+    known |= {bare(name): [text[1:]] for name, text in typed.template if text is not None}
+    found: dict[str, Any] = {}
+    for name, cases in when.items():
+        if name not in offered:
+            found[name] = cases
+        elif name in known:
+            fits = {case: what for case, what in cases.items() if _fits(case, known[name])}
+            found |= {name: fits} if fits else {}
+    return found
+
+
+def _fits(case: object, known: Sequence[object]) -> bool:
+    return any(same(one, value) for one in str(case).split("|") for value in known)
 
 
 def first(

@@ -22,8 +22,9 @@ from etm_lightning.evaluate.objective import Mode, Objective
 from etm_lightning.execute import launchers
 from etm_lightning.execute.build import InputError
 from etm_lightning.execute.launching import Launcher
+from etm_lightning.execute.quiet import quiet
 from etm_lightning.execute.resume import settings as recorded
-from etm_lightning.optimize import outcome
+from etm_lightning.optimize import crossed, outcome
 from etm_lightning.optimize.checkpoints import Keeper
 from etm_lightning.optimize.controller import Controller, Limits
 from etm_lightning.optimize.crew import Crew
@@ -33,7 +34,7 @@ from etm_lightning.optimize.freeze import Freezer
 from etm_lightning.optimize.fresh import Find, Fresh, earlier, none
 from etm_lightning.optimize.identity import study_folder
 from etm_lightning.optimize.plan import Plan, plan_of, settings_of
-from etm_lightning.optimize.recipes import first, spelled
+from etm_lightning.optimize.recipes import first, fitting, spelled
 from etm_lightning.optimize.screen import Screen
 from etm_lightning.optimize.stopping import Stopped
 from etm_lightning.store.store import Store
@@ -108,7 +109,8 @@ def tried_of(
     if any(one.key_or_group == "search" and one.is_sweep_override() for one in parsed):
         raise ValueError("`search` is one recipe, and cannot vary: search=tpe")
     typed_here = space([one for one in parsed if not (ours and one.key_or_group.startswith("search."))])
-    return conditioned(typed_here, settings.zip, settings.when or {}, parse)
+    when = fitting(settings.when or {}, settings.space or {}, typed_here)
+    return conditioned(typed_here, settings.zip, when, parse)
 
 
 def _has(config: DictConfig, name: str) -> bool:
@@ -155,6 +157,9 @@ def _run(
         outcome.write(folder)
         events.close()
     screen.say(*outcome.after(folder, events.history))
+    alone = list(events.history.trials.values())
+    if plan.repeats.several and len(alone) == 1 and alone[0].searched and not quiet():
+        crossed.show(folder, alone[0])
     if failed := events.history.count("failed"):
         # the first callback is the last that Hydra calls at the end
         context.callbacks.callbacks.insert(0, Failed(failed))

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -16,6 +16,9 @@ from etm_lightning.store.run import StoredRun
 from etm_lightning.store.search import Field
 from etm_lightning.store.series import Metric
 from etm_lightning.store.values import field_of
+
+if TYPE_CHECKING:
+    from etm_lightning.share.gc import Kept, Plan, Step
 
 
 def text(value: Any) -> str:
@@ -35,6 +38,16 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return value
+
+
+def room(found: Plan, done: Sequence[Step | Kept], *, applied: bool) -> str:
+    """What making room comes to, as JSON text."""
+    from etm_lightning.share.gc import Step
+
+    steps = [{**asdict(one), "path": str(one.path)} for one in done if isinstance(one, Step)]
+    kept = [{**asdict(one), "path": str(one.path)} for one in done if not isinstance(one, Step)]
+    frees = sum(one["frees"] for one in steps)
+    return text({"applied": applied, "size": found.size, "frees": frees, "steps": steps, "kept": kept})
 
 
 def brief(run: StoredRun, columns: Sequence[Field] = ()) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from etm_lightning.store.values import field_of
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from etm_lightning.share.gc import Kept, Plan, Step
     from etm_lightning.share.sync import Synced
 
 _MOST_ROWS = 100
@@ -248,6 +249,39 @@ def synced(one: Synced) -> None:
     parts += [clean(one.error)] if one.error else []
     parts += [f"process {one.deliverer} delivers now"] if one.deliverer else []
     print(" · ".join(parts), flush=True)
+
+
+def room(one: Step | Kept) -> None:
+    """One step of making room, in a line; of what stays, why."""
+    from etm_lightning.share.gc import Step
+
+    what = f"{one.kind} {bytes_of(one.frees)}" if isinstance(one, Step) else "stays"
+    parts = (one.run, what, one.path.name, one.why)
+    print(" · ".join(clean(part) for part in parts if part), flush=True)
+
+
+def room_total(found: Plan, done: Sequence[Step | Kept], budget: int | None, *, applied: bool) -> None:
+    """What a store has and what making room frees."""
+    frees = sum(getattr(one, "frees", 0) for one in done)
+    print(f"{bytes_of(found.size)} in the store, {bytes_of(frees)} {'freed' if applied else 'to free'}")
+    if budget is not None and found.size - frees > budget:
+        print(f"{bytes_of(found.size - frees - budget)} more than the budget stay: give more rules")
+    if not applied and found.steps:
+        print("nothing was changed; --apply does it")
+
+
+def bytes_of(count: int) -> str:
+    """A number of bytes to read.
+
+    >>> bytes_of(1_530_000), bytes_of(12)
+    ('1.5 MB', '12 B')
+    """
+    size, unit = float(count), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if abs(size) < 1000:
+            break
+        size, unit = size / 1000, larger
+    return f"{size:.1f} {unit}" if unit != "B" else f"{count} B"
 
 
 def leaderboard(title: str, found: Leaderboard) -> None:

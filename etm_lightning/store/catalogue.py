@@ -224,9 +224,26 @@ class Catalogue:
             tuple(text for kind, text in found if kind == "metric"),
         )
 
+    def pulse(self) -> dict[str, object]:
+        """By run what changes when there is news of it: its files have grown, or its process is gone."""
+        self._index.refresh()
+        found = self._index.ask("SELECT key, changed, files, status FROM runs")
+        return {key: tuple(rest) for key, *rest in found}
+
     def refresh(self) -> Changes:
         """Look at the store now: which runs are new, changed or gone since the last look."""
         return self._index.refresh()
+
+    @property
+    def path(self) -> Path | None:
+        """Its file; None if it is in memory."""
+        return self._index.path
+
+    def remove(self) -> None:
+        """Delete its file; the next question makes it anew."""
+        self.close()
+        if self.path is not None:
+            database.remove(self.path)
 
     def close(self) -> None:
         """Close the file; the next question opens it again."""

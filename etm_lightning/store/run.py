@@ -45,6 +45,11 @@ class StoredRun:
     def __repr__(self) -> str:
         return f"StoredRun({str(self.folder.path)!r})"
 
+    def _repr_html_(self) -> str:
+        from etm_lightning.store.shown import as_html
+
+        return as_html(self)
+
     def refresh(self) -> None:
         """Forget what was read; the next question reads the files again, of big ones only what is new."""
         self._known = None

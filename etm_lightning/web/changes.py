@@ -8,7 +8,7 @@ import shutil
 import msgspec
 
 from etm_lightning.store import edits
-from etm_lightning.web.rows import Row
+from etm_lightning.web.rows import Row, row
 from etm_lightning.web.stores import Stores
 
 LONGEST = 100_000
@@ -64,8 +64,8 @@ def change(stores: Stores, key: str, asked: Change) -> Row:
         edits.archive(folder, undo=not asked.archived)
     if asked.trashed is not None:
         (edits.trash if asked.trashed else edits.restore)(folder)
-    stores.forget(key)
-    return stores.row(key)
+    found.place.catalogue.refresh()
+    return row(stores, key)
 
 
 class ConflictError(RuntimeError):
@@ -89,5 +89,5 @@ def delete(stores: Stores, key: str) -> None:
     path = run.folder.path
     gone = path.with_name(f".deleted-{secrets.token_hex(8)}")
     path.rename(gone)
-    stores.forget(key)
     shutil.rmtree(gone)
+    found.place.catalogue.refresh()

@@ -8,6 +8,7 @@ from typing import Any
 from etm_lightning.params import flatten
 from etm_lightning.store.run import StoredRun
 from etm_lightning.web.plain import plain
+from etm_lightning.web.rows import Filter, rows
 from etm_lightning.web.stores import Stores
 
 MOST_RUNS = 200
@@ -22,12 +23,13 @@ def compare(stores: Stores, keys: Sequence[str], baseline: str = "") -> dict[str
     """
     if not 1 <= len(keys) <= MOST_RUNS:
         raise ValueError(f"`keys` must be 1 to {MOST_RUNS} runs but got {len(keys)}")
-    rows = [stores.row(key) for key in keys]
     members = [stores.run(key).run for key in keys]
+    known = {one["key"]: one for one in rows(stores, Filter(keys=tuple(keys)))}
+    lines = [known[key] for key in keys]
     abouts = list(dict.fromkeys(about for run in members for about in run.abouts if about != "config"))
     found: dict[str, Any] = plain(
         {
-            "runs": rows,
+            "runs": lines,
             "config": _lines([flatten(run.params) for run in members]),
             "info": [
                 {"about": about, **line}
@@ -37,7 +39,7 @@ def compare(stores: Stores, keys: Sequence[str], baseline: str = "") -> dict[str
             "packages": _lines([run.info("start").get("packages") or {} for run in members]),
             "code": [_code(key, run) for key, run in zip(keys, members, strict=True)],
             "code_diff": None,
-            "metrics": _metrics(rows),
+            "metrics": _metrics(lines),
         }
     )
     return found

@@ -18,6 +18,7 @@ from etm_lightning.web import comparing, detail, files, groups, served
 from etm_lightning.web.axes import along, column
 from etm_lightning.web.packing import pack
 from etm_lightning.web.plain import encode, plain
+from etm_lightning.web.rows import Filter, rows
 from etm_lightning.web.stores import MissingError, Stores
 from etm_lightning.web.thin import thin
 
@@ -34,7 +35,9 @@ _VIEWED = ("table", "confusion_matrix", "histogram", "pr_curve", "roc_curve", "p
 Data = dict[str, Any]
 
 
-def gather(stores: Stores, keys: Sequence[str], *, title: str = "", points: int = 1000) -> Data:
+def gather(
+    stores: Stores, keys: Sequence[str], *, title: str = "", points: int = 1000, largest: int = 0
+) -> Data:
     """All that an exported page of these runs shows.
 
     Args:
@@ -42,6 +45,7 @@ def gather(stores: Stores, keys: Sequence[str], *, title: str = "", points: int 
         keys: the runs, in the order in which they are shown.
         title: the heading; by default the group's or run's name.
         points: of each series at most; fewer if there are many.
+        largest: bytes of the data at most; by default `LARGEST`, or `LARGEST_OF_ONE`.
 
     Raises:
         MissingError: if there is no such run.
@@ -51,7 +55,8 @@ def gather(stores: Stores, keys: Sequence[str], *, title: str = "", points: int 
     if not keys:
         raise ValueError("`keys` must name a run at least but is empty")
     members = [(key, stores.run(key).run) for key in keys]
-    details = [detail.detail(stores.row(key), run) | {"folder": ""} for key, run in members]
+    known = {one["key"]: one for one in rows(stores, Filter(keys=tuple(keys)))}
+    details = [detail.detail(known[key], run) | {"folder": ""} for key, run in members if key in known]
     if len(members) > FEW:
         _shorten(details)
     places = {one["row"]["store"] for one in details}
@@ -77,7 +82,7 @@ def gather(stores: Stores, keys: Sequence[str], *, title: str = "", points: int 
         "series": [],
     }
     _groups(stores, set(keys), details, found)
-    largest = LARGEST if len(members) > 1 else LARGEST_OF_ONE
+    largest = largest or (LARGEST if len(members) > 1 else LARGEST_OF_ONE)
     if len(members) <= FEW:
         _logs(members, found)
     left = largest - len(encode(found))

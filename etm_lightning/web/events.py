@@ -10,7 +10,7 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 
 from etm_lightning.web.plain import encode
-from etm_lightning.web.stores import MissingError, Stores
+from etm_lightning.web.stores import Stores
 
 EVERY = 1.0
 """Seconds between two looks at the files."""
@@ -22,14 +22,8 @@ Seen = dict[str, object]
 
 def look(stores: Stores, store: str = "", keys: frozenset[str] = frozenset()) -> Seen:
     """By run what changes when it does; from the sizes and times of its files."""
-    listed = keys or [key for key, _, _ in stores.list(store)]
-    found: Seen = {}
-    for key in listed:
-        try:
-            found[key] = stores.pulse(key)
-        except MissingError:
-            continue
-    return found
+    found = stores.pulse(store)
+    return {key: found[key] for key in keys if key in found} if keys else found
 
 
 def difference(before: Seen, now: Seen) -> dict[str, list[str]]:

@@ -37,6 +37,7 @@ QUERY: Mapping[str, Mapping[str, str]] = {
         "baseline": "the run that others are compared with, the first if left out",
     },
     "groups": {"store": "of this store only", "project": "of this project only"},
+    "study": {"store": "its store", "project": "its project", "group": "its name"},
 }
 """By route the parameters of its query."""
 
@@ -65,8 +66,9 @@ ANSWERS: Mapping[str, tuple[str, str]] = {
     "series": ("application/octet-stream", "ETM1, a header in JSON, and for each series x and y as doubles"),
     "events": ("text/event-stream", "`runs` with changed, added and removed keys, once a second at most"),
     "compare": (_JSON, "runs, config, info, packages, code, code_diff, metrics"),
-    "groups": (_JSON, "store, project, group, runs, status, created, study"),
+    "groups": (_JSON, "store, project, group, runs, statuses, created, study"),
     "group": (_JSON, "objective, params, trials, best, importance"),
+    "study": (_JSON, "objective, params, trials, best, importance"),
     "export": ("text/html", "the page"),
     "openapi": (_JSON, "this document"),
 }

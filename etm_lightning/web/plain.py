@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+_PLAIN = frozenset({str, int, bool, type(None)})
+
 
 def plain(value: Any) -> Any:
     """`value` as JSON has it: NaN and infinities are texts, keys are texts, tuples are lists.
@@ -15,12 +17,17 @@ def plain(value: Any) -> Any:
     >>> plain({"loss": float("nan"), 1: (2, 3)})
     {'loss': 'nan', '1': [2, 3]}
     """
-    if isinstance(value, float):
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if kind is float:
         return value if math.isfinite(value) else str(value)
-    if isinstance(value, Mapping):
+    if kind is dict or isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
+    if isinstance(value, float):  # of a class of its own
+        return plain(float(value))
     if isinstance(value, msgspec.Struct):
         return plain(msgspec.to_builtins(value))
     return value

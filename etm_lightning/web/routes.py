@@ -23,7 +23,7 @@ from etm_lightning.web import (
     files,
     groups,
     openapi,
-    runs,
+    rows,
     served,
 )
 from etm_lightning.web.plain import encode
@@ -70,6 +70,7 @@ class Api:
             Route("/api/compare", self.compare, methods=["GET"]),
             Route("/api/groups", self.groups, methods=["GET"]),
             Route("/api/groups/{store}/{project}/{group}", self.group, methods=["GET"]),
+            Route("/api/study", self.study, methods=["GET"]),
             Route("/api/export", self.export, methods=["POST"]),
             Route("/api/openapi.json", self.openapi, methods=["GET"]),
         ]
@@ -93,9 +94,9 @@ class Api:
         asked = request.query_params
 
         def find() -> dict[str, Any]:
-            found = runs.rows(self.stores, **_filter(asked))
-            return runs.page(
-                found,
+            return rows.page(
+                self.stores,
+                _filter(asked),
                 sort=asked.get("sort") or "-created",
                 offset=_whole(asked, "offset", 0),
                 limit=_whole(asked, "limit", 500),
@@ -106,14 +107,14 @@ class Api:
     async def columns(self, request: Request) -> Response:
         """The settings and metrics that runs have."""
         asked = request.query_params
-        return answer(await run_in_threadpool(lambda: runs.columns(runs.rows(self.stores, **_filter(asked)))))
+        return answer(await run_in_threadpool(lambda: rows.columns(self.stores, _filter(asked))))
 
     async def sparks(self, request: Request) -> Response:
         """A metric of several runs in a few values each."""
         asked = request.query_params
         points = min(max(_whole(asked, "points", 40), 4), 400)
         return answer(
-            await run_in_threadpool(runs.sparks, self.stores, asked.get("metric", ""), _keys(asked), points)
+            await run_in_threadpool(rows.sparks, self.stores, asked.get("metric", ""), _keys(asked), points)
         )
 
     async def run(self, request: Request) -> Response:
@@ -121,7 +122,7 @@ class Api:
         key = request.path_params["key"]
 
         def find() -> dict[str, Any]:
-            return detail.detail(self.stores.row(key), self.stores.run(key).run)
+            return detail.detail(rows.row(self.stores, key), self.stores.run(key).run)
 
         return answer(await run_in_threadpool(find))
 
@@ -237,6 +238,12 @@ class Api:
             )
         )
 
+    async def study(self, request: Request) -> Response:
+        """A group or study with its trials, whatever is in its name."""
+        asked = request.query_params
+        where = [asked.get(name, "") for name in ("store", "project", "group")]
+        return answer(await run_in_threadpool(groups.group, self.stores, *where))
+
     async def export(self, request: Request) -> Response:
         """Runs as one HTML file that needs no server."""
         asked = _read(await request.body(), export.Export)
@@ -266,10 +273,16 @@ def _read(body: bytes, kind: type[Any]) -> Any:
         raise ValueError(f"the body is not what it should be: {error}") from error
 
 
-def _filter(asked: Mapping[str, str]) -> dict[str, Any]:
-    texts = {name: asked.get(name, "") for name in ("store", "project", "group", "q")}
-    flags = {name: asked.get(name) == "1" for name in ("archived", "trashed")}
-    return {**texts, **flags, "keys": _keys(asked)}
+def _filter(asked: Mapping[str, str]) -> rows.Filter:
+    return rows.Filter(
+        store=asked.get("store", ""),
+        project=asked.get("project", ""),
+        group=asked.get("group", ""),
+        q=asked.get("q", ""),
+        archived=asked.get("archived") == "1",
+        trashed=asked.get("trashed") == "1",
+        keys=tuple(_keys(asked)),
+    )
 
 
 def _keys(asked: Mapping[str, str]) -> list[str]:

@@ -1,61 +1,180 @@
-"""A run as a line of the table."""
+"""Lists of runs: the table, its columns, and small curves."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Sequence
 from typing import Any
 
-from etm_lightning.params import experiment_fingerprint, flatten
-from etm_lightning.store.run import StoredRun
-from etm_lightning.web.plain import plain
+import msgspec
+import numpy as np
+
+from etm_lightning.web.axes import column
+from etm_lightning.web.stores import MissingError, Place, Stores
+from etm_lightning.web.thin import thin
+
+MOST_ROWS = 10_000
 
 Row = dict[str, Any]
 
 
-def row(key: str, store: str, run: StoredRun) -> Row:
-    """What a table says about a run: who it is, what became of it, its settings and headline values.
+class Filter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which runs are asked for; what is empty narrows nothing. With `keys`, just these."""
+
+    store: str = ""
+    project: str = ""
+    group: str = ""
+    q: str = ""
+    archived: bool = False
+    trashed: bool = False
+    keys: tuple[str, ...] = ()
+
+    def narrowed(self) -> dict[str, Any]:
+        """As the catalogue has it."""
+        hidden = bool(self.keys)
+        return {
+            "project": self.project or None,
+            "group": self.group or None,
+            "keys": self.keys or None,
+            "archived": None if hidden else self.archived,
+            "trashed": None if hidden else self.trashed,
+        }
+
+
+def row(stores: Stores, key: str) -> Row:
+    """What the table says about a run.
+
+    Raises:
+        MissingError: if there is none.
+    """
+    found = rows(stores, Filter(keys=(key,)))
+    if not found:
+        raise MissingError(f"`run` must be the key of a run but there is no {key[:40]!r}")
+    return found[0]
+
+
+def rows(stores: Stores, asked: Filter, *, sort: str = "-created", limit: int | None = None) -> list[Row]:
+    """The rows of the runs that fit.
+
+    Raises:
+        ValueError: for a search that cannot be read, or if there is nothing to sort by that name.
+    """
+    found: list[Row] = []
+    for place in stores.chosen(asked.store):
+        found += _of(place, asked, sort=sort, limit=limit)
+    return found if len(stores.chosen(asked.store)) == 1 else ordered(found, sort)[:limit]
+
+
+def _of(place: Place, asked: Filter, **more: Any) -> list[Row]:
+    found = place.catalogue.rows(asked.q, **asked.narrowed(), **more)
+    return [{"store": place.id, **one.as_json()} for one in found]
+
+
+def page(
+    stores: Stores, asked: Filter, *, sort: str = "-created", offset: int = 0, limit: int = 500
+) -> dict[str, Any]:
+    """A stretch of the sorted table.
 
     Args:
-        key: by what the API calls it.
-        store: the id of its store.
-        run: the run.
+        stores: where to look.
+        asked: which runs.
+        sort: a field, `param.name` or `metric.name`; `-` before it for the greatest first. Rows without a
+            value come last.
+        offset: how many to pass over.
+        limit: how many at most.
+
+    Raises:
+        ValueError: if an argument is out of its range, or a search cannot be read.
     """
-    best = run.best_checkpoint
-    flat = flatten(run.params)
-    found: Row = plain(
-        {
-            "key": key,
-            "store": store,
-            "project": run.project,
-            "id": run.id,
-            "name": run.name,
-            "group": run.group,
-            "status": run.status,
-            "created": run.created,
-            "started": run.started,
-            "ended": run.ended,
-            "duration": run.duration,
-            "attempts": run.attempts,
-            "tags": run.tags,
-            "notes": run.notes,
-            "archived": run.archived,
-            "trashed": run.trashed,
-            "question": run.question,
-            "forked_from": run.forked_from,
-            "evaluates": run.evaluates,
-            "replicates": experiment_fingerprint(run.params),
-            "seed": _seed(flat),
-            "params": flat,
-            "metrics": run.headline,
-            "monitor": {"name": best.monitor, "mode": best.mode} if best and best.monitor else None,
-            "alerts": len(run.alerts),
-            "damage": len(run.damage),
-        }
-    )
+    if offset < 0 or not 0 <= limit <= MOST_ROWS:
+        raise ValueError(f"`limit` must be in [0, {MOST_ROWS}] and `offset` not below 0: {limit}, {offset}")
+    places = stores.chosen(asked.store)
+    total = sum(place.catalogue.count(asked.q, **asked.narrowed()) for place in places)
+    if len(places) == 1:
+        return {"total": total, "runs": _of(places[0], asked, sort=sort, offset=offset, limit=limit)}
+    return {"total": total, "runs": rows(stores, asked, sort=sort, limit=offset + limit)[offset:]}
+
+
+def ordered(found: list[Row], sort: str) -> list[Row]:
+    """Rows of several stores as the catalogue sorts those of one."""
+    name, down = sort.removeprefix("-"), sort.startswith("-")
+    with_value = [(value, row) for row in found if (value := value_of(row, name)) is not None]
+    without = [row for row in found if value_of(row, name) is None]
+    with_value.sort(key=lambda pair: _order(pair[0]), reverse=down)
+    return [row for _, row in with_value] + without
+
+
+def value_of(row: Row, name: str) -> Any:
+    """What a row has in a column; None if nothing."""
+    for prefix, field in (("param.", "params"), ("metric.", "metrics")):
+        if name.startswith(prefix):
+            return row[field].get(name.removeprefix(prefix))
+    value = row.get(name, row["metrics"].get(name, row["params"].get(name)))
+    return None if value in ("", "nan") else value
+
+
+def _order(value: Any) -> tuple[int, float, str]:
+    """Numbers by size, then texts, then the rest as text."""
+    if isinstance(value, int | float) or value in ("inf", "-inf"):
+        try:
+            return 0, float(value), ""
+        except OverflowError:
+            return 0, math.inf if value > 0 else -math.inf, ""
+    return 1, 0.0, str(value)
+
+
+def columns(stores: Stores, asked: Filter) -> dict[str, list[dict[str, Any]]]:
+    """Which settings and metrics the rows have.
+
+    Raises:
+        ValueError: for a search that cannot be read.
+    """
+    found = [place.catalogue.columns(asked.q, **asked.narrowed()) for place in stores.chosen(asked.store)]
+    if len(found) == 1:
+        return found[0]
+    return {
+        "params": _merged([one["params"] for one in found], _param),
+        "metrics": _merged([one["metrics"] for one in found], _metric),
+    }
+
+
+def _merged(several: Sequence[list[dict[str, Any]]], merge: Any) -> list[dict[str, Any]]:
+    together: dict[str, dict[str, Any]] = {}
+    for one in (one for some in several for one in some):
+        known = together.get(one["name"])
+        together[one["name"]] = merge(known, one) if known else one
+    return [together[name] for name in sorted(together)]
+
+
+def _param(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
+    found = {"name": a["name"], "count": a["count"] + b["count"], "numeric": a["numeric"] and b["numeric"]}
+    if "values" in a and "values" in b:
+        different = {str(value): value for value in (*a["values"], *b["values"])}
+        found["values"] = sorted(different.values(), key=_order)
     return found
 
 
-def _seed(flat: Mapping[str, Any]) -> Any:
-    """The seed among settings by dotted name: `seed` itself, else the shortest name that ends so."""
-    names = [name for name in flat if name.rpartition(".")[2] == "seed"]
-    return flat[min(names, key=len)] if names else None
+def _metric(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
+    least = [one["min"] for one in (a, b) if one["min"] is not None]
+    most = [one["max"] for one in (a, b) if one["max"] is not None]
+    return {
+        "name": a["name"],
+        "count": a["count"] + b["count"],
+        "min": min(least, default=None),
+        "max": max(most, default=None),
+    }
+
+
+def sparks(stores: Stores, metric: str, keys: Sequence[str], points: int = 40) -> dict[str, list[float]]:
+    """A metric of each run in a few values, which keep its extremes; finite ones only."""
+    found: dict[str, list[float]] = {}
+    for key in keys:
+        try:
+            series = stores.run(key).run.find(metric)
+        except MissingError:
+            continue
+        if series is not None:
+            values = column(series.columns(), "value")
+            finite = values[np.isfinite(values)]
+            found[key] = finite[thin(finite, points)].tolist()
+    return found

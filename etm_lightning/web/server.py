@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import json
 import os
 import secrets
 import socket
@@ -129,8 +130,16 @@ def token_file(port: int, address: str) -> Iterator[Path]:
         path.unlink(missing_ok=True)
 
 
-def serve(stores: Sequence[Store], settings: Settings, *, open_browser: bool = True) -> None:
+def serve(
+    stores: Sequence[Store], settings: Settings, *, open_browser: bool = True, as_json: bool = False
+) -> None:
     """Serve the page until the process is told to stop.
+
+    Args:
+        stores: what it shows.
+        settings: where it listens, and who may open it.
+        open_browser: open the page where somebody sees it.
+        as_json: print the address for programs.
 
     Raises:
         ImportError: without the extra `web`.
@@ -155,7 +164,8 @@ def serve(stores: Sequence[Store], settings: Settings, *, open_browser: bool = T
     if not built():
         print(f"The page is not built, only the API is served. Build it with:\n  {HOW}", file=sys.stderr)
     with token_file(port, address) as path:
-        print(f"{address}\n(also in {path})", flush=True)
+        told = {"address": address, "file": str(path)}
+        print(json.dumps(told) if as_json else f"{address}\n(also in {path})", flush=True)
         if open_browser and built() and _has_screen():
             webbrowser.open(address)
         config = uvicorn.Config(

@@ -8,7 +8,9 @@ import time
 import lightning.pytorch as pl
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, Subset, TensorDataset
+
+from etm_lightning.design.folds import folds_of
 
 
 class Net(pl.LightningModule):
@@ -61,3 +63,26 @@ class Data(pl.LightningDataModule):
         return DataLoader(self.pairs, 8)
 
     val_dataloader = test_dataloader = train_dataloader
+
+
+class Folded(Data):
+    """The same for a cross-validation, as docs/folds.md says a module of one's own has to be."""
+
+    def __init__(self, rows: int = 32, fold: int | None = None, folds: int | None = None) -> None:
+        super().__init__(rows)
+        self.fold, self.folds = fold, folds
+
+    def setup(self, stage: str) -> None:
+        super().setup(stage)
+        self.train = self.validation = self.test = self.pairs
+        if self.fold is not None and self.folds is not None:
+            place = folds_of([0] * self.rows, self.folds)
+            split = [Subset(self.pairs, [i for i, f in enumerate(place) if (f == self.fold) == held])
+                     for held in (False, True)]  # fmt: skip
+            self.train, self.validation = split  # type: ignore[assignment]  # a part of the same
+
+    def train_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
+        return DataLoader(self.train, 8)
+
+    def val_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
+        return DataLoader(self.validation, 8)

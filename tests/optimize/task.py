@@ -18,6 +18,9 @@ ConfigStore.instance().store(
         "n": 0,
         "kind": "fine",
         "pause": 0.0,
+        "seed": None,
+        "fold": None,
+        "folds": None,
         "defaults": [
             "_self_",
             {"size": "narrow"},
@@ -33,7 +36,7 @@ ConfigStore.instance().store("narrow", {"y": 1.0}, group="size", package="_globa
 @hydra.main(version_base="1.3", config_path=None, config_name="task")
 def main(cfg: DictConfig) -> object:
     with Path("tried.txt").open("a") as file:
-        file.write(f"{cfg.x:g} {cfg.y:g} {os.getpid()}\n")
+        file.write(f"{cfg.x:g} {cfg.y:g} {os.getpid()} {cfg.seed} {cfg.fold}\n")
     time.sleep(cfg.pause)
     first = not Path(f"seen-{cfg.kind}").exists()
     Path(f"seen-{cfg.kind}").touch()
@@ -47,11 +50,17 @@ def main(cfg: DictConfig) -> object:
         raise MemoryError("CUDA out of memory")
     if cfg.kind == "hangs":
         time.sleep(1000)
+    if cfg.kind == "fails on seed 2" and cfg.seed == 2:
+        raise RuntimeError("planted failure")
+    if cfg.kind == "trade":
+        return {"loss": cfg.x, "size": cfg.y, "other": 1}
     if cfg.kind == "several":
         return {"objective": cfg.x, "other": 1}
     with Path("done.txt").open("a") as file:
         file.write(f"{cfg.x:g} {cfg.y:g}\n")
-    return float("nan") if cfg.kind == "odd" else (cfg.x - 3) ** 2 + cfg.y
+    chance = 0.1 * (cfg.seed or 0) + (cfg.fold or 0)
+    luck = 10 if cfg.kind == "lucky" and cfg.x == 3 and (cfg.seed or 0) > 1 else 0
+    return float("nan") if cfg.kind == "odd" else (cfg.x - 3) ** 2 + cfg.y + chance + luck
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ def test_trials_are_jobs_of_slurm_and_one_that_dies_is_submitted_again(
     assert study.done.returncode == 0, study.done.stderr
     assert [(row["state"], row["attempts"]) for row in study.rows] == [("finished", "1"), ("finished", "2")]
     assert {trial.job for trial in study.history.trials.values()} <= {"slurm 7", "slurm 8", "slurm 9"}
-    (script,) = (study.folder.trial(0) / "slurm").glob("submission_file_*.sh")
+    (script,) = (study.folder.trial(0) / "slurm").glob("*_submission.sh")
     asked = script.read_text()
     for flag in ("partition=short", "account=us", "cpus-per-task=3", "gpus-per-node=2", "mem=4GB", "time=30"):
         assert f"#SBATCH --{flag}\n" in asked
@@ -192,7 +192,7 @@ def test_two_ranks_that_cannot_win_are_pruned_together_elsewhere_too(
     assert 2 <= len(run.series("val/loss")) < 50
 
 
-def test_ctrl_c_takes_back_what_waits_and_lets_the_rest_finish(search: Search, tmp_path: Path) -> None:
+def test_ctrl_c_lets_a_job_finish_and_the_study_may_go_on_elsewhere(search: Search, tmp_path: Path) -> None:
     arguments = (*LOCAL, "x=1,2", "pause=1")
     process = subprocess.Popen(
         command(*arguments), cwd=tmp_path, env=environment(tmp_path), stderr=subprocess.PIPE, text=True

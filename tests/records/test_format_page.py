@@ -10,9 +10,12 @@ import zlib
 from pathlib import Path
 from typing import get_args
 
+import duckdb
 import msgspec
 import pytest
 
+from etm_lightning import packing
+from etm_lightning.columns import FIXED, About, Shape
 from etm_lightning.layout import Identity
 from etm_lightning.reading import read
 from etm_lightning.records import FORMAT, KINDS, STATUSES, Axis, Known, Nonfinite, Scalars, Stage
@@ -89,3 +92,19 @@ def test_the_examples_with_jq_work(tmp_path: Path) -> None:
     [_, command] = re.findall(r"^jq .*$", PAGE, re.MULTILINE)
     found = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert found.stdout == "4\t0.5\n"
+
+
+def test_columns_are_documented_with_all_their_names_and_the_example_works(tmp_path: Path) -> None:
+    section = PAGE.split("## Segments in columns")[1].split("\n## ")[0]
+    names = [field.encode_name for kind in (About, Shape) for field in msgspec.structs.fields(kind)]
+    for name in (*FIXED, *names, "etm.check"):
+        assert f"`{name}`" in section, name
+    rows = [
+        Scalars(time=1.75e9 + step, step=step, stage="train", values={"train/loss": 0.5}) for step in (1, 2)
+    ]
+    [segment] = written(tmp_path / "journal", rows)
+    target = segment.with_suffix(".parquet")
+    packing.write(segment.read_bytes(), target)
+    [query] = re.findall(r"```sql\n(.*?)```", section, re.DOTALL)
+    found = duckdb.sql(re.sub(r"'journal/.*?'", f"'{target}'", query)).fetchall()
+    assert found == [(1, 1.75e9 + 1, 0.5), (2, 1.75e9 + 2, 0.5)]

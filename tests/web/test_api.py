@@ -256,7 +256,7 @@ def test_hostile_names_come_out_as_they_went_in(tmp_path: Path) -> None:
 
 def test_the_groups_and_their_trials(reader: TestClient) -> None:
     (group,) = reader.get("/api/groups").json()
-    assert (group["group"], group["runs"], group["status"]) == ("lr-sweep", 7, {"finished": 6, "failed": 1})
+    assert (group["group"], group["runs"], group["statuses"]) == ("lr-sweep", 7, {"finished": 6, "failed": 1})
     found = reader.get("/api/groups/0/bbc/lr-sweep").json()
     assert found["objective"] == {"name": "val/f1", "direction": "maximize"}
     assert found["params"] == ["model.lr"]

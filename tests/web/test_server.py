@@ -170,14 +170,14 @@ def _event(lines: Iterator[str]) -> dict[str, list[str]]:
     raise AssertionError("the connection ended")
 
 
-def test_a_look_reads_no_journal_of_a_run_that_ended(tmp_path: Path) -> None:
+def test_a_look_tells_what_came_changed_and_went(tmp_path: Path) -> None:
     folder = finished(tmp_path / "etm_runs", "20231114-221320-a-0001", 0.5)
-    stores = Stores([Store(tmp_path / "etm_runs")])
-    (key,) = look(stores)
-    stores.row(key)
-    before = look(stores)
-    segment = next(folder.journal.glob("*.jsonl"))
-    segment.write_bytes(segment.read_bytes())  # nobody does this: it shows what is looked at
-    assert difference(before, look(stores)) == {}
+    looks = [look(Stores([Store(tmp_path / "etm_runs")]))]
+    (key,) = looks[0]
     (folder.journal / "1-shipper-h-1-abcd.0.jsonl").write_bytes(b"")
-    assert difference(before, look(stores)) == {"changed": [key], "added": [], "removed": []}
+    looks.append(look(Stores([Store(tmp_path / "etm_runs")])))
+    assert difference(*looks) == {"changed": [key], "added": [], "removed": []}
+    folder.path.rename(folder.path.with_name(".gone"))
+    looks.append(look(Stores([Store(tmp_path / "etm_runs")])))
+    assert difference(*looks[1:]) == {"changed": [], "added": [], "removed": [key]}
+    assert difference(looks[1], looks[1]) == {}

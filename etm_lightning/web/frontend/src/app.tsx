@@ -52,3 +52,15 @@ export function useLive(hear: Hear): void {
   newest.current = hear;
   useEffect(() => live.hear((what) => newest.current(what)), [live]);
 }
+
+/** Calls back when the server answers again after it was gone: what was asked meanwhile got no answer. */
+export function useReturn(back: () => void): void {
+  const { alive } = useApp();
+  const was = useRef(alive);
+  const newest = useRef(back);
+  newest.current = back;
+  useEffect(() => {
+    if (alive && !was.current) newest.current();
+    was.current = alive;
+  }, [alive]);
+}

@@ -1,5 +1,6 @@
 import { render } from "preact";
 
+import { keepLinksInside, replaceAddress } from "./address";
 import { embedded, EmbeddedSource } from "./api/embedded";
 import { HttpSource } from "./api/http";
 import type { Source } from "./api/source";
@@ -18,13 +19,14 @@ const onAlive = (ear: (alive: boolean) => void): void => {
 function open(): Source {
   const data = embedded();
   if (!data) return new HttpSource("api", (alive) => hear(alive));
-  if (!location.hash && data.view) history.replaceState(null, "", data.view);
+  if (!location.hash && data.view) replaceAddress(data.view);
   if (data.title) document.title = data.title;
   return new EmbeddedSource(data);
 }
 
 async function start(): Promise<void> {
   applyChoice(readChoice());
+  keepLinksInside();
   const source = open();
   try {
     const session = await source.session();

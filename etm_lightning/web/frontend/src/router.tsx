@@ -1,6 +1,8 @@
 import type { ComponentType } from "preact";
 import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
 
+import { replaceAddress } from "./address";
+
 /** Where the page is: `#/run/<key>?tab=logs` is the path `/run/<key>` and the query `tab=logs`. */
 export interface Route {
   path: string;
@@ -66,7 +68,7 @@ export function go(address: string, replace = false): void {
     location.hash = address;
     return;
   }
-  history.replaceState(history.state, "", address);
+  replaceAddress(address);
   dispatchEvent(new HashChangeEvent("hashchange"));
 }
 

@@ -33,11 +33,15 @@ export function query(asked: Record<string, Asked>): string {
 
 const part = encodeURIComponent;
 
+/** Milliseconds after which a lost connection is tried again. */
+const AGAIN = 1500;
+
 /** Reads a server of `etm ui`. */
 export class HttpSource implements Source {
   readonly frozen = false;
   private readonly base: string;
   private readonly heard: (alive: boolean) => void;
+  private asking: ReturnType<typeof setInterval> | undefined;
 
   /**
    * @param base where the API is, without a slash at its end
@@ -83,14 +87,28 @@ export class HttpSource implements Source {
   }
 
   events(keys: string[] | null, changed: (what: Changed) => void): () => void {
-    const stream = new EventSource(`${this.base}/events${query({ keys: keys?.join(",") })}`);
-    stream.addEventListener("runs", (event) => {
-      const what = JSON.parse((event as MessageEvent<string>).data) as Partial<Changed>;
-      changed({ changed: what.changed ?? [], added: what.added ?? [], removed: what.removed ?? [] });
-    });
-    stream.addEventListener("open", () => this.heard(true));
-    stream.addEventListener("error", () => this.heard(false));
-    return () => stream.close();
+    const address = `${this.base}/events${query({ keys: keys?.join(",") })}`;
+    let stream: EventSource;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const open = (): void => {
+      stream = new EventSource(address);
+      stream.addEventListener("runs", (event) => {
+        const what = JSON.parse((event as MessageEvent<string>).data) as Partial<Changed>;
+        changed({ changed: what.changed ?? [], added: what.added ?? [], removed: what.removed ?? [] });
+      });
+      stream.addEventListener("open", () => this.heard(true));
+      // browsers try again by themselves, but some give up for good, and others wait for long
+      stream.addEventListener("error", () => {
+        this.lost();
+        stream.close();
+        timer = setTimeout(open, AGAIN);
+      });
+    };
+    open();
+    return () => {
+      clearTimeout(timer);
+      stream.close();
+    };
   }
 
   mediaUrl(key: string, id: string): string {
@@ -122,11 +140,27 @@ export class HttpSource implements Source {
   }
 
   study(store: string, project: string, group: string): Promise<Study> {
-    return this.json(`groups/${part(store)}/${part(project)}/${part(group)}`);
+    return this.json(`study${query({ store, project, group })}`);
   }
 
   async export(asked: ExportQuery): Promise<Blob> {
     return (await this.answer("export", this.write("POST", asked))).blob();
+  }
+
+  /** Says that the server is gone, and asks until it is back: a stream may not notice that it is dead. */
+  private lost(): void {
+    this.heard(false);
+    if (this.asking) return;
+    this.asking = setInterval(() => {
+      fetch(`${this.base}/session`, { credentials: "same-origin" }).then(
+        () => {
+          clearInterval(this.asking);
+          this.asking = undefined;
+          this.heard(true);
+        },
+        () => undefined,
+      );
+    }, AGAIN);
   }
 
   private write(method: string, body: unknown): RequestInit {
@@ -143,7 +177,7 @@ export class HttpSource implements Source {
       answer = await fetch(`${this.base}/${path}`, { credentials: "same-origin", ...init });
     } catch (error) {
       if (error instanceof DOMException && error.name === "AbortError") throw error;
-      this.heard(false);
+      this.lost();
       throw new SourceError("the server does not answer", 0);
     }
     this.heard(true);

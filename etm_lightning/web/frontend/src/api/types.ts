@@ -110,8 +110,8 @@ export interface SeriesInfo {
   count: number;
   nonfinite: number;
   latest: Point | null;
-  min: Point | null;
-  max: Point | null;
+  min: Num | null;
+  max: Num | null;
 }
 
 export interface Checkpoint {
@@ -326,7 +326,7 @@ export interface Group {
   project: string;
   group: string;
   runs: number;
-  statuses: Partial<Record<Status, number>>;
+  status: Partial<Record<Status, number>>;
   created: number;
   /** Whether a search made it. */
   study: boolean;

@@ -1,5 +1,6 @@
 /** One chart of the workspace: its head, its curve, and what can be done with it. */
 
+import { Component } from "preact";
 import { useRef, useState } from "preact/hooks";
 
 import { useApp } from "../app";
@@ -80,12 +81,29 @@ export function Chart(props: ChartProps) {
       </figcaption>
       <div class="chart-body">
         {seen && (
-          <Curve id={tall ? `full ${label}` : label} label={label} rows={rows} groups={props.groups} view={view} logY={logY} range={range} zoom={(to) => acts.zoom(label, to)} workspace={props.workspace} told={hear} />
+          <Curve id={tall ? `full ${label}` : label} label={label} rows={rows} groups={props.groups} view={view} logY={logY} range={range} zoom={(to) => acts.zoom(label, to)} workspace={props.workspace} told={hear} tall={tall} />
         )}
       </div>
       <p class="hidden">{told ? summary(label, told, view) : ""}</p>
     </figure>
   );
+}
+
+/** A chart that is made again only when something has changed that it shows. */
+export class KeptChart extends Component<ChartProps> {
+  override shouldComponentUpdate(next: ChartProps): boolean {
+    return shownOf(this.props).some((one, k) => one !== shownOf(next)[k]);
+  }
+
+  override render() {
+    return <Chart {...this.props} />;
+  }
+}
+
+function shownOf({ label, title, rows, groups, acts, workspace, view }: ChartProps): unknown[] {
+  const { x, smoothing, logX, logY, robust, band, hidden, superseded, linked, zoom, pinned, against } = view;
+  const own = [zoom[linked ? "*" : label], pinned.includes(label), against.includes(label)];
+  return [label, title, rows, groups, acts, workspace, x, smoothing, logX, logY, robust, band, hidden, superseded, linked, ...own];
 }
 
 /** What a person who does not see the chart is told. */

@@ -13,7 +13,7 @@ import { FEW, type Held } from "./held";
 import { paperOf } from "./ink";
 import { heights, outside, wholeX } from "./limits";
 import { bands, lines, type Line } from "./lines";
-import { moved, Plot, scaled } from "./plot";
+import { moved, Plot, scaled, type Shown } from "./plot";
 import { valuesAt } from "./pointing";
 import { Readout } from "./readout";
 import { useSize } from "./seen";
@@ -33,6 +33,8 @@ export interface CurveProps {
   workspace: Workspace;
   /** Told what is shown, for the header, the summary and downloads. */
   told: (shown: Told) => void;
+  /** It has room for more points than a small chart. */
+  tall: boolean;
 }
 
 export interface Told {
@@ -67,7 +69,7 @@ export function Curve(props: CurveProps) {
     setMoving(done ? null : to);
     if (done) props.zoom(to);
   };
-  const plot = usePlot(place, size, props, { lines: found, xRange: x, yRange: y }, { zoom, pan }, single);
+  const plot = usePlot(place, size, props, { lines: found, xRange: x, yRange: y, moving: moving !== null }, { zoom, pan }, single);
   useEffect(() => {
     props.told({ lines: found, held, plot: plot.current, outside: view.robust ? outside(found, x, y) : 0, x });
   }, [found, x, y, view.robust, plot.current]);
@@ -105,9 +107,10 @@ function Nothing({ held, x }: { held: Held; x: View["x"] }) {
 /** Most points asked for, over all runs of a chart, where these are smoothed or averaged: as they were logged, if possible. */
 const BUDGET = 300_000;
 
-function useHeld({ workspace, rows, groups, label, view }: CurveProps): Held {
+function useHeld({ workspace, rows, groups, label, view, tall }: CurveProps): Held {
+  const few = tall ? 3 * FEW : FEW;
   const dense = view.smoothing.kind !== "none" || groups !== null;
-  const points = dense ? Math.max(FEW, Math.min(20_000, Math.floor(BUDGET / Math.max(1, rows.length)))) : FEW;
+  const points = dense ? Math.max(few, Math.min(20_000, Math.floor(BUDGET / Math.max(1, rows.length)))) : few;
   const keys = rows.map((row) => row.key);
   const wanted = { keys, label, x: view.x, points, superseded: view.superseded };
   const [, again] = useReducer((n: number) => n + 1, 0);
@@ -140,7 +143,7 @@ function usePlot(
   place: RefObject<HTMLDivElement | null>,
   size: { width: number; height: number } | null,
   { id, view, logY, workspace, label }: CurveProps,
-  shown: { lines: readonly Line[]; xRange: Range; yRange: Range },
+  shown: Shown,
   acts: Acts,
   single: boolean,
 ): { current: Plot | null } {
@@ -172,7 +175,7 @@ function usePlot(
   useLayoutEffect(() => {
     if (size) plot.current?.resize(size.width, size.height);
   }, [size]);
-  useLayoutEffect(() => plot.current?.show(shown), [shown.lines, shown.xRange, shown.yRange]);
+  useLayoutEffect(() => plot.current?.show(shown), [shown.lines, shown.xRange, shown.yRange, shown.moving]);
   return plot;
 }
 

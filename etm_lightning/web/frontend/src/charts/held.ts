@@ -3,6 +3,7 @@
 import type { Source } from "../api/source";
 import type { SeriesData, SeriesKey, X } from "../api/types";
 import type { Range } from "../numbers/ranges";
+import type { Turns } from "./turns";
 
 export interface Wanted {
   readonly keys: readonly string[];
@@ -14,8 +15,8 @@ export interface Wanted {
 
 /** A part is asked for with this much of its length more on either side, so that a small move needs no new answer. */
 const MARGIN = 0.5;
-/** So many points of a curve are enough to look at. */
-export const FEW = 1000;
+/** So many points of a curve are enough to look at: two for each pixel of a small chart. */
+export const FEW = 700;
 
 export class Held {
   whole: readonly SeriesData[] = [];
@@ -34,6 +35,7 @@ export class Held {
   constructor(
     private readonly source: Source,
     readonly wanted: Wanted,
+    private readonly turns: Turns,
   ) {}
 
   hear(ear: () => void): () => void {
@@ -51,7 +53,8 @@ export class Held {
     try {
       // few points come first, so that something is to be seen at once
       for (const points of this.wanted.points > FEW ? [FEW, this.wanted.points] : [this.wanted.points]) {
-        const whole = await this.source.series({ ...this.query(null, null), points }, mine.signal);
+        const query = { ...this.query(null, null), points };
+        const whole = await this.turns.run(mine.signal, () => this.source.series(query, mine.signal));
         if (mine !== this.stop) return;
         this.whole = whole;
         this.state = "here";

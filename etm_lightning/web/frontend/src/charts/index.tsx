@@ -5,7 +5,7 @@ import type { Source } from "../api/source";
 import type { Row } from "../api/types";
 import { useAsked } from "../asked";
 import { Empty, Shown } from "../shell/states";
-import { Chart, type ChartActs } from "./chart";
+import { KeptChart, type ChartActs } from "./chart";
 import { Full } from "./full";
 import { chosen, grouped, type RunGroup } from "./groups";
 import { useMetrics } from "./metrics";
@@ -154,7 +154,7 @@ function Part({ name, metrics, closed, flip, ...shared }: PartProps) {
       {!closed && (
         <div class="chart-grid" style={columns ? { gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))` } : undefined}>
           {metrics.slice(0, most).map((metric) => (
-            <Chart key={metric.label} label={metric.label} title={name === "Pinned" ? metric.label : titleOf(metric.label, sectionOf(metric))} {...shared} />
+            <KeptChart key={metric.label} label={metric.label} title={name === "Pinned" ? metric.label : titleOf(metric.label, sectionOf(metric))} {...shared} />
           ))}
         </div>
       )}

@@ -55,15 +55,20 @@ export function visible(line: Pick<Line, "x" | "ascending">, range: Range): [num
   return [Math.max(0, firstFrom(line.x, range[0]) - 1), Math.min(line.x.length, firstFrom(line.x, range[1]) + 1)];
 }
 
-export function paint(ctx: CanvasRenderingContext2D, lines: readonly Line[], frame: Frame, ink: Ink): void {
+/** From so many points on lines are drawn one pixel thick, which browsers do ten times faster than thicker ones. */
+const MANY = 5000;
+
+export function paint(ctx: CanvasRenderingContext2D, lines: readonly Line[], frame: Frame, ink: Ink, moving = false): void {
   const { x, y } = frame;
+  const points = lines.reduce((sum, line) => sum + line.x.length, 0);
+  const thick = points <= MANY ? 1.5 * frame.ratio : moving ? 1 : frame.ratio;
   ctx.save();
   ctx.beginPath();
   ctx.rect(x.from, y.to, x.to - x.from, y.from - y.to);
   ctx.clip();
   for (const line of lines) if (line.low) paintBand(ctx, line, frame, ink.colour(line.slot));
-  for (const line of lines) if (line.raw) paintLine(ctx, line, frame, ink, { raw: true });
-  for (const line of lines) paintLine(ctx, line, frame, ink, {});
+  for (const line of lines) if (line.raw) paintLine(ctx, line, frame, ink, { raw: true, thick: Math.min(thick, frame.ratio) });
+  for (const line of lines) paintLine(ctx, line, frame, ink, { thick });
   ctx.restore(); // uPlot counts on finding its styles as it left them
   ctx.save();
   for (const line of lines) paintMarks(ctx, line, frame, ink);
@@ -92,19 +97,19 @@ function paintBand(ctx: CanvasRenderingContext2D, line: Line, frame: Frame, colo
   ctx.globalAlpha = 1;
 }
 
-/** Draws one line: `raw` for what lies under a smoothed one, `strong` for the one that is pointed at. */
+/** Draws one line, `thick` canvas pixels; `raw` for what lies under a smoothed one. */
 export function paintLine(
   ctx: CanvasRenderingContext2D,
   line: Line,
   frame: Frame,
   ink: Ink,
-  how: { raw?: boolean; strong?: boolean },
+  how: { raw?: boolean; thick: number },
 ): void {
   const { x, y } = how.raw ? line.raw! : line;
   const [start, end] = visible({ x, ascending: line.ascending }, frame.x.range);
   ctx.strokeStyle = ctx.fillStyle = ink.colour(line.slot);
   ctx.globalAlpha = how.raw ? 0.25 : 1;
-  ctx.lineWidth = (how.strong ? 2.5 : how.raw ? 1 : 1.5) * frame.ratio;
+  ctx.lineWidth = how.thick;
   ctx.lineJoin = end - start > 400 ? "bevel" : "round";
   ctx.setLineDash(how.raw ? [] : ink.dash(line.slot).map((part) => part * frame.ratio));
   ctx.beginPath();

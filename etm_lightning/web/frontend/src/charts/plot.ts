@@ -24,6 +24,8 @@ export interface Shown {
   readonly lines: readonly Line[];
   readonly xRange: Range;
   readonly yRange: Range;
+  /** It is being dragged: how fast it follows counts more than how it looks. */
+  readonly moving: boolean;
 }
 
 export interface Heard {
@@ -35,12 +37,17 @@ export interface Heard {
   pan: (x: Range, done: boolean) => void;
 }
 
+/** How long the wheel rests before the zoom counts as done, in milliseconds. */
+const REST = 160;
+
 export class Plot {
   private readonly plot: uPlot;
   private readonly over = document.createElement("canvas");
   private shown: Shown;
   private dragging: { left: number; range: Range } | null = null;
   private frameAsked = 0;
+  private wheeled: Range | null = null;
+  private rest = 0;
   /** How long the last full drawing took, in milliseconds. */
   drawn = 0;
 
@@ -75,6 +82,7 @@ export class Plot {
 
   destroy(): void {
     cancelAnimationFrame(this.frameAsked);
+    clearTimeout(this.rest);
     removeEventListener("mousemove", this.movePan);
     removeEventListener("mouseup", this.endPan);
     this.plot.destroy();
@@ -106,7 +114,7 @@ export class Plot {
     ctx.translate(-left, -top);
     const frame = this.frame;
     const line = this.shown.lines.find((one) => one.id === strong);
-    if (line) paintLine(ctx, line, frame, this.look.ink, { strong: true });
+    if (line) paintLine(ctx, line, frame, this.look.ink, { thick: 2.5 * frame.ratio });
     if (x !== null) this.markAt(ctx, frame, x);
     ctx.restore();
   }
@@ -208,7 +216,7 @@ export class Plot {
 
   private draw(): void {
     const began = performance.now();
-    paint(this.plot.ctx, this.shown.lines, this.frame, this.look.ink);
+    paint(this.plot.ctx, this.shown.lines, this.frame, this.look.ink, this.shown.moving);
     this.drawn = performance.now() - began;
   }
 
@@ -265,7 +273,14 @@ export class Plot {
     if (!event.ctrlKey && !event.altKey && !this.host.closest("dialog")) return;
     event.preventDefault();
     const share = event.offsetX / this.plot.over.clientWidth;
-    this.heard.pan(scaled(this.shown.xRange, Math.exp(event.deltaY / 400), share, this.look.logX), true);
+    this.wheeled = scaled(this.wheeled ?? this.shown.xRange, Math.exp(event.deltaY / 400), share, this.look.logX);
+    this.heard.pan(this.wheeled, false);
+    clearTimeout(this.rest);
+    this.rest = setTimeout(() => {
+      const range = this.wheeled!;
+      this.wheeled = null;
+      this.heard.pan(range, true);
+    }, REST) as unknown as number;
   };
 }
 

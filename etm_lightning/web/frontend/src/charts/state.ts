@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 
+import { replaceAddress } from "../address";
 import { href, readRoute } from "../router";
 import { readView, writeView, type View } from "./view";
 
@@ -30,7 +31,7 @@ export function useView(): [View, (patch: Partial<View>) => void] {
       const write = () => {
         written.current = writeView(now, new URLSearchParams()).toString();
         const { path, query } = readRoute(location.hash);
-        history.replaceState(history.state, "", href(path, Object.fromEntries(writeView(now, query))));
+        replaceAddress(href(path, Object.fromEntries(writeView(now, query))));
       };
       if (Object.keys(patch).every((name) => QUICK.includes(name))) wait.current = setTimeout(write, REST) as unknown as number;
       else write();

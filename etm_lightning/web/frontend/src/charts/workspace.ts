@@ -2,6 +2,7 @@
 
 import type { Source } from "../api/source";
 import { Held, type Wanted } from "./held";
+import { Turns } from "./turns";
 
 /** Where the pointer is, in one chart and so in all. */
 export interface Pointed {
@@ -21,6 +22,7 @@ export class Workspace {
   private readonly held = new Map<string, Held>();
   private readonly shown = new Map<Held, number>();
   private readonly ears = new Set<Hear>();
+  private readonly turns = new Turns(2);
   pointed: Pointed = { chart: "", x: null, line: null };
 
   constructor(readonly source: Source) {}
@@ -28,7 +30,7 @@ export class Workspace {
   /** The points that a chart wants, from an earlier time if they are still here. */
   hold(wanted: Wanted): Held {
     const id = JSON.stringify(wanted);
-    const held = this.held.get(id) ?? new Held(this.source, wanted);
+    const held = this.held.get(id) ?? new Held(this.source, wanted, this.turns);
     this.held.delete(id);
     this.held.set(id, held);
     this.shown.set(held, (this.shown.get(held) ?? 0) + 1);

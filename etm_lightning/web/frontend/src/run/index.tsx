@@ -1,6 +1,6 @@
 import { useEffect, useRef } from "preact/hooks";
 
-import { useApp, useLive } from "../app";
+import { useApp, useLive, useReturn } from "../app";
 import { useAsked } from "../asked";
 import type { RunDetail } from "../api/types";
 import { Charts } from "../charts";
@@ -29,6 +29,7 @@ export function RunPage({ parts }: { parts: Record<string, string> }) {
   const busy = useRef(false);
   busy.current = asked.loading;
   useLive(({ changed }) => changed.includes(key) && !busy.current && asked.again());
+  useReturn(asked.again);
   useEffect(() => {
     document.title = asked.value ? `${named(asked.value.row)} · ETM` : "ETM";
   }, [asked.value]);

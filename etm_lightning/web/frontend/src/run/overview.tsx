@@ -1,5 +1,5 @@
 import { useApp } from "../app";
-import type { Point, RunDetail, SeriesInfo } from "../api/types";
+import type { Point, RunDetail } from "../api/types";
 import { Spark } from "../runs/spark";
 import { useSparks } from "../runs/sparks";
 import { href, path } from "../router";
@@ -90,9 +90,11 @@ function Values({ run }: { run: RunDetail }) {
                 <td class="num">
                   <b>{one.name in run.row.metrics ? shown(run.row.metrics[one.name]) : ""}</b>
                 </td>
-                <At point={one.latest} />
-                <At point={one.min} />
-                <At point={one.max} />
+                <td class="num" title={one.latest ? where(one.latest) : ""}>
+                  {shown(one.latest?.value)}
+                </td>
+                <td class="num">{shown(one.min)}</td>
+                <td class="num">{shown(one.max)}</td>
                 <td class="num soft">{one.count.toLocaleString("en")}</td>
               </tr>
             ))}
@@ -100,14 +102,6 @@ function Values({ run }: { run: RunDetail }) {
         </table>
       </div>
     </section>
-  );
-}
-
-function At({ point }: { point: SeriesInfo["latest"] }) {
-  return (
-    <td class="num" title={point ? where(point) : ""}>
-      {point ? shown(point.value) : "–"}
-    </td>
   );
 }
 

@@ -2,7 +2,6 @@ import type { ComponentChildren } from "preact";
 
 import type { Columns, Plain, Row } from "../api/types";
 import { date, duration } from "../numbers/format";
-import { StatusWord } from "../shell/status";
 import { ago, shown, spread, took } from "../words";
 import { common, stats } from "./fold";
 
@@ -35,12 +34,11 @@ const FIXED: Column[] = [
     id: "status",
     label: "Status",
     width: 104,
-    cell: (row) => <StatusWord status={row.status} />,
+    cell: (row) => row.status,
     folded: (rows) => {
       const counts = new Map<string, number>();
       for (const row of rows) counts.set(row.status, (counts.get(row.status) ?? 0) + 1);
-      if (counts.size === 1 && rows[0]) return <StatusWord status={rows[0].status} />;
-      return <span class="soft">{[...counts].map(([status, n]) => `${n} ${status}`).join(", ")}</span>;
+      return counts.size === 1 ? rows[0]?.status : [...counts].map(([status, n]) => `${n} ${status}`).join(", ");
     },
   },
   {

@@ -16,9 +16,9 @@ const EXAMPLES: [string, string][] = [
   ["lr > 1e-4 and val/f1 > 0.9", "settings and metrics by name"],
   ['"baseline" in tags', "tags"],
   ['status == "crashed"', "running, finished, failed, crashed, …"],
-  ["param.model.encoder == \"minilm\"", "param. and metric. where a name is ambiguous"],
-  ["not archived and duration > 3600", "not, and, or, parentheses"],
-  ["bert", "a word: in the name, id, group, tags or notes"],
+  ['param.encoder == "minilm"', "param. and metric. where a name is ambiguous"],
+  ["created > 7d and not (seed in (1, 2))", "not, and, or, parentheses, lists"],
+  ['"frozen first"', "a word, or words in quotation marks: in the name, id, group, tags or notes"],
 ];
 
 /** The search box: it asks a moment after the last key, and shows where a search cannot be read. */
@@ -128,7 +128,7 @@ export function Filter({ value, onValue, columns, error }: Props) {
       )}
       {wrong && (
         <p id="filter-error" class="filter-error" role="alert">
-          {error.message}
+          {reason(error.message)}
           {error.at !== null && text && (
             <code>
               {text.slice(0, error.at)}
@@ -167,3 +167,6 @@ export function Filter({ value, onValue, columns, error }: Props) {
     </div>
   );
 }
+
+/** What is wrong, without the search itself, which is shown below it. */
+const reason = (message: string): string => message.split("\n", 1)[0]!.replace(/^`query` at column \d+: /, "");

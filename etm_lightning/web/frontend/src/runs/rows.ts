@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 
-import { useApp, useLive } from "../app";
+import { useApp, useLive, useReturn } from "../app";
 import type { Row, RunsQuery } from "../api/types";
 
 const PAGE = 200;
@@ -78,6 +78,7 @@ export function useRows(query: RunsQuery, whole: boolean): Rows {
     setError(null);
     load(0, true);
   }, [question, load]);
+  useReturn(again);
 
   const want = useCallback(
     (first: number, last: number): void => {

@@ -26,7 +26,8 @@ export function Popover({ anchor, label, width = 320, onClose, children }: Props
 
   useEffect(() => {
     const before = document.activeElement as HTMLElement | null;
-    box.current?.querySelector<HTMLElement>("[data-first], input, textarea, select, button")?.focus();
+    const first = box.current?.querySelector<HTMLElement>("[data-first]") ?? box.current?.querySelector<HTMLElement>("input, button");
+    first?.focus();
     const pressed = (event: PointerEvent): void => {
       if (!box.current?.contains(event.target as Node)) close.current();
     };

@@ -13,11 +13,11 @@ export function Empty({ title, children }: { title: string; children?: Component
 }
 
 export function Failure({ error, again }: { error: Error; again?: () => void }) {
-  const offline = error instanceof SourceError && error.offline;
+  const [title, text] = told(error);
   return (
     <div class="empty failure" role="alert">
-      <h2>{offline ? "The server does not answer" : "That did not work"}</h2>
-      <p>{offline ? "Is `etm ui` still running?" : error.message}</p>
+      <h2>{title}</h2>
+      <p>{text}</p>
       {again && (
         <button type="button" onClick={again}>
           Try again
@@ -43,4 +43,12 @@ export function Shown<T>({ asked, children }: { asked: Asked<T>; children: (valu
   if (asked.value !== null) return <>{children(asked.value)}</>;
   if (asked.error) return <Failure error={asked.error} again={asked.again} />;
   return <Loading />;
+}
+
+/** What went wrong and what helps. */
+function told(error: Error): [string, string] {
+  if (!(error instanceof SourceError)) return ["That did not work", error.message];
+  if (error.offline) return ["The server does not answer", "Is `etm ui` still running?"];
+  if (error.status === 401) return ["This address has expired", "Each start of `etm ui` has its own: open the one that it printed."];
+  return [error.status === 404 ? "It is not here" : "That did not work", error.message];
 }
