@@ -68,16 +68,16 @@ def ours(store: Path) -> None:
             f"val/f1 of {len(runs)} runs, {library}",
             best(lambda to=library: opened.frame("val/f1", runs, to=to)),
         )
-    before = Catalogue(store, path=catalogue.path).rows(sort="id")
+    before = lasting(catalogue)
     catalogue.remove()
-    again = Catalogue(store, path=catalogue.path)
-    say("made anew after it was deleted", took(again.refresh))
-    dropped = {"duration"}
-    same = [
-        [{k: v for k, v in row.as_json().items() if k not in dropped} for row in rows]
-        for rows in (before, again.rows(sort="id"))
-    ]
-    print("  the same content:", same[0] == same[1])
+    say("made anew after it was deleted", took(catalogue.refresh))
+    print("  the same content:", before == lasting(catalogue))
+
+
+def lasting(catalogue: Catalogue) -> list[dict[str, object]]:
+    """All rows, less what goes on with time."""
+    rows = [row.as_json() for row in catalogue.rows(sort="id")]
+    return [{name: value for name, value in row.items() if name != "duration"} for row in rows]
 
 
 def beside(name: str, runs: int, place: Path) -> None:
