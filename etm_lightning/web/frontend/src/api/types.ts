@@ -326,7 +326,7 @@ export interface Group {
   project: string;
   group: string;
   runs: number;
-  status: Partial<Record<Status, number>>;
+  statuses: Partial<Record<Status, number>>;
   created: number;
   /** Whether a search made it. */
   study: boolean;
@@ -334,7 +334,7 @@ export interface Group {
 
 export interface Trial {
   number: number;
-  /** Null before it has a run. */
+  /** Empty or null before it has a run. */
   key: string | null;
   status: string;
   params: Record<string, Plain>;
