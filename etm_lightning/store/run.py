@@ -94,7 +94,7 @@ class StoredRun:
 
     @property
     def group(self) -> str:
-        return self.identity.group
+        return self._edited.group
 
     @property
     def question(self) -> str:

@@ -87,7 +87,7 @@ def test_trials_are_jobs_of_slurm_and_one_that_dies_is_submitted_again(
     )
     assert study.done.returncode == 0, study.done.stderr
     assert [(row["state"], row["attempts"]) for row in study.rows] == [("finished", "1"), ("finished", "2")]
-    assert {trial.job for trial in study.history.trials.values()} <= {"slurm 7", "slurm 8", "slurm 9"}
+    assert {trial.replicates[0].job for trial in study.history.trials.values()} <= {"slurm 7", "slurm 8", "slurm 9"}
     (script,) = (study.folder.trial(0) / "slurm").glob("*_submission.sh")
     asked = script.read_text()
     for flag in ("partition=short", "account=us", "cpus-per-task=3", "gpus-per-node=2", "mem=4GB", "time=30"):
@@ -125,7 +125,7 @@ def test_a_preempted_job_is_requeued_and_goes_on_from_its_checkpoint(tmp_path: P
     )
     wait(lambda: any((tmp_path / "etm_runs" / "default").glob("*/checkpoints/last.ckpt")), 100)
     trial = the_study(tmp_path).history().trials[0]
-    (job,) = psutil.Process(int(trial.job.split()[1])).children()
+    (job,) = psutil.Process(int(trial.replicates[0].job.split()[1])).children()
     job.send_signal(signal.SIGUSR2)
     _, stderr = process.communicate(timeout=200)
     assert process.returncode == 0, stderr
@@ -147,7 +147,7 @@ def test_whatever_happens_to_a_trial_on_ray_the_study_ends_complete_and_ray_says
     trials = folder.history().trials.values()
     assert [trial.state for trial in trials] == ["finished", "failed", "infeasible"]
     assert [trial.attempts for trial in trials] == [1, 2, 1]
-    assert all(trial.job.startswith("ray ") for trial in trials)
+    assert all(trial.replicates[0].job.startswith("ray ") for trial in trials)
     told = stdout.splitlines() + stderr.splitlines()
     assert all(
         line.lstrip().startswith(("trial", "study", "kind", "best", "again", "1 of")) for line in told
