@@ -12,6 +12,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Literal
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -22,6 +23,7 @@ from tests.browser.sample import sample
 from tests.browser.site import Site, served
 
 SIZE = (1280, 720)
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
@@ -44,7 +46,7 @@ def settled(page: Page) -> None:
     page.locator("main").wait_for()
     for _ in range(3):
         page.wait_for_timeout(600)
-        page.wait_for_function("document.querySelectorAll('.loading').length === 0")
+        page.locator(".loading").wait_for(state="hidden")
 
 
 def take(site: Site, project: str, into: Path) -> None:
@@ -53,10 +55,10 @@ def take(site: Site, project: str, into: Path) -> None:
     into.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=CHROMIUM)
-        for scheme in ("light", "dark"):
-            viewport = {"width": SIZE[0], "height": SIZE[1]}
-            context = browser.new_context(color_scheme=scheme, viewport=viewport, device_scale_factor=2)
+        for scheme in SCHEMES:
+            context = browser.new_context(color_scheme=scheme, device_scale_factor=2)
             page = context.new_page()
+            page.set_viewport_size({"width": SIZE[0], "height": SIZE[1]})
             for name, address in pages(site, project).items():
                 site.open(page, address)
                 settled(page)

@@ -13,6 +13,8 @@ from etm_lightning.store.series import NO_EPOCH
 if TYPE_CHECKING:
     from etm_lightning.store.blocks import Floats, Ints
 
+_KINDS = {"int64": "i8", "int32": "i4", "float": "f4", "double": "f8"}
+
 
 def read_columns(path: Path) -> list[Block]:
     """The items of a segment in columns, a block for each row group.
@@ -42,10 +44,9 @@ def _block(file: ColumnFile, number: int) -> Block:
         table = file.group(number, ["n", "k", "ticks", "s", "e", "shape", "json"])
     except ValueError as error:
         return _damaged(file.path, *file.place(number), error)
-    numbers = table["n"].to_numpy()
-    shape = table["shape"].fill_null(-1).to_numpy().astype(np.int64)
-    ticks, steps = table["ticks"].fill_null(0).to_numpy(), table["s"].fill_null(0).to_numpy()
-    epochs = table["e"].fill_null(NO_EPOCH).to_numpy()
+    numbers, ticks, steps = _plain(table["n"]), _plain(table["ticks"]), _plain(table["s"])
+    shape = np.where(_known(table["shape"]), _plain(table["shape"]), -1).astype(np.int64)
+    epochs = np.where(_known(table["e"]), _plain(table["e"]), NO_EPOCH)
     group = _Group(file.path, number)
     kept, *each = parted(shape + 1, len(file.about.shapes) + 1)
     rows = []
@@ -53,13 +54,44 @@ def _block(file: ColumnFile, number: int) -> Block:
         if len(at):
             place = at, ticks[at] / TICKS, steps[at], epochs[at]
             rows.append(Rows(one.stage, one.axis, one.names, *place, _Lazy(group, one, at)))
-    texts = table["json"].drop_null().to_pylist()
-    kinds = table["k"].take(kept).to_pylist() if len(kept) else []
     others = []
-    for at, kind, text in zip(kept.tolist(), kinds, texts, strict=True):
-        n = int(numbers[at])
+    for at in kept.tolist():
+        n, kind, text = int(numbers[at]), table["k"][at].as_py(), table["json"][at].as_py()
         others.append(Other(at, Cursor(segment_name(file.path), n), file.record(Kept(n, kind, text))))
     return Block(numbers, rows, others)
+
+
+# pyarrow's own ways to numpy import pandas where it is installed, which takes longer than all the rest
+
+
+def _plain(column: Any) -> Any:
+    """The numbers of an Arrow column; what is missing is any number."""
+    import numpy as np
+
+    kind = np.dtype(_KINDS[str(column.type)])
+    parts = [np.empty(0, kind)]
+    for chunk in column.chunks:
+        data = chunk.buffers()[1]
+        if data is None or not len(chunk):
+            parts.append(np.zeros(len(chunk), kind))
+        else:
+            parts.append(np.frombuffer(data, kind, len(chunk), chunk.offset * kind.itemsize))
+    return np.concatenate(parts)
+
+
+def _known(column: Any) -> Any:
+    """Which numbers of an Arrow column are there."""
+    import numpy as np
+
+    found = [np.ones(0, bool)]
+    for chunk in column.chunks:
+        bits = chunk.buffers()[0]
+        if bits is None:
+            found.append(np.ones(len(chunk), bool))
+        else:
+            flags = np.unpackbits(np.frombuffer(bits, np.uint8), bitorder="little")
+            found.append(flags[chunk.offset : chunk.offset + len(chunk)].astype(bool))
+    return np.concatenate(found)
 
 
 class _Group:
@@ -74,7 +106,7 @@ class _Group:
             with ColumnFile(self._path) as file:
                 table = file.group(self._number, None if self._columns else [name])
             self._columns = {column: table[column] for column in table.column_names}
-        return self._columns[name].to_numpy().astype(float)  # type: ignore[no-any-return]
+        return _plain(self._columns[name]).astype(float)  # type: ignore[no-any-return]
 
 
 class _Lazy:

@@ -66,7 +66,7 @@ ANSWERS: Mapping[str, tuple[str, str]] = {
     "series": ("application/octet-stream", "ETM1, a header in JSON, and for each series x and y as doubles"),
     "events": ("text/event-stream", "`runs` with changed, added and removed keys, twice a second at most"),
     "compare": (_JSON, "runs, config, info, packages, code, code_diff, metrics"),
-    "groups": (_JSON, "store, project, group, runs, statuses, created, study"),
+    "groups": (_JSON, "store, project, group, runs, status, created, study"),
     "group": (_JSON, "objective, params, trials, best, importance"),
     "study": (_JSON, "objective, params, trials, best, importance"),
     "export": ("text/html", "the page"),

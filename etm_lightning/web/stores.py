@@ -75,6 +75,7 @@ class Stores:
     def __init__(self, stores: Iterable[Store]) -> None:
         self.places = [Place(str(number), store) for number, store in enumerate(stores)]
         self._runs: OrderedDict[str, tuple[Signature, StoredRun]] = OrderedDict()
+        self._reading: dict[str, threading.Lock] = {}
         self._pulses: dict[str, tuple[float, Pulse]] = {}
         self._lock = threading.RLock()
 
@@ -127,17 +128,28 @@ class Stores:
         return found
 
     def _load(self, key: str, folder: RunFolder) -> StoredRun:
-        now = files(folder.path)
         with self._lock:
-            known = self._runs.get(key)
-            run = known[1] if known and known[0] == now and now else StoredRun(folder)
-            self._runs[key] = now, run
-            self._runs.move_to_end(key)
-            while len(self._runs) > KEPT:
-                self._runs.popitem(last=False)
-        if run.status == "running":
-            run.look_again()
+            reading = self._reading.setdefault(key, threading.Lock())
+        with reading:  # who asks for a run that is being read waits for that
+            now = files(folder.path)
+            with self._lock:
+                known = self._runs.get(key)
+            if known and known[0] == now and now:
+                run = known[1]
+            else:
+                run = known[1].again() if known else StoredRun(folder)
+            if run.status == "running":
+                run.look_again()
+            with self._lock:
+                self._keep(key, now, run)
         return run
+
+    def _keep(self, key: str, now: Signature, run: StoredRun) -> None:
+        self._runs[key] = now, run
+        self._runs.move_to_end(key)
+        while len(self._runs) > KEPT:
+            gone, _ = self._runs.popitem(last=False)
+            self._reading.pop(gone, None)
 
     def _folder(self, key: str) -> tuple[Place, RunFolder]:
         for refreshed in (False, True):

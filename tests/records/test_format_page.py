@@ -106,5 +106,5 @@ def test_columns_are_documented_with_all_their_names_and_the_example_works(tmp_p
     target = segment.with_suffix(".parquet")
     packing.write(segment.read_bytes(), target)
     [query] = re.findall(r"```sql\n(.*?)```", section, re.DOTALL)
-    found = duckdb.sql(re.sub(r"'journal/.*?'", f"'{target}'", query)).fetchall()
+    found = duckdb.connect().execute(re.sub(r"'journal/.*?'", f"'{target}'", query)).fetchall()
     assert found == [(1, 1.75e9 + 1, 0.5), (2, 1.75e9 + 2, 0.5)]

@@ -10,6 +10,7 @@ interface Props {
   onValue: (value: string, push: boolean) => void;
   columns: Columns | null;
   error: Error | null;
+  onFocus: () => void;
 }
 
 const EXAMPLES: [string, string][] = [
@@ -22,7 +23,7 @@ const EXAMPLES: [string, string][] = [
 ];
 
 /** The search box: it asks a moment after the last key, and shows where a search cannot be read. */
-export function Filter({ value, onValue, columns, error }: Props) {
+export function Filter({ value, onValue, columns, error, onFocus }: Props) {
   const [text, setText] = useState(value);
   const [help, setHelp] = useState<DOMRect | null>(null);
   const [chosen, setChosen] = useState(-1);
@@ -102,6 +103,7 @@ export function Filter({ value, onValue, columns, error }: Props) {
         value={text}
         onInput={(event) => typed(event.currentTarget.value)}
         onKeyDown={pressed}
+        onFocus={onFocus}
         onBlur={() => setOpen(false)}
       />
       <button type="button" class="plain icon" aria-label="How to filter" title="How to filter" onClick={(event) => setHelp(event.currentTarget.getBoundingClientRect())}>
