@@ -128,4 +128,4 @@ def test_the_readme_names_targets_and_experiments_that_exist() -> None:
 
 
 def test_a_screen_of_readme() -> None:
-    assert len((ROOT / "README.md").read_text().splitlines()) <= 66
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 72
