@@ -168,8 +168,8 @@ def test_a_trial_that_hangs_is_ended_elsewhere_too(tmp_path: Path, launcher: tup
     (trial,) = folder.history().trials.values()
     assert (trial.state, trial.attempts) == ("failed", 1)
     assert "trial_timeout" in trial.reason
-    assert trial.process is not None
-    assert not lives(trial.process)
+    assert trial.replicates[0].process is not None
+    assert not lives(trial.replicates[0].process)
 
 
 @pytest.mark.soak
