@@ -57,7 +57,7 @@ KINDS = {"P": "PER", "L": "LOC", "O": "ORG"}
 
 
 def sentences(folder: Path, rows: int) -> None:
-    """Write CoNLL files of sentences made of templates; each file has names that the others do not have."""
+    """Write CoNLL files of sentences made of templates; of the names only one of each kind is in all files."""
     for part, (name, count) in enumerate((("train", rows), ("dev", 100), ("test", 200))):
         chance, lines = random.Random(part), []
         for _ in range(count):
@@ -67,7 +67,7 @@ def sentences(folder: Path, rows: int) -> None:
                     lines.append(f"{word} O")
                     continue
                 known = NAMES[kind].split(";")
-                for at, piece in enumerate(chance.choice(known[part::2] + known[:2]).split()):
+                for at, piece in enumerate(chance.choice(known[part::3] + known[:1]).split()):
                     lines.append(f"{piece} {'I' if at else 'B'}-{KINDS[kind]}")
             lines.append("")
         (folder / f"{name}.conll").write_text("\n".join(lines) + "\n")
