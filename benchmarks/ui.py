@@ -1,6 +1,6 @@
 """How soon a browser shows charts, how smoothly they move, and how soon a logged value is on the screen.
 
-    python benchmarks/ui.py [--runs 50] [--metrics 30] [--points 10000] [--peers tensorboard mlflow] [--keep FOLDER]
+    python benchmarks/ui.py [--runs 50] [--metrics 30] [--points 10000] [--peers tensorboard] [--keep DIR]
 
 The same values go to each tracker. A page is opened in Chromium with an empty cache; the clock stops when the
 first chart has its curves. Ours is opened twice: with a server that has read nothing yet, and again.
@@ -51,9 +51,9 @@ def write_ours(folder: Path, runs: int, metrics: int, points: int) -> None:
 
 
 def write_tensorboard(folder: Path, runs: int, metrics: int, points: int) -> None:
+    from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.compat.proto.summary_pb2 import Summary
     from tensorboard.summary.writer.event_file_writer import EventFileWriter
-    from tensorboard.compat.proto.event_pb2 import Event
 
     for number in range(runs):
         writer = EventFileWriter(str(folder / f"run-{number}"), max_queue_size=10_000)
@@ -98,7 +98,9 @@ def served(command: list[str], port: int, **env: str) -> Iterator[str]:
                     break
                 if process.poll() is not None:
                     output.seek(0)
-                    raise RuntimeError(f"{command[:4]} ended: {output.read()[-2000:].decode(errors='replace')}")
+                    raise RuntimeError(
+                        f"{command[:4]} ended: {output.read()[-2000:].decode(errors='replace')}"
+                    )
                 time.sleep(0.1)
             yield f"http://127.0.0.1:{port}"
         finally:
@@ -138,7 +140,11 @@ def wait(page: Any, ready: str, seconds: float = 300) -> None:
 FIRST_CHART = "performance.getEntriesByName('etm-chart').length > 0"
 COUNT_FRAMES = """() => {
   window.frames_ = []; let last = performance.now();
-  const tick = (now) => { window.frames_.push(now - last); last = now; window.ticking_ = requestAnimationFrame(tick); };
+  const tick = (now) => {
+    window.frames_.push(now - last);
+    last = now;
+    window.ticking_ = requestAnimationFrame(tick);
+  };
   window.ticking_ = requestAnimationFrame(tick);
 }"""
 END_FRAMES = "() => { cancelAnimationFrame(window.ticking_); return window.frames_.slice(1); }"
@@ -146,7 +152,17 @@ END_FRAMES = "() => { cancelAnimationFrame(window.ticking_); return window.frame
 
 def ours(folder: Path, sizes: tuple[int, int, int]) -> dict[str, float]:
     port = free_port()
-    command = [sys.executable, "-m", "etm_lightning", "ui", "--store", str(folder), "--port", str(port), "--no-open"]
+    command = [
+        sys.executable,
+        "-m",
+        "etm_lightning",
+        "ui",
+        "--store",
+        str(folder),
+        "--port",
+        str(port),
+        "--no-open",
+    ]
     found: dict[str, float] = {}
     with served(command, port, ETM_UI_TOKEN=TOKEN) as base:
         keys = [run["key"] for run in asked(base, "runs?limit=1000")["runs"]][: sizes[0]]
@@ -172,7 +188,7 @@ def moving(page: Any) -> dict[str, float]:
     box = page.locator(".u-over").first.bounding_box()
     middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(*middle)
-    found = {}
+    found: dict[str, float] = {}
     page.keyboard.down("Shift")
     page.mouse.down()
     page.evaluate(COUNT_FRAMES)
@@ -211,7 +227,9 @@ def live(page: Any, folder: Path, base: str) -> dict[str, float]:
     with Run("bench", save_dir=folder, name="live", shipper=False) as run:
         run.log({"train/live": 1.0}, step=0)
         for _ in range(100):
-            key = next((row["key"] for row in asked(base, "runs?limit=1000")["runs"] if row["name"] == "live"), None)
+            key = next(
+                (row["key"] for row in asked(base, "runs?limit=1000")["runs"] if row["name"] == "live"), None
+            )
             if key:
                 break
             time.sleep(0.1)
@@ -235,7 +253,10 @@ def tensorboard(folder: Path, sizes: tuple[int, int, int]) -> dict[str, float]:
     with served(command, port) as base, browser_page() as page:
         until_read(base, sizes)
         read = time.perf_counter() - began
-        ready = "[...document.querySelectorAll('line-chart canvas, line-chart svg path')].some(e => e.clientWidth > 50 || e.getTotalLength?.() > 50)"
+        ready = (
+            "[...document.querySelectorAll('line-chart canvas, line-chart svg path')]"
+            ".some(e => e.clientWidth > 50 || e.getTotalLength?.() > 50)"
+        )
         first = opened(page, f"{base}/#timeseries", ready)
         page.wait_for_timeout(2000)
     return {"server has read all (s)": read, "first chart, opened again (s)": first}
@@ -244,7 +265,10 @@ def tensorboard(folder: Path, sizes: tuple[int, int, int]) -> dict[str, float]:
 def until_read(base: str, sizes: tuple[int, int, int]) -> None:
     """TensorBoard shows what it has read so far: wait for the last step of every run."""
     for _ in range(600):
-        with suppress(OSError, ValueError), urllib.request.urlopen(f"{base}/data/plugin/scalars/tags") as answer:
+        with (
+            suppress(OSError, ValueError),
+            urllib.request.urlopen(f"{base}/data/plugin/scalars/tags") as answer,
+        ):
             if len(json.load(answer)) >= sizes[0]:
                 return
         time.sleep(0.5)
@@ -253,7 +277,18 @@ def until_read(base: str, sizes: tuple[int, int, int]) -> None:
 def mlflow(folder: Path, sizes: tuple[int, int, int]) -> dict[str, float]:
     port = free_port()
     uri = f"sqlite:///{folder}/mlflow.db"
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--port", str(port), "--workers", "1"]
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "server",
+        "--backend-store-uri",
+        uri,
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+    ]
     with served(command, port) as base, browser_page() as page:
         until(lambda: urllib.request.urlopen(f"{base}/health").status == 200)
         ready = "document.querySelectorAll('.js-plotly-plot .trace path').length > 0"
@@ -269,11 +304,15 @@ def until(true: Callable[[], bool]) -> None:
         time.sleep(0.2)
 
 
-KINDS = {"etm": (write_ours, ours), "tensorboard": (write_tensorboard, tensorboard), "mlflow": (write_mlflow, mlflow)}
+KINDS = {
+    "etm": (write_ours, ours),
+    "tensorboard": (write_tensorboard, tensorboard),
+    "mlflow": (write_mlflow, mlflow),
+}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=50)
     parser.add_argument("--metrics", type=int, default=30)
     parser.add_argument("--points", type=int, default=10_000)

@@ -184,20 +184,87 @@ def note(
 
 
 @app.command()
-def rm(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs.")],
-    restore: Annotated[bool, typer.Option("--restore", help="Take them out of the trash instead.")] = False,
+def rename(
+    run: Annotated[str, typer.Argument(help="A run.")],
+    name: Annotated[str, typer.Argument(help="Its name from now on; the id stays.")],
     as_json: Json = False,
     store: Place = None,
 ) -> None:
-    """Put runs in the trash; nothing is deleted."""
+    """Give a run another name."""
+    from etm_lightning.store import edits
+
+    found = open_store(store).run(run)
+    edits.rename(found.folder, name)
+    _edited([found], as_json)
+
+
+@app.command()
+def group(
+    name: Annotated[str, typer.Argument(help="The group; '' for none.")],
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs.")],
+    as_json: Json = False,
+    store: Place = None,
+) -> None:
+    """Put runs in a group."""
     from etm_lightning.store import edits
 
     opened = open_store(store)
     found = [opened.run(run) for run in runs]
     for run in found:
+        edits.group(run.folder, name)
+    _edited(found, as_json)
+
+
+@app.command()
+def archive(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs.")],
+    undo: Annotated[bool, typer.Option("--undo", help="Take them back into ordinary lists.")] = False,
+    as_json: Json = False,
+    store: Place = None,
+) -> None:
+    """Leave runs out of ordinary lists."""
+    from etm_lightning.store import edits
+
+    opened = open_store(store)
+    found = [opened.run(run) for run in runs]
+    for run in found:
+        edits.archive(run.folder, undo=undo)
+    _edited(found, as_json)
+
+
+@app.command()
+def rm(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs.")],
+    restore: Annotated[bool, typer.Option("--restore", help="Take them out of the trash instead.")] = False,
+    forever: Annotated[bool, typer.Option("--forever", help="Delete them; only from the trash.")] = False,
+    as_json: Json = False,
+    store: Place = None,
+) -> None:
+    """Put runs in the trash, or delete what is there."""
+    from etm_lightning.store import edits
+
+    if restore and forever:
+        raise typer.BadParameter("is one or the other: --restore, --forever", param_hint="--forever")
+    opened = open_store(store)
+    found = [opened.run(run) for run in runs]
+    if forever:
+        _deleted(found, as_json)
+        return
+    for run in found:
         (edits.restore if restore else edits.trash)(run.folder)
     _edited(found, as_json)
+
+
+def _deleted(runs: list[Any], as_json: bool) -> None:
+    from etm_lightning.share import described
+    from etm_lightning.store import edits
+
+    for run in runs:
+        edits.delete(run.folder, trashed=run.trashed, running=run.status == "running")
+        if not as_json:
+            typer.echo(f"{run.id} is deleted")
+    if as_json:
+        typer.echo(described.text([{"id": run.id, "deleted": True} for run in runs]))
 
 
 def _edited(runs: list[Any], as_json: bool) -> None:
@@ -210,6 +277,78 @@ def _edited(runs: list[Any], as_json: bool) -> None:
         return
     for run in runs:
         typer.echo(described.edited_line(run))
+
+
+@app.command()
+def compare(
+    targets: Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs, or groups of runs.")],
+    baseline: Annotated[str, typer.Option(help="Compare with this run; by default the first.")] = "",
+    method: Annotated[str, typer.Option(help="welch or bootstrap.")] = "welch",
+    only: Annotated[bool, typer.Option("--only", help="Without their replicates in the store.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Also what is the same in all.")] = False,
+    as_json: Json = False,
+    store: Place = None,
+) -> None:
+    """Compare runs: settings, code, values, with statistics over seeds."""
+    from etm_lightning.evaluate.comparison import compare as side_by_side
+    from etm_lightning.evaluate.statistics import METHODS
+    from etm_lightning.share import compared, described
+    from etm_lightning.store.selection import several
+
+    if method not in METHODS:
+        raise typer.BadParameter(f"must be one of {', '.join(METHODS)}", param_hint="--method")
+    opened = open_store(store)
+    runs = several(opened, [*targets, *([baseline] if baseline else [])])
+    first = opened.run(baseline).folder if baseline else runs[0].folder
+    chosen = next(run for run in runs if run.folder == first)
+    pool = (
+        () if only else [run for name in {run.project for run in runs} for run in opened.runs(project=name)]
+    )
+    found = side_by_side(runs, baseline=chosen, pool=pool, method=method)  # type: ignore[arg-type]  # checked above
+    if as_json:
+        typer.echo(described.text(compared.data(found)))
+    else:
+        compared.tables(found, every=every)
+
+
+@app.command()
+def watch(
+    query: Annotated[str, typer.Argument(help="Only runs that fit.")] = "",
+    metric: Annotated[list[str] | None, typer.Option(help="Show this metric; may be repeated.")] = None,
+    every: Annotated[float, typer.Option(help="Look again after so many seconds.")] = 2.0,
+    once: Annotated[bool, typer.Option("--once", help="Show it once.")] = False,
+    as_json: Json = False,
+    store: Place = None,
+) -> None:
+    """Watch the runs that are running."""
+    from etm_lightning.share import described
+    from etm_lightning.share.watch import Watching
+
+    if every < 0.1:
+        raise typer.BadParameter("must be 0.1 or more", param_hint="--every")
+    watching = Watching(open_store(store), query, metric or ())
+    if as_json:
+        typer.echo(described.text([asdict(one) for one in watching.look()]))
+    else:
+        watching.show(every, once=once)
+
+
+@app.command()
+def sql(
+    question: Annotated[str, typer.Argument(help="SQL over runs, params, metrics, scalars, latest, …")],
+    runs: Annotated[str, typer.Option(help="Only of the runs that fit this query.")] = "",
+    as_json: Json = False,
+    store: Place = None,
+) -> None:
+    """Ask the store in SQL."""
+    from etm_lightning.share import described, tables
+    from etm_lightning.store.sql import ask
+
+    found = ask(open_store(store).runs(runs, archived=True), question)
+    if as_json:
+        typer.echo(described.text([dict(zip(found.columns, row, strict=True)) for row in found.rows]))
+    elif found.columns:
+        tables.show(found.columns, [[tables.cell(value) for value in row] for row in found.rows])
 
 
 @app.command()

@@ -170,7 +170,7 @@ class Alert(_Record, frozen=True, kw_only=True):
 class Edit(_Record, frozen=True, kw_only=True):
     """A person's change to a run.
 
-    `op` is `tag`, `untag`, `note`, `rename`, `archive`, `unarchive`, `trash` or `restore`.
+    `op` is `tag`, `untag`, `note`, `rename`, `group`, `archive`, `unarchive`, `trash` or `restore`.
     """
 
     op: str

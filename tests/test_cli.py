@@ -63,7 +63,7 @@ def test_help_is_light(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     for command in ["ls", "show", "leaderboard", "tag", "note", "rm", "report", "export", "doctor", "init"]:
         assert f"\n  {command} " in done.stdout
-    assert len(done.stdout.splitlines()) < 25
+    assert len(done.stdout.splitlines()) < 40
 
 
 def test_looking_loads_no_torch(store: Path) -> None:
@@ -319,3 +319,44 @@ def test_a_terminal_without_the_letters_still_gets_the_table(store: Path) -> Non
     )
     assert done.returncode == 0, done.stderr
     assert b"0.75 ? 0.071" in done.stdout
+
+
+def test_ls_takes_queries_columns_and_orders(store: Path) -> None:
+    found = as_json("ls", "lr > 2e-5 and val/f1 >= 0.7", "--sort", "val/f1", "--store", store)
+    assert [run["id"][-4:] for run in found] == ["222a", "333a"]
+    out, _ = etm(
+        "ls", "group == sweep", "--columns", "status,lr,val/f1,tags", "--sort", "-lr", "--store", store
+    )
+    assert out.splitlines()[0].split() == ["run", "status", "lr", "val/f1", "tags"]
+    assert out.splitlines()[1].split()[1:] == ["finished", "3e-05", "0.8"]
+    assert as_json("ls", "alone", "--columns", "alerts,damage", "--store", store)[0]["alerts"] == 0
+    assert etm("ls", "lr > 5", "--store", store)[0] == "no runs fit\n"
+    err = etm("ls", "lrr > 5", "--store", store, code=1)[1]
+    assert "did you mean lr?" in err
+    assert "`columns` must name" in etm("ls", "--columns", "x", "--store", store, code=1)[1]
+
+
+def test_runs_are_renamed_grouped_archived_and_deleted(store: Path) -> None:
+    assert as_json("rename", "333a", "best one", "--store", store)[0]["name"] == "best one"
+    assert [run["group"] for run in as_json("group", "new", "333a", "222a", "--store", store)] == [
+        "new",
+        "new",
+    ]
+    assert [run["id"][-4:] for run in as_json("ls", "--group", "new", "--store", store)] == ["333a", "222a"]
+    assert as_json("ls", "'best one'", "--store", store)[0]["id"].endswith("333a")
+    assert "archived" in etm("archive", "222a", "--store", store)[0]
+    assert [run["id"][-4:] for run in as_json("ls", "--group", "new", "--store", store)] == ["333a"]
+    etm("archive", "222a", "--undo", "--store", store)
+    assert len(as_json("ls", "--group", "new", "--store", store)) == 2
+    assert "comes first" in etm("rm", "222a", "--forever", "--store", store, code=1)[1]
+    etm("rm", "222a", "--store", store)
+    assert etm("rm", "222a", "--forever", "--store", store)[0].endswith("is deleted\n")
+    assert not list(store.glob("p/*222a*"))
+    assert as_json("ls", "--trash", "--store", store) == []
+
+
+def test_sql_answers_as_a_table_and_as_json(store: Path) -> None:
+    question = "SELECT value f1 FROM metrics WHERE name = 'val/f1' ORDER BY 1"
+    assert etm("sql", question, "--store", store)[0].split() == ["f1", "0.5", "0.6", "0.7", "0.8"]
+    assert as_json("sql", question, "--runs", "lr > 2e-5", "--store", store) == [{"f1": 0.7}, {"f1": 0.8}]
+    assert "not understood" in etm("sql", "SELEC", "--store", store, code=1)[1]

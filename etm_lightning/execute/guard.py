@@ -22,7 +22,7 @@ import msgspec
 from etm_lightning.execute import local
 from etm_lightning.execute.lock import Lock
 from etm_lightning.execute.remote import Begun, Traces
-from etm_lightning.process import this_process
+from etm_lightning.process import Process, lives, this_process
 
 REQUEUE = signal.SIGUSR2
 """What asks for the end of a trial whose job will be run again."""
@@ -40,15 +40,18 @@ class Settings(msgspec.Struct, frozen=True):
         place: the trial's folder.
         attempt: which attempt it is.
         job: the handle of the job that it is of.
-        parent: the process that started it.
+        starter: the process that started it.
         devices: what CUDA_VISIBLE_DEVICES is to say; None leaves it as it is.
+        detached: it is to be no child of its starter: Ray kills the children of a worker that it ends, and
+            then nobody would end the trial.
     """
 
     place: str
     attempt: int
     job: str
-    parent: int
+    starter: Process
     devices: str | None = None
+    detached: bool = False
 
 
 def command(settings: Settings, trial: Sequence[str]) -> list[str]:
@@ -117,7 +120,7 @@ class Guard:
         """Why the trial is to end; "" if it is not."""
         if REQUEUE in signal.sigpending():
             return "requeued"
-        if os.getppid() != self.settings.parent:
+        if not lives(self.settings.starter):
             return "orphaned"
         if self._signal:
             return "preempted"
@@ -148,10 +151,23 @@ class Guard:
 
 
 def run(settings: Settings, trial: Sequence[str], cwd: str, env: dict[str, str]) -> subprocess.Popen[bytes]:
-    """Start a guard, in a session of its own."""
+    """Start a guard, in a session of its own; the `stdout` of a detached one ends when it does."""
     return subprocess.Popen(
-        command(settings, trial), cwd=cwd, env=env, stdin=subprocess.DEVNULL, start_new_session=True
+        command(settings, trial),
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE if settings.detached else None,
+        start_new_session=True,
     )
+
+
+def main(arguments: Sequence[str]) -> None:
+    """What the process does."""
+    settings = msgspec.json.decode(arguments[0], type=Settings)
+    if settings.detached and os.fork():
+        os._exit(0)
+    Guard(settings, arguments[1:]).run()
 
 
 def _of_rank(name: str) -> bool:
@@ -159,4 +175,4 @@ def _of_rank(name: str) -> bool:
 
 
 if __name__ == "__main__":
-    Guard(msgspec.json.decode(sys.argv[1], type=Settings), sys.argv[2:]).run()
+    main(sys.argv[1:])

@@ -88,7 +88,8 @@ class Ray:
             self._ray.init(address=address, **options | dict(config.init))
         except (ConnectionError, ValueError, RuntimeError) as error:
             first = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            raise ValueError(f"`hydra.launcher.address`: no Ray at {address!r}: {first}") from error
+            hint = "; it asks for a token: RAY_AUTH_MODE=token" if _refused(error) else ""
+            raise ValueError(f"`hydra.launcher.address`: no Ray at {address!r}: {first}{hint}") from error
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -105,16 +106,27 @@ class Ray:
         return max(1, min((int(there[name] / need) for name, need in self._needs.items()), default=1))
 
 
-def carry(command: tuple[str, ...], cwd: str, env: dict[str, str], place: str, attempt: int) -> int:
+def _refused(error: BaseException | None) -> bool:
+    """Whether a cluster is there, but does not let us in."""
+    while error is not None:
+        if type(error).__name__ == "AuthenticationError" or "InvalidAuthToken" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def carry(command: tuple[str, ...], cwd: str, env: dict[str, str], place: str, attempt: int) -> None:
     """The task: start the trial's guard on this node, and wait."""
     import ray
 
     from etm_lightning.execute import guard
+    from etm_lightning.process import this_process
 
     context = ray.get_runtime_context()
     devices = ",".join(str(gpu) for gpu in ray.get_gpu_ids())
-    settings = guard.Settings(place, attempt, f"ray {context.get_task_id()}", os.getpid(), devices)
-    return guard.run(settings, command, cwd, {**os.environ, **env}).wait()
+    job = f"ray {context.get_task_id()}"
+    settings = guard.Settings(place, attempt, job, this_process(), devices, detached=True)
+    guard.run(settings, command, cwd, {**os.environ, **env}).communicate()
 
 
 @dataclass

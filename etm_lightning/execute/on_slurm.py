@@ -20,6 +20,7 @@ from etm_lightning.execute import guard
 from etm_lightning.execute.launching import MEMORY, Errand, Slot
 from etm_lightning.execute.local import PATIENCE
 from etm_lightning.execute.remote import RemoteJob, Traces
+from etm_lightning.process import this_process
 
 ASK_EVERY = 5.0
 """Seconds between two questions to SLURM, which answers for all jobs at once."""
@@ -45,7 +46,7 @@ class Porter:
 
         job = submitit.JobEnvironment()
         handle = f"{job.cluster} {job.job_id}"
-        settings = guard.Settings(self._place, self._attempt, handle, os.getpid(), self._devices)
+        settings = guard.Settings(self._place, self._attempt, handle, this_process(), self._devices)
         self._guard = guard.run(settings, self._command, self._cwd, dict(os.environ))
         while (code := self._guard.poll()) is None:  # `wait` would leave `checkpoint` nothing to wait for
             time.sleep(guard.TICK)

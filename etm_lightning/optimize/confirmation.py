@@ -26,11 +26,18 @@ class Confirmation:
     margin: float | None
     failed: int
 
+    @property
+    def interval(self) -> tuple[float | None, float | None]:
+        """Its ends; None for a single seed."""
+        if self.margin is None:
+            return None, None
+        return self.spread.mean - self.margin, self.spread.mean + self.margin
+
     def __str__(self) -> str:
         n = f"{self.spread} (n={self.spread.n})"
-        if self.margin is None:
+        low, high = self.interval
+        if low is None:
             return n
-        low, high = self.spread.mean - self.margin, self.spread.mean + self.margin
         return f"{n}, 95 % interval {low:.4g} to {high:.4g}"
 
 

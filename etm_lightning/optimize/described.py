@@ -7,6 +7,7 @@ from typing import Any
 import typer
 
 from etm_lightning.optimize.checkpoints import best_checkpoint
+from etm_lightning.optimize.confirmation import confirmation
 from etm_lightning.optimize.folder import StudyFolder
 from etm_lightning.optimize.history import OVER, Trial
 from etm_lightning.optimize.outcome import again
@@ -62,6 +63,7 @@ def _trial(trial: Trial, controlled: bool) -> dict[str, Any]:
         "value": trial.value,
         "values": list(trial.values),
         "sd": trial.sd,
+        "confirmed": _confirmed(trial),
         "n": trial.n,
         "runs": [
             {
@@ -82,6 +84,15 @@ def _trial(trial: Trial, controlled: bool) -> dict[str, Any]:
         "run": trial.run,
         "output": str(trial.output),
     }
+
+
+def _confirmed(trial: Trial) -> dict[str, Any] | None:
+    """How it did on fresh seeds."""
+    again = confirmation(trial)
+    if again is None:
+        return None
+    low, high = again.interval
+    return {"mean": again.spread.mean, "sd": again.spread.sd, "n": again.spread.n, "low": low, "high": high}
 
 
 def best(folder: StudyFolder) -> dict[str, Any]:
@@ -146,7 +157,7 @@ def show_whole(found: dict[str, Any]) -> None:
         [
             trial["number"],
             *(_short(trial["params"].get(name, "")) for name in names),
-            tables.number(trial["value"]),
+            tables.number(trial["value"]) + (f" ± {trial['sd']:.2g}" if trial["sd"] is not None else ""),
             " · ".join(part for part in (trial["state"], trial["reason"]) if part),
             tables.span(trial["seconds"]),
             trial["run"],

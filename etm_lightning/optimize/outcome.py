@@ -134,7 +134,9 @@ def table(history: History, about: About) -> str:
     front = {trial.number for trial in goal.front(history.trials.values())} if goal.several else set()
     several = any(trial.n > 1 or trial.fresh for trial in history.trials.values())
     head = ["trial", *(name.lstrip("+") for name in names), *(name or goal.title for name in goal.names)]
-    head += ["sd", "n", "confirmed", "confirmed_sd"] * several + ["pareto"] * goal.several
+    head += ["sd", "n", "confirmed", "confirmed_sd", "confirmed_n", "low", "high"] * several + [
+        "pareto"
+    ] * goal.several
     file = io.StringIO()
     rows = csv.writer(file, lineterminator="\n")
     rows.writerow([*head, "state", "reason", "attempts", "seconds", "run", "output"])
@@ -149,8 +151,9 @@ def table(history: History, about: About) -> str:
 
 def _spread(trial: Trial) -> list[object]:
     again = confirmation(trial)
-    fresh = ["", ""] if again is None else [repr(again.spread.mean), again.spread.sd]
-    return [trial.sd, trial.n, *fresh]
+    if again is None:
+        return [trial.sd, trial.n, *[""] * 5]
+    return [trial.sd, trial.n, repr(again.spread.mean), again.spread.sd, again.spread.n, *again.interval]
 
 
 def runs_table(history: History, about: About) -> str:

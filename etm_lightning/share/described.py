@@ -146,15 +146,15 @@ def _row(row: Row) -> dict[str, Any]:
 
 def edited(run: StoredRun) -> dict[str, Any]:
     """What people may change about a run, as it stands."""
-    names = ("id", "name", "tags", "notes", "archived", "trashed")
+    names = ("id", "name", "group", "tags", "notes", "archived", "trashed")
     return {name: getattr(run, name) for name in names}
 
 
 def edited_line(run: StoredRun) -> str:
     """The same for people."""
-    tags = " ".join(run.tags)
-    parts = [run.id, f"tags: {tags}" if tags else "", f"notes: {run.notes}" if run.notes else ""]
-    return "  ".join([*filter(None, parts), *["in the trash"] * run.trashed])
+    named = {"name": run.name, "group": run.group, "tags": " ".join(run.tags), "notes": run.notes}
+    parts = [run.id, *(f"{name}: {value}" for name, value in named.items() if value)]
+    return "  ".join([*parts, *["archived"] * run.archived, *["in the trash"] * run.trashed])
 
 
 def file_name(title: str) -> str:

@@ -234,6 +234,17 @@ class Catalogue:
         """Look at the store now: which runs are new, changed or gone since the last look."""
         return self._index.refresh()
 
+    @property
+    def path(self) -> Path | None:
+        """Its file; None if it is in memory."""
+        return self._index.path
+
+    def remove(self) -> None:
+        """Delete its file; the next question makes it anew."""
+        self.close()
+        if self.path is not None:
+            database.remove(self.path)
+
     def close(self) -> None:
         """Close the file; the next question opens it again."""
         self._index.close()

@@ -85,7 +85,7 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True):
             project=project,
             id=id,
             name=edited.name,
-            group=one.group,
+            group=edited.group,
             status=state.status,
             reason=state.reason,
             created=one.created,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ class Edited:
     name: str
     tags: tuple[str, ...]
     notes: str
+    group: str = ""
     archived: bool = False
     trashed: bool = False
 
@@ -37,7 +39,7 @@ def read_edits(folder: RunFolder) -> list[Edit]:
 
 def apply(identity: Identity, edits: Iterable[Edit]) -> Edited:
     """A run's name, tags and notes after `edits`; an operation of a later version is passed over."""
-    now = Edited(identity.name, tuple(identity.tags), identity.notes)
+    now = Edited(identity.name, tuple(identity.tags), identity.notes, identity.group)
     for edit in edits:
         now = _applied(now, edit)
     return now
@@ -53,6 +55,8 @@ def _applied(now: Edited, edit: Edit) -> Edited:
             return replace(now, notes=edit.value)
         case "rename":
             return replace(now, name=edit.value)
+        case "group":
+            return replace(now, group=edit.value)
         case "archive" | "unarchive":
             return replace(now, archived=edit.op == "archive")
         case "trash" | "restore":
@@ -100,6 +104,11 @@ def rename(folder: RunFolder, name: str) -> None:
     write(folder, "rename", name)
 
 
+def group(folder: RunFolder, name: str) -> None:
+    """Put a run in a group, or with an empty name in none."""
+    write(folder, "group", name)
+
+
 def archive(folder: RunFolder, *, undo: bool = False) -> None:
     """Leave a run out of ordinary lists."""
     write(folder, "unarchive" if undo else "archive")
@@ -113,3 +122,25 @@ def trash(folder: RunFolder) -> None:
 def restore(folder: RunFolder) -> None:
     """Take a run out of the trash."""
     write(folder, "restore")
+
+
+def delete(folder: RunFolder, *, trashed: bool, running: bool) -> None:
+    """Delete a run from the disk, all of it, for ever.
+
+    Args:
+        folder: the run.
+        trashed: whether it is in the trash: nothing else is deleted.
+        running: whether it is running.
+
+    Raises:
+        ValueError: if it is not in the trash, or running.
+        OSError: if a file cannot be deleted.
+    """
+    if not trashed:
+        raise ValueError(f"only what is in the trash is deleted: `etm rm {folder.path.name}` comes first")
+    if running:
+        raise ValueError(f"`run` must have ended but {folder.path.name} is running")
+    # out of sight at once: what is left of it after an error is no run
+    hidden = folder.path.with_name(f".deleted-{folder.path.name}")
+    folder.path.rename(hidden)
+    shutil.rmtree(hidden)

@@ -1,14 +1,20 @@
-"""Series as one long pandas frame."""
+"""Points as data frames of pandas, Polars or Arrow."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
+from etm_lightning.params import flatten
+from etm_lightning.store.picked import Picker
+from etm_lightning.store.run import StoredRun
 from etm_lightning.store.series import NO_EPOCH, Series
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Kind = Literal["pandas", "polars", "arrow"]
+KINDS = ("pandas", "polars", "arrow")
 
 
 def frame(series: Sequence[Series], *, superseded: bool = False) -> pd.DataFrame:
@@ -17,23 +23,99 @@ def frame(series: Sequence[Series], *, superseded: bool = False) -> pd.DataFrame
     Raises:
         ImportError: without pandas.
     """
-    try:
-        import numpy as np
-        import pandas as pd
-    except ImportError as error:
-        raise ImportError("a data frame needs pandas: pip install pandas") from error
     parts = [(one.key, one.columns(superseded=superseded)) for one in series]
     sizes = [len(columns["value"]) for _, columns in parts]
-    keys = {
-        field: np.repeat(np.array([getattr(key, field) for key, _ in parts], dtype=kind), sizes)
-        for field, kind in (("name", object), ("stage", object), ("axis", object), ("rank", np.int64))
+    keys = {name: [getattr(key, name) for key, _ in parts] for name in ("name", "stage", "axis", "rank")}
+    numbers = {name: [columns[name] for _, columns in parts] for name in ("step", "epoch", "time", "value")}
+    return shaped(keys, numbers, sizes, "pandas")
+
+
+def metrics_frame(
+    runs: Iterable[StoredRun], names: Sequence[str], *, params: Sequence[str] = (), to: Kind = "pandas"
+) -> Any:
+    """The points of some metrics of many runs, a row for each.
+
+    Args:
+        runs: the runs.
+        names: names of metrics.
+        params: settings, by dotted name, to have as columns too.
+        to: ``pandas``, ``polars`` or ``arrow``.
+
+    Returns:
+        Columns run, project, name, stage, step, epoch, time (Unix seconds), value, and the params.
+
+    Raises:
+        ValueError: if `to` is none of these.
+        ImportError: without the library.
+    """
+    if to not in KINDS:
+        raise ValueError(f"`to` must be one of {', '.join(KINDS)} but got {to!r}")
+    pickers = [Picker(name) for name in names]
+    keys: dict[str, list[Any]] = {name: [] for name in ("run", "project", "name", "stage", *params)}
+    numbers: dict[str, list[Any]] = {name: [] for name in ("step", "epoch", "time", "value")}
+    sizes: list[int] = []
+    for run in runs:
+        flat = flatten(run.params) if params else {}
+        for picker in pickers:
+            found = picker.points(run)
+            if found is None:
+                continue
+            sizes.append(len(found.values))
+            for name, value in (("run", run.id), ("project", run.project), ("name", picker.name)):
+                keys[name].append(value)
+            keys["stage"].append(found.key.stage)
+            for name in params:
+                keys[name].append(flat.get(name))
+            columns = (found.steps, found.epochs, found.times, found.values)
+            for name, column in zip(numbers, columns, strict=True):
+                numbers[name].append(column)
+    return shaped(keys, numbers, sizes, to)
+
+
+def shaped(
+    keys: Mapping[str, Sequence[Any]], numbers: Mapping[str, Sequence[Any]], sizes: Sequence[int], to: Kind
+) -> Any:
+    """A frame of parts: what is one for a whole part, and what every point has of its own.
+
+    Args:
+        keys: by column, a value for each part.
+        numbers: by column (step, epoch, time, value), an array for each part.
+        sizes: how many points each part has.
+        to: the library.
+    """
+    np, library = _libraries(to)
+    kinds = {"rank": np.int64, "step": np.int64, "epoch": np.int64, "time": float, "value": float}
+    columns: dict[str, Any] = {
+        name: np.repeat(_array(np, values, kinds.get(name, object)), sizes) for name, values in keys.items()
     }
-    numbers = {
-        field: np.concatenate([np.array([], kind), *(np.asarray(columns[field]) for _, columns in parts)])
-        for field, kind in (("step", np.int64), ("epoch", np.int64), ("time", float), ("value", float))
-    }
-    whole = pd.DataFrame({**keys, **numbers})
-    missing = numbers["epoch"] == NO_EPOCH
-    whole["epoch"] = pd.array(numbers["epoch"], dtype="Int64")
-    whole.loc[missing, "epoch"] = pd.NA
+    for name, parts in numbers.items():
+        columns[name] = np.concatenate([np.array([], kinds[name]), *(np.asarray(part) for part in parts)])
+    missing = columns["epoch"] == NO_EPOCH
+    if to == "arrow":
+        columns["epoch"] = library.array(columns["epoch"], mask=missing)
+        return library.table(columns)
+    if to == "polars":
+        objects = {name: column.tolist() for name, column in columns.items() if column.dtype == object}
+        whole = library.DataFrame({**columns, **objects}, strict=False)
+        return whole.with_columns(epoch=library.Series(columns["epoch"]).set(library.Series(missing), None))
+    whole = library.DataFrame(columns)
+    whole["epoch"] = library.array(columns["epoch"], dtype="Int64")
+    whole.loc[missing, "epoch"] = library.NA
     return whole
+
+
+def _array(np: Any, values: Sequence[Any], kind: Any) -> Any:
+    """One value for each part; lists stay what they are."""
+    found = np.empty(len(values), kind)
+    found[:] = [str(value) if isinstance(value, list | dict) else value for value in values]
+    return found
+
+
+def _libraries(to: Kind) -> tuple[Any, Any]:
+    package = "pyarrow" if to == "arrow" else to
+    try:
+        import importlib
+
+        return importlib.import_module("numpy"), importlib.import_module(package)
+    except ImportError as error:
+        raise ImportError(f"a frame of {package} needs it: pip install {package}") from error

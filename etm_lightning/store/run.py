@@ -56,6 +56,12 @@ class StoredRun:
         for name in ("_identity", "_edited", "_history", "edits", "metrics", "headline", "_labels", "epochs"):
             self.__dict__.pop(name, None)
 
+    def again(self) -> StoredRun:
+        """The same run, read anew when it is asked; of big files only what is new since."""
+        fresh = StoredRun(self.folder)
+        fresh._segments = self._segments
+        return fresh
+
     def look_again(self) -> None:
         """See whether its process still lives, without reading the journal again."""
         self._known = None
@@ -88,7 +94,7 @@ class StoredRun:
 
     @property
     def group(self) -> str:
-        return self.identity.group
+        return self._edited.group
 
     @property
     def question(self) -> str:

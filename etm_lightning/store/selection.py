@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from etm_lightning.layout import RunFolder
 from etm_lightning.store.run import StoredRun
 from etm_lightning.store.store import Store
 
@@ -52,6 +54,20 @@ def select(store: Store, target: str = "") -> Selection:
         )
     run = store.run(target)
     return Selection("run", run.id, _with_evaluations(every, [run]))
+
+
+def several(store: Store, targets: Iterable[str]) -> list[StoredRun]:
+    """The runs that several targets name, each once; without the runs that evaluate them.
+
+    Raises:
+        LookupError: if a target names nothing, or more than one thing.
+    """
+    found: dict[RunFolder, StoredRun] = {}
+    for target in targets:
+        chosen = select(store, target)
+        wanted = chosen.runs[:1] if chosen.kind == "run" else chosen.runs
+        found.update({run.folder: run for run in wanted if run.folder not in found})
+    return list(found.values())
 
 
 def field(store: Store, target: str = "") -> Selection:

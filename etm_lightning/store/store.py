@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from etm_lightning.layout import RunFolder, find_store, project_folder
 from etm_lightning.reading import writers
 from etm_lightning.store.catalogue import Catalogue
 from etm_lightning.store.run import StoredRun
+
+if TYPE_CHECKING:
+    from etm_lightning.store.frame import Kind
 
 
 class Store:
@@ -88,6 +92,31 @@ class Store:
             limit=limit,
         )
         return [StoredRun(folder, known) for folder, known in found]
+
+    def frame(
+        self,
+        names: str | Sequence[str],
+        runs: str | Iterable[StoredRun] = "",
+        *,
+        params: Sequence[str] = (),
+        to: Kind = "pandas",
+    ) -> Any:
+        """The points of one or several metrics of many runs as a data frame, a row for each point.
+
+        Args:
+            names: a metric, or several.
+            runs: the runs, or a query for them; all by default.
+            params: settings, by dotted name, to have as columns too.
+            to: ``pandas``, ``polars`` or ``arrow``.
+
+        Raises:
+            ValueError: for a query that cannot be read.
+            ImportError: without the library.
+        """
+        from etm_lightning.store.frame import metrics_frame
+
+        chosen = self.runs(runs) if isinstance(runs, str) else runs
+        return metrics_frame(chosen, [names] if isinstance(names, str) else names, params=params, to=to)
 
     def run(self, id: str) -> StoredRun:
         """A run by its id, by a part of the id that no other run has, or the newest one: ``latest``.

@@ -11,7 +11,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from etm_lightning.store.store import Store
 from etm_lightning.web.changes import ConflictError
@@ -46,13 +46,29 @@ def build(
     api = Api(Stores(stores), readonly=readonly, static=static)
     app = Starlette(
         routes=[*api.routes(), *page_routes(static)],
-        middleware=[Middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)],
+        middleware=[Middleware(Compressed)],
         exception_handlers={
             HTTPException: _refused,
             **dict.fromkeys(STATUS, _wrong),
         },
     )
     return Guard(app, access)
+
+
+class Compressed:
+    """Answers of text are sent compressed; numbers, pictures and parts of films are not, where it costs more.
+
+    Args:
+        app: what answers.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app, self._compressing = app, GZipMiddleware(app, minimum_size=1024, compresslevel=3)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        raw = path in ("/api/series", "/api/events") or "/media/" in path or "/artifacts/" in path
+        await (self._app if raw else self._compressing)(scope, receive, send)
 
 
 async def _refused(request: Request, error: Exception) -> Response:

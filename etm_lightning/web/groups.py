@@ -26,7 +26,7 @@ def groups(stores: Stores, store: str = "", project: str = "") -> list[dict[str,
             "project": where[1],
             "group": where[2],
             "runs": len(same),
-            "statuses": dict(Counter(row["status"] for row in same)),
+            "status": dict(Counter(row["status"] for row in same)),
             "created": min(row["created"] for row in same),
             "study": study_of(stores.place(where[0]), *where[1:]) is not None,
         }

@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 
-
 _PLAIN = frozenset({str, int, bool, type(None)})
 
 

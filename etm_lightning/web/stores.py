@@ -17,8 +17,9 @@ from etm_lightning.store.row import key_of
 from etm_lightning.store.run import StoredRun
 from etm_lightning.store.store import Store
 
-KEPT = 128
-"""How many runs stay in memory with their points."""
+KEPT = 256
+KEPT_BYTES = 2**30
+"""How many runs stay in memory with their points, and how large their journals may be together."""
 FRESH = 0.5
 """Seconds for which a look at a whole store counts for all who ask."""
 LOOK = 0.9
@@ -75,6 +76,7 @@ class Stores:
     def __init__(self, stores: Iterable[Store]) -> None:
         self.places = [Place(str(number), store) for number, store in enumerate(stores)]
         self._runs: OrderedDict[str, tuple[Signature, StoredRun]] = OrderedDict()
+        self._reading: dict[str, threading.Lock] = {}
         self._pulses: dict[str, tuple[float, Pulse]] = {}
         self._lock = threading.RLock()
 
@@ -127,17 +129,32 @@ class Stores:
         return found
 
     def _load(self, key: str, folder: RunFolder) -> StoredRun:
-        now = files(folder.path)
         with self._lock:
-            known = self._runs.get(key)
-            run = known[1] if known and known[0] == now and now else StoredRun(folder)
-            self._runs[key] = now, run
-            self._runs.move_to_end(key)
-            while len(self._runs) > KEPT:
-                self._runs.popitem(last=False)
-        if run.status == "running":
-            run.look_again()
+            reading = self._reading.setdefault(key, threading.Lock())
+        with reading:  # who asks for a run that is being read waits for that
+            now = files(folder.path)
+            with self._lock:
+                known = self._runs.get(key)
+            if known and known[0] == now and now:
+                run = known[1]
+            else:
+                run = known[1].again() if known else StoredRun(folder)
+            if run.status == "running":
+                run.look_again()
+            with self._lock:
+                self._keep(key, now, run)
         return run
+
+    def _keep(self, key: str, now: Signature, run: StoredRun) -> None:
+        self._runs[key] = now, run
+        self._runs.move_to_end(key)
+        while len(self._runs) > 1 and (len(self._runs) > KEPT or self._size() > KEPT_BYTES):
+            gone, _ = self._runs.popitem(last=False)
+            self._reading.pop(gone, None)
+
+    def _size(self) -> int:
+        """Bytes of the journals of the runs that are kept: about what their points take."""
+        return sum(size for known, _ in self._runs.values() for size, _ in known.values())
 
     def _folder(self, key: str) -> tuple[Place, RunFolder]:
         for refreshed in (False, True):

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.store.building import BASE, Training
 
 STEPS = 200
-SPIKE = 20_003
+SPIKE = 6_003
 HOSTILE = '<img src=x onerror="window.hurt=1">'
 
 
@@ -18,11 +18,16 @@ def seeds(store: Path) -> None:
     for number, (rate, seed) in enumerate((rate, seed) for rate in (0.1, 0.01) for seed in (1, 2, 3)):
         noise = random.Random(number)
         name = HOSTILE if number == 5 else f"lr={rate} seed={seed}"
-        run = Training(store, f"20231114-2213{number:02d}-seeds-{number:04d}", "seeds", name=name, group="seeds")
+        run = Training(
+            store, f"20231114-2213{number:02d}-seeds-{number:04d}", "seeds", name=name, group="seeds"
+        )
         run.start().params(lr=rate, seed=seed, model="bert")
         for step in range(1, STEPS + 1):
             loss = math.exp(-step * (0.5 + rate) / 50) + noise.gauss(0, 0.01)
-            values = {"train/loss": math.nan if number == 1 and step == 50 else loss, "train/grad": 1.0 + step}
+            values = {
+                "train/loss": math.nan if number == 1 and step == 50 else loss,
+                "train/grad": 1.0 + step,
+            }
             run.log(step, values, epoch=step // 100)
             if step == 100 and number == 0:
                 run.checkpoint("here", 100)
@@ -35,9 +40,9 @@ def seeds(store: Path) -> None:
 
 
 def long(store: Path) -> None:
-    """One curve of 40,000 points with a spike of a single one."""
+    """One curve of 12,000 points with a spike of a single one."""
     run = Training(store, "20231114-230000-long-0001", "long", name="long").start()
-    for step in range(1, 40_001):
+    for step in range(1, 12_001):
         run.log(step, {"train/loss": 50.0 if step == SPIKE else step % 7 / 100})
     run.end()
 
@@ -52,6 +57,8 @@ def trials(store: Path) -> None:
             group="tuning", created=BASE + number,
         )  # fmt: skip
         run.start().params(lr=rate, model=model, seed=1)
-        run.log(10, {"val/f1": score, "latency": 10.0 + (5 if model == "bert" else 0) - number / 10}, "validate")
+        run.log(
+            10, {"val/f1": score, "latency": 10.0 + (5 if model == "bert" else 0) - number / 10}, "validate"
+        )
         run.checkpoint("c", 10, monitor="val/f1", mode="max", score=score, best=True)
         run.end("pruned" if number == 3 else "finished")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from functools import partial
 from pathlib import Path
 
 from etm_lightning.records import Alert
@@ -66,7 +67,7 @@ def _trial(store: Path, number: int, encoder: str, rate: float, seed: int) -> No
         created=BASE + 3600 * number,
     )
     clock = BASE + 3600 * number
-    run.now = lambda: clock  # type: ignore[method-assign]
+    run.now = partial(float, clock)  # type: ignore[method-assign]
     run.start().params(
         seed=seed,
         project="news",
@@ -79,7 +80,7 @@ def _trial(store: Path, number: int, encoder: str, rate: float, seed: int) -> No
     last = 140 if dies else 300
     for step in range(5, last + 1, 5):
         clock = BASE + 3600 * number + step * (6 if encoder == "minilm" else 11)
-        run.now = lambda now=clock: now  # type: ignore[misc]
+        run.now = partial(float, clock)  # type: ignore[method-assign]
         loss = 1.55 * math.exp(-step * (rate / 1e-05) ** 0.5 / 60) + 0.06 + abs(noise.gauss(0, 0.04))
         run.log(step, {"train/loss": loss, "train/grad_norm": loss * noise.uniform(2, 6)}, epoch=step // 101)
         if step % 20 == 0:
@@ -146,8 +147,16 @@ def rich(store: Path) -> Run:
             folder.mkdir(exist_ok=True)
             (folder / f"{step}.ckpt").write_bytes(b"weights" * step)
             id = run.mark_checkpoint(step=step, epoch=step // 101)
-            known = {"monitor": "val/f1", "mode": "max", "score": score, "best": step == 300}
-            run.log_checkpoint(id, folder / f"{step}.ckpt", step=step, epoch=step // 101, **known)
+            run.log_checkpoint(
+                id,
+                folder / f"{step}.ckpt",
+                step=step,
+                epoch=step // 101,
+                monitor="val/f1",
+                mode="max",
+                score=score,
+                best=step == 300,
+            )
     rng = np.random.default_rng(1)
     truth = rng.integers(0, 2, 400)
     scores = np.clip(truth * 0.4 + rng.random(400) * 0.6, 0, 1)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 from etm_lightning.execute import guard
@@ -37,7 +38,7 @@ class Scheduler:
 
 
 def begin(place: Path, job: str, *trial: str, attempt: int = 1) -> subprocess.Popen[bytes]:
-    settings = Settings(str(place), attempt, job, os.getpid())
+    settings = Settings(str(place), attempt, job, this_process())
     return guard.run(
         settings, trial, str(place), {**os.environ, "PYTHONPATH": str(ROOT), "SLURM_NTASKS": "1"}
     )
@@ -83,15 +84,17 @@ def test_a_job_that_is_requeued_takes_its_attempt_up_again(tmp_path: Path) -> No
     assert Traces(tmp_path, 1).ended() == "code 0"
 
 
-@pytest.mark.parametrize("asked", ["file", "signal", "death of the starter"])
+@pytest.mark.parametrize("asked", ["file", "signal", "death of the starter", "death of all its children"])
 def test_a_guard_ends_its_trial_when_asked(tmp_path: Path, asked: str) -> None:
     traces = Traces(tmp_path, 1)
     trial = ("sleep", "100")
-    if asked == "death of the starter":
+    detached = asked == "death of all its children"
+    if asked.startswith("death"):
         code = (
             "import os, sys; from etm_lightning.execute import guard; "
-            f"guard.run(guard.Settings({str(tmp_path)!r}, 1, 'ray 1', os.getpid()), {trial}, '.', "
-            "dict(os.environ)); sys.stdin.read()"
+            "from etm_lightning.process import this_process as me; "
+            f"told = guard.Settings({str(tmp_path)!r}, 1, 'ray 1', me(), detached={detached}); "
+            f"guard.run(told, {trial}, '.', dict(os.environ)); sys.stdin.read()"
         )
         starter = subprocess.Popen(
             [sys.executable, "-c", code],
@@ -108,12 +111,13 @@ def test_a_guard_ends_its_trial_when_asked(tmp_path: Path, asked: str) -> None:
     if asked == "file":
         traces.ask_to_stop()
     else:
-        starter.kill() if asked == "death of the starter" else starter.terminate()
+        for child in psutil.Process(starter.pid).children() if detached else []:
+            child.kill()
+        starter.kill() if asked.startswith("death") else starter.terminate()
     starter.communicate()
     until(lambda: traces.ended() is not None)
     assert not lives(begun.trial)
-    expected = {"file": "signal SIGTERM", "signal": "preempted", "death of the starter": ""}
-    assert traces.ended() == expected[asked]
+    assert traces.ended() == {"file": "signal SIGTERM", "signal": "preempted"}.get(asked, "")
 
 
 def test_what_no_file_tells_the_scheduler_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from etm_lightning.process import lives
 from tests import warm
 from tests.execute.test_command_line import MINE, ROOT, environment, runs
 from tests.optimize.conftest import TASK, Search, command, studies
@@ -86,7 +87,8 @@ def test_trials_are_jobs_of_slurm_and_one_that_dies_is_submitted_again(
     )
     assert study.done.returncode == 0, study.done.stderr
     assert [(row["state"], row["attempts"]) for row in study.rows] == [("finished", "1"), ("finished", "2")]
-    assert {trial.job for trial in study.history.trials.values()} <= {"slurm 7", "slurm 8", "slurm 9"}
+    jobs = {trial.replicates[0].job for trial in study.history.trials.values()}
+    assert jobs <= {"slurm 7", "slurm 8", "slurm 9"}
     (script,) = (study.folder.trial(0) / "slurm").glob("*_submission.sh")
     asked = script.read_text()
     for flag in ("partition=short", "account=us", "cpus-per-task=3", "gpus-per-node=2", "mem=4GB", "time=30"):
@@ -124,7 +126,7 @@ def test_a_preempted_job_is_requeued_and_goes_on_from_its_checkpoint(tmp_path: P
     )
     wait(lambda: any((tmp_path / "etm_runs" / "default").glob("*/checkpoints/last.ckpt")), 100)
     trial = the_study(tmp_path).history().trials[0]
-    (job,) = psutil.Process(int(trial.job.split()[1])).children()
+    (job,) = psutil.Process(int(trial.replicates[0].job.split()[1])).children()
     job.send_signal(signal.SIGUSR2)
     _, stderr = process.communicate(timeout=200)
     assert process.returncode == 0, stderr
@@ -140,18 +142,32 @@ def test_a_preempted_job_is_requeued_and_goes_on_from_its_checkpoint(tmp_path: P
 def test_whatever_happens_to_a_trial_on_ray_the_study_ends_complete_and_ray_says_nothing(
     tmp_path: Path,
 ) -> None:
-    process = cold(tmp_path, *RAY, "kind=fine,dies,hangs,memory", "x=5", "hydra.sweeper.trial_timeout=8")
+    process = cold(tmp_path, *RAY, "kind=fine,dies,memory", "x=5")
     stdout, stderr = process.communicate(timeout=200)
     (folder,) = studies(tmp_path)
     trials = folder.history().trials.values()
-    assert [trial.state for trial in trials] == ["finished", "failed", "failed", "infeasible"]
-    assert [trial.attempts for trial in trials] == [1, 2, 1, 1]
-    assert all(trial.job.startswith("ray ") for trial in trials)
+    assert [trial.state for trial in trials] == ["finished", "failed", "infeasible"]
+    assert [trial.attempts for trial in trials] == [1, 2, 1]
+    assert all(trial.replicates[0].job.startswith("ray ") for trial in trials)
     told = stdout.splitlines() + stderr.splitlines()
     assert all(
-        line.lstrip().startswith(("trial", "study", "kind", "best", "again", "2 of")) for line in told
+        line.lstrip().startswith(("trial", "study", "kind", "best", "again", "1 of")) for line in told
     ), told
     assert process.returncode == 1
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("launcher", [LOCAL, RAY], ids=["submitit", "ray"])
+def test_a_trial_that_hangs_is_ended_elsewhere_too(tmp_path: Path, launcher: tuple[str, ...]) -> None:
+    process = cold(tmp_path, *launcher, "kind=hangs", "x=1", "hydra.sweeper.trial_timeout=3")
+    process.communicate(timeout=200)
+    (folder,) = studies(tmp_path)
+    (trial,) = folder.history().trials.values()
+    assert (trial.state, trial.attempts) == ("failed", 1)
+    assert "trial_timeout" in trial.reason
+    process_of = trial.replicates[0].process
+    assert process_of is not None
+    assert not lives(process_of)
 
 
 @pytest.mark.soak

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
+from omegaconf import OmegaConf
 
+from etm_lightning.design import config
+from etm_lightning.design.space import Choice, Space
 from etm_lightning.optimize.goal import Goal, goal_of
 from etm_lightning.optimize.history import Trial
+from etm_lightning.optimize.plan import plan_of
 from tests.optimize.conftest import Search
 
 optuna = pytest.importorskip("optuna")
@@ -55,21 +60,18 @@ def test_a_sampler_for_several_is_chosen_and_the_study_goes_on(search: Search) -
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("settings", "words"),
     [
-        (
-            (BOTH, "hydra.sweeper.pruner=asha"),
-            "`search.pruner` compares one value, but there are 2 objectives",
-        ),
-        ((BOTH, "hydra.sweeper.confirm=2"), "`search.confirm` compares one value"),
-        (("hydra.sweeper.objective=[loss,size]",), "`search.direction` must have one direction for each"),
-        (("hydra.sweeper.objective={test/f1: max}",), "must not be measured on test data"),
+        ({"pruner": "asha"}, r"`search\.pruner` compares one value, but there are 2 objectives"),
+        ({"confirm": 2}, r"`search\.confirm` compares one value"),
+        ({"objective": ["loss", "size"]}, r"`search\.direction` must have one direction for each"),
+        ({"objective": {"test/f1": "max"}}, "must not be measured on test data"),
     ],
 )
-def test_what_does_not_go_together_is_refused(search: Search, arguments: tuple[str, ...], words: str) -> None:
-    refused = search("x=1,2", "kind=trade", *arguments).done
-    assert refused.returncode == 1
-    assert words in refused.stderr
+def test_what_does_not_go_together_is_refused(settings: dict[str, Any], words: str) -> None:
+    search = config.Search(**{"objective": {"loss": "min", "size": "min"}, **settings})
+    with pytest.raises(ValueError, match=words):
+        plan_of(OmegaConf.create({"seed": None}), Space((Choice("x", ("1", "2")),)), search)
 
 
 def test_an_objective_that_was_not_returned_is_named(search: Search) -> None:
@@ -82,5 +84,8 @@ def test_a_goal_is_read_from_what_people_type() -> None:
     assert goal_of(None, None, "val/f1", "max") == Goal(("val/f1",), ("maximize",))
     assert goal_of("loss", "minimize", "val/f1", "max") == Goal(("loss",), ("minimize",))
     assert goal_of(["a", "b"], ["max", "minimize"], "", "") == Goal(("a", "b"), ("maximize", "minimize"))
+    assert goal_of("loss", None, "", "") == Goal(("loss",), ("minimize",))
+    with pytest.raises(ValueError, match="one direction for each of val/loss"):  # the mode is another's
+        goal_of("val/loss", None, "val/f1", "max")
     with pytest.raises(ValueError, match="minimize or maximize"):
         goal_of("a", "up", "", "")

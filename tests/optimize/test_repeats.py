@@ -9,15 +9,21 @@ import statistics
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 from scipy import stats
 
+from etm_lightning.design.config import Search
+from etm_lightning.design.space import Choice, Space
 from etm_lightning.evaluate.summaries import Spread
 from etm_lightning.optimize.confirmation import margin
 from etm_lightning.optimize.goal import Goal
 from etm_lightning.optimize.history import Replicate, Trial
+from etm_lightning.optimize.plan import plan_of
+from etm_lightning.optimize.repeats import repeats_of
 from etm_lightning.optimize.verdicts import hopeless
 from tests import warm
-from tests.optimize.conftest import Search, studies
+from tests.optimize import conftest
+from tests.optimize.conftest import studies
 from tests.optimize.test_search import lines, started, wait
 
 MAX = Goal(("val/f1",), ("maximize",))
@@ -34,7 +40,7 @@ def chances(tmp_path: Path) -> list[tuple[str, ...]]:
 
 
 def test_a_trial_is_a_run_for_each_seed_and_fold_and_its_value_their_mean(
-    search: Search, tmp_path: Path
+    search: conftest.Search, tmp_path: Path
 ) -> None:
     study = search("x=3", "hydra.sweeper.seeds=[4,7]", "hydra.sweeper.folds=2")
     assert study.done.returncode == 0, study.done.stderr
@@ -49,23 +55,21 @@ def test_a_trial_is_a_run_for_each_seed_and_fold_and_its_value_their_mean(
     assert study.done.stdout.splitlines()[-1].split() == ["mean", "±", "sd", "2.05", "±", "0.6"]
 
 
-def test_runs_of_one_trial_are_at_work_at_the_same_time(search: Search) -> None:
+def test_runs_of_one_trial_are_at_work_at_the_same_time(search: conftest.Search) -> None:
     study = search("x=2", "hydra.sweeper.replicates=2", "hydra.sweeper.n_jobs=2", "pause=1")
     first, second = study.history.trials[0].searched
     assert max(first.started or 0, second.started or 0) < min(first.ended or 0, second.ended or 0)
     assert [first.name, second.name] == ["seed=1", "seed=2"]
 
 
-def test_a_trial_that_cannot_win_any_more_begins_no_further_run(search: Search, tmp_path: Path) -> None:
-    study = search("x=3,9,3.1", "hydra.sweeper.replicates=4", "hydra.sweeper.optimum=0")
+def test_a_trial_that_cannot_win_any_more_begins_no_further_run(
+    search: conftest.Search, tmp_path: Path
+) -> None:
+    study = search("x=3,9", "hydra.sweeper.replicates=3", "hydra.sweeper.optimum=0")
     assert study.done.returncode == 0, study.done.stderr
     tried = [x for x, _, _ in chances(tmp_path)]
-    assert [tried.count(x) for x in ("3", "9", "3.1")] == [4, 1, 4]
-    assert [(row["state"], row["n"]) for row in study.rows] == [
-        ("finished", "4"),
-        ("pruned", "1"),
-        ("finished", "4"),
-    ]
+    assert [tried.count(x) for x in ("3", "9")] == [3, 1]
+    assert [(row["state"], row["n"]) for row in study.rows] == [("finished", "3"), ("pruned", "1")]
     assert study.rows[1]["reason"] == "it cannot beat trial 0 any more"
 
 
@@ -90,7 +94,7 @@ def test_what_is_called_hopeless_loses_whatever_is_still_to_come() -> None:
 
 
 def test_one_run_that_fails_makes_its_trial_fail_and_the_others_are_not_begun(
-    search: Search, tmp_path: Path
+    search: conftest.Search, tmp_path: Path
 ) -> None:
     study = search("x=2,3", "kind=fails on seed 2", "hydra.sweeper.replicates=3")
     assert study.done.returncode == 1
@@ -99,17 +103,17 @@ def test_one_run_that_fails_makes_its_trial_fail_and_the_others_are_not_begun(
     assert "seed=2: RuntimeError: planted failure" in study.rows[0]["reason"]
 
 
-def test_wilcoxons_test_ends_a_trial_between_its_runs(search: Search, tmp_path: Path) -> None:
+def test_wilcoxons_test_ends_a_trial_between_its_runs(search: conftest.Search, tmp_path: Path) -> None:
     pytest.importorskip("optuna")
     pruner = "hydra.sweeper.pruner={name: wilcoxon, p_threshold: 0.3}"
-    study = search("x=3,9", "hydra.sweeper.sampler=grid", pruner, "hydra.sweeper.replicates=4")
+    study = search("x=3,9", "hydra.sweeper.sampler=grid", pruner, "hydra.sweeper.replicates=3")
     assert study.done.returncode == 0, study.done.stderr
     # two pairs that differ in one direction: p = 1/4
-    assert [x for x, _, _ in chances(tmp_path)] == ["3"] * 4 + ["9"] * 2
-    assert [(row["state"], row["n"]) for row in study.rows] == [("finished", "4"), ("pruned", "2")]
+    assert [x for x, _, _ in chances(tmp_path)] == ["3"] * 3 + ["9"] * 2
+    assert [(row["state"], row["n"]) for row in study.rows] == [("finished", "3"), ("pruned", "2")]
 
 
-def test_a_winner_that_was_lucky_is_found_out_on_fresh_seeds(search: Search, tmp_path: Path) -> None:
+def test_a_winner_that_was_lucky_is_found_out_on_fresh_seeds(search: conftest.Search, tmp_path: Path) -> None:
     study = search("x=3,2.5,9", "kind=lucky", "hydra.sweeper.confirm=2")
     assert study.done.returncode == 0, study.done.stderr
     fresh = [(x, seed) for x, seed, _ in chances(tmp_path)[3:]]
@@ -138,7 +142,7 @@ def test_the_interval_is_students(values: list[float]) -> None:
     assert found == pytest.approx((high - low) / 2)
 
 
-def test_after_sigkill_each_seed_and_each_fresh_one_ran_once(search: Search, tmp_path: Path) -> None:
+def test_after_sigkill_each_seed_and_each_fresh_one_ran_once(search: conftest.Search, tmp_path: Path) -> None:
     more = ("hydra.sweeper.n_jobs=2", "pause=0.2")
     arguments = ("x=2,3", "hydra.sweeper.replicates=2", "hydra.sweeper.confirm=1", *more)
     for moment in (2, 5):  # in the search, and in its confirmation
@@ -155,7 +159,7 @@ def test_after_sigkill_each_seed_and_each_fresh_one_ran_once(search: Search, tmp
     assert study.history.over == "complete"
 
 
-def test_crashes_are_counted_over_the_lives_of_controllers(search: Search, tmp_path: Path) -> None:
+def test_crashes_are_counted_over_the_lives_of_controllers(search: conftest.Search, tmp_path: Path) -> None:
     arguments = ("x=1", "kind=dies", "pause=0.3", "hydra.sweeper.max_retries=3")
     process = started(tmp_path, *arguments)
     wait(lambda: any('"e":"lost"' in line for one in studies(tmp_path) for line in lines(one.events_file)))
@@ -167,18 +171,24 @@ def test_crashes_are_counted_over_the_lives_of_controllers(search: Search, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("settings", "words"),
     [
-        (("x=1", "hydra.sweeper.folds=1"), "`search.folds` must be 0 or 2 or more"),
-        (("x=1", "hydra.sweeper.seeds=[1,1]"), "`search.seeds` must differ"),
-        (("x=1", "seed=1,2", "hydra.sweeper.replicates=2"), "which varies too"),
-        (("x=1,2", "hydra.sweeper.keep_checkpoints=0"), "`search.keep_checkpoints` must be above 0"),
+        (Search(folds=1), "`search.folds` must be 0 or 2 or more but got 1"),
+        (Search(seeds=[1, 1]), r"`search.seeds` must differ"),
+        (Search(seeds=[1, 2], replicates=3), "say two things"),
+        (Search(confirm=2), "sets `seed`, which varies too"),
+        (Search(folds=2), "sets `fold`, which the config must have"),
+        (Search(keep_checkpoints=0), "`search.keep_checkpoints` must be above 0"),
     ],
 )
-def test_runs_that_cannot_be_are_refused(
-    search: Search, tmp_path: Path, arguments: tuple[str, ...], words: str
-) -> None:
-    refused = search(*arguments).done
-    assert refused.returncode == 1
-    assert words in refused.stderr
-    assert not studies(tmp_path)
+def test_runs_that_cannot_be_are_refused(settings: Search, words: str) -> None:
+    tried = Space((Choice("seed", ("1", "2")),))
+    with pytest.raises(ValueError, match=words):
+        plan_of(OmegaConf.create({"seed": 1}), tried, settings)
+
+
+def test_seeds_begin_with_the_configs_and_fresh_ones_behind_those_of_the_search() -> None:
+    config = OmegaConf.create({"seed": 5})
+    found = repeats_of(config, Space(()), Search(replicates=2, confirm=2), MAX)
+    assert [one.name for one in (*found.chances, *found.fresh)] == [f"seed={n}" for n in (5, 6, 7, 8)]
+    assert found.optimum == 1.0

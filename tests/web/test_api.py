@@ -256,7 +256,7 @@ def test_hostile_names_come_out_as_they_went_in(tmp_path: Path) -> None:
 
 def test_the_groups_and_their_trials(reader: TestClient) -> None:
     (group,) = reader.get("/api/groups").json()
-    assert (group["group"], group["runs"], group["statuses"]) == ("lr-sweep", 7, {"finished": 6, "failed": 1})
+    assert (group["group"], group["runs"], group["status"]) == ("lr-sweep", 7, {"finished": 6, "failed": 1})
     found = reader.get("/api/groups/0/bbc/lr-sweep").json()
     assert found["objective"] == {"name": "val/f1", "direction": "maximize"}
     assert found["params"] == ["model.lr"]
@@ -275,9 +275,14 @@ def test_what_does_not_change_is_not_sent_again(sweep_store: Path, tmp_path: Pat
     assert first["cache-control"] == "private, no-cache"
 
 
-def test_long_answers_are_compressed_and_short_ones_not(reader: TestClient) -> None:
+def test_long_answers_of_text_are_compressed_and_nothing_else(reader: TestClient) -> None:
     assert reader.get("/api/runs").headers["content-encoding"] == "gzip"
     assert "content-encoding" not in reader.get("/api/session").headers
+    run = key(reader, "3e-05_seed=1")
+    names = ("train/loss", "train/grad_norm", "lr-AdamW")
+    series = reader.post("/api/series", json={"series": [{"run": run, "name": name} for name in names]})
+    assert len(series.content) > 2048
+    assert "content-encoding" not in series.headers
 
 
 def test_without_a_built_page_it_is_told_how_to_build_it(sweep_store: Path, tmp_path: Path) -> None:

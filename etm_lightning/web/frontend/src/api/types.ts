@@ -334,7 +334,7 @@ export interface Group {
 
 export interface Trial {
   number: number;
-  /** Null before it has a run. */
+  /** Empty or null before it has a run. */
   key: string | null;
   status: string;
   params: Record<string, Plain>;

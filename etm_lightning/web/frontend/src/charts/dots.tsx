@@ -8,6 +8,7 @@ import { lastOf, type Line } from "./lines";
 
 export function Dots({ lines, theme }: { lines: readonly Line[]; theme: Theme }) {
   const rows = lines.map((line) => ({ line, value: lastOf(line.y), low: line.low && lastOf(line.low), high: line.high && lastOf(line.high) }));
+  if (rows.length === 1 && rows[0]!.low === null) return <p class="one-value num">{number(rows[0]!.value)}</p>;
   const range = extent(rows.map((row) => [row.value, row.low ?? row.value, row.high ?? row.value]));
   const [from, to] = padded(range ?? [0, 1], 0.08);
   const at = (value: number) => `${((value - from) / (to - from)) * 100}%`;

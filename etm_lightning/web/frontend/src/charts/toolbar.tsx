@@ -52,6 +52,11 @@ export function Toolbar({ view, change, labels, rows }: ToolbarProps) {
         <Toggle on={view.robust} flip={() => change({ robust: !view.robust })} title="Leave outliers out of the y range; a chip says how many">
           outliers
         </Toggle>
+        {rows.some((row) => row.attempts > 1) && (
+          <Toggle on={view.superseded} flip={() => change({ superseded: !view.superseded })} title="Also what a later attempt made void">
+            void points
+          </Toggle>
+        )}
       </span>
       <span class="segmented" role="group" aria-label="Zoom">
         <Toggle on={view.linked} flip={() => change({ linked: !view.linked, zoom: {} })} title="One zoom for all charts">

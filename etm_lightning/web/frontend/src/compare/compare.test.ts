@@ -19,12 +19,14 @@ test("seeds of one setting are together, the baseline's first, with the server's
   const groups = seedGroups(rows, "c");
   expect(groups.map((group) => group.keys)).toEqual([["c", "d"], ["a", "b"]]);
   const metric: CompareMetric = {
-    name: "f1", mode: "max", values: [1, 3, 4, "nan"], groups: [],
+    name: "f1", mode: "max", values: [1, 3, 4, "nan"],
+    groups: [{ label: "lr=2", n: 1, mean: 4, sd: null }, { label: "lr=1", n: 2, mean: 2, sd: 1.5 }],
     delta: [null, { mean: -2, ci: [-3, -1], p: 0.03, test: "welch" }],
   }; // prettier-ignore
-  const { cells } = seedLine(metric, rows, groups);
+  const { cells } = seedLine(metric, groups);
   expect(cells[0]).toMatchObject({ n: 1, mean: 4, delta: null, ci: null });
-  expect(cells[1]).toMatchObject({ n: 2, mean: 2, sd: Math.SQRT2, delta: -2, ci: [-3, -1], p: 0.03, test: "welch" });
+  expect(cells[1]).toMatchObject({ n: 2, mean: 2, sd: 1.5, delta: -2, ci: [-3, -1], p: 0.03, test: "welch" });
+  expect(seedLine({ ...metric, groups: [], delta: [] }, groups).cells[0]).toMatchObject({ n: 0, mean: NaN, delta: null });
 });
 
 test("runs that have no replicates make no groups", () => {

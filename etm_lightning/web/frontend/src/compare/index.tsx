@@ -56,7 +56,7 @@ function Comparison({ found, wanted }: { found: Compare; wanted: string }) {
       {groups.length > 1 && (
         <section>
           <h2>Over seeds</h2>
-          <OverSeeds metrics={found.metrics} rows={runs} groups={groups} />
+          <OverSeeds metrics={found.metrics} groups={groups} />
         </section>
       )}
       <section class="side-by-side" tabIndex={0} aria-label="Runs side by side">

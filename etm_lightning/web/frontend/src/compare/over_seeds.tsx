@@ -1,6 +1,6 @@
 /** Groups of replicates side by side: mean ± sd, and the difference to the baseline's group with its interval. */
 
-import type { CompareMetric, Row } from "../api/types";
+import type { CompareMetric } from "../api/types";
 import type { RunGroup } from "../charts/groups";
 import { Swatch } from "../charts/readout";
 import { useApp } from "../app";
@@ -12,11 +12,10 @@ import { seedLine, type SeedCell } from "./seeds";
 
 interface Props {
   metrics: readonly CompareMetric[];
-  rows: readonly Row[];
   groups: readonly RunGroup[];
 }
 
-export function OverSeeds({ metrics, rows, groups }: Props) {
+export function OverSeeds({ metrics, groups }: Props) {
   const { theme } = useApp();
   return (
     <div class="side-by-side">
@@ -33,7 +32,7 @@ export function OverSeeds({ metrics, rows, groups }: Props) {
         </thead>
         <tbody>
           {metrics.map((metric) => (
-            <Line key={metric.name} metric={metric} rows={rows} groups={groups} />
+            <Line key={metric.name} metric={metric} groups={groups} />
           ))}
         </tbody>
       </table>
@@ -41,8 +40,8 @@ export function OverSeeds({ metrics, rows, groups }: Props) {
   );
 }
 
-function Line({ metric, rows, groups }: { metric: CompareMetric; rows: readonly Row[]; groups: readonly RunGroup[] }) {
-  const { cells } = seedLine(metric, rows, groups);
+function Line({ metric, groups }: { metric: CompareMetric; groups: readonly RunGroup[] }) {
+  const { cells } = seedLine(metric, groups);
   const mode = modeOf(metric.name, metric.mode);
   const whole = extent(cells.map(({ delta, ci }) => [0, delta ?? 0, ...(ci ?? [])])) ?? [0, 0];
   const range = padded(whole, 0.1);

@@ -1,15 +1,14 @@
 /** Metrics of runs that differ by their seeds only, together. */
 
-import type { CompareMetric, Delta, Row } from "../api/types";
+import type { CompareMetric, Delta, GroupStats, Num, Row } from "../api/types";
 import { grouped, type RunGroup } from "../charts/groups";
 import { parsed } from "../numbers/format";
-import { deviation, mean } from "../numbers/statistics";
 
 export interface SeedCell {
   readonly n: number;
   readonly mean: number;
   readonly sd: number;
-  /** Against the baseline's group; null in that itself. */
+  /** Against the baseline's group; null in that itself, and where one of the two has no value. */
   readonly delta: number | null;
   readonly ci: readonly [number, number] | null;
   readonly p: number | null;
@@ -21,37 +20,30 @@ export interface SeedLine {
   readonly cells: readonly SeedCell[];
 }
 
-/** Groups of replicates, the baseline's first; none if every run is alone. */
+/** Groups of replicates in the server's order, the baseline's first; none if every run is alone. */
 export function seedGroups(rows: readonly Row[], baseline: string): RunGroup[] {
   const groups = grouped(rows, "replicates");
   if (groups.every((group) => group.keys.length < 2)) return [];
   return groups.sort((a, b) => Number(b.keys.includes(baseline)) - Number(a.keys.includes(baseline)));
 }
 
-/** What each metric comes to in each group. The intervals and tests are the server's, found by what they are of. */
-export function seedLine(metric: CompareMetric, rows: readonly Row[], groups: readonly RunGroup[]): SeedLine {
-  const values = new Map(rows.map((row, k) => [row.key, parsed(metric.values[k] ?? "nan")]));
-  const of = (group: RunGroup) => group.keys.map((key) => values.get(key)!).filter(Number.isFinite);
-  const base = mean(of(groups[0]!));
-  const cells = groups.map((group, k) => {
-    const found = of(group);
-    const centre = mean(found);
-    const told = k ? tested(metric, centre - base) : null;
-    return {
-      n: found.length,
-      mean: centre,
-      sd: deviation(found),
-      delta: k ? centre - base : null,
-      ci: told?.ci ? ([parsed(told.ci[0]), parsed(told.ci[1])] as const) : null,
-      p: told?.p === null || told?.p === undefined ? null : parsed(told.p),
-      test: told?.test ?? "",
-    };
-  });
+/** What each metric comes to in each group, as the server has it: a seed counts once, seeds of both groups in pairs. */
+export function seedLine(metric: CompareMetric, groups: readonly RunGroup[]): SeedLine {
+  const cells = groups.map((_, k) => cell(metric.groups[k], metric.delta[k] ?? null));
   return { metric, cells };
 }
 
-/** The server's word on a difference of means: the delta with that mean. */
-function tested(metric: CompareMetric, difference: number): Delta | null {
-  const near = (delta: Delta | null) => delta !== null && Math.abs(parsed(delta.mean) - difference) <= 1e-9 * Math.max(1, Math.abs(difference));
-  return metric.delta.find(near) ?? null;
+function cell(group: GroupStats | undefined, delta: Delta | null): SeedCell {
+  const of = (value: Num | null | undefined) => (value === null || value === undefined ? NaN : parsed(value));
+  const ci = delta?.ci ? ([of(delta.ci[0]), of(delta.ci[1])] as const) : null;
+  const p = delta?.p ?? null;
+  return {
+    n: group?.n ?? 0,
+    mean: of(group?.mean),
+    sd: of(group?.sd),
+    delta: delta ? of(delta.mean) : null,
+    ci: ci?.every(Number.isFinite) ? ci : null,
+    p: p === null ? null : of(p),
+    test: delta?.test ?? "",
+  };
 }

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 
+import { useApp } from "../app";
 import type { Columns } from "../api/types";
 import { SourceError } from "../api/source";
 import { Popover } from "../shell/popover";
@@ -10,6 +11,7 @@ interface Props {
   onValue: (value: string, push: boolean) => void;
   columns: Columns | null;
   error: Error | null;
+  onFocus: () => void;
 }
 
 const EXAMPLES: [string, string][] = [
@@ -22,7 +24,8 @@ const EXAMPLES: [string, string][] = [
 ];
 
 /** The search box: it asks a moment after the last key, and shows where a search cannot be read. */
-export function Filter({ value, onValue, columns, error }: Props) {
+export function Filter({ value, onValue, columns, error, onFocus }: Props) {
+  const { source } = useApp();
   const [text, setText] = useState(value);
   const [help, setHelp] = useState<DOMRect | null>(null);
   const [chosen, setChosen] = useState(-1);
@@ -60,7 +63,7 @@ export function Filter({ value, onValue, columns, error }: Props) {
     timer.current = window.setTimeout(() => send(next, false), 300);
   };
   const at = field.current?.selectionStart ?? text.length;
-  const offered = open ? suggestions(text, at, columns) : [];
+  const offered = open && !source.frozen ? suggestions(text, at, columns) : [];
   const take = (index: number): void => {
     const one = offered[index];
     if (!one) return;
@@ -89,7 +92,7 @@ export function Filter({ value, onValue, columns, error }: Props) {
         ref={field}
         type="text"
         class={wrong ? "wrong mono" : "mono"}
-        placeholder="Filter: lr > 1e-4 and val/f1 > 0.9   ( / )"
+        placeholder={source.frozen ? "Find runs by a word" : "Filter: lr > 1e-4 and val/f1 > 0.9   ( / )"}
         aria-label="Filter runs"
         aria-invalid={wrong}
         aria-describedby={wrong ? "filter-error" : undefined}
@@ -102,11 +105,14 @@ export function Filter({ value, onValue, columns, error }: Props) {
         value={text}
         onInput={(event) => typed(event.currentTarget.value)}
         onKeyDown={pressed}
+        onFocus={onFocus}
         onBlur={() => setOpen(false)}
       />
-      <button type="button" class="plain icon" aria-label="How to filter" title="How to filter" onClick={(event) => setHelp(event.currentTarget.getBoundingClientRect())}>
-        ?
-      </button>
+      {!source.frozen && (
+        <button type="button" class="plain icon" aria-label="How to filter" title="How to filter" onClick={(event) => setHelp(event.currentTarget.getBoundingClientRect())}>
+          ?
+        </button>
+      )}
       {offered.length > 0 && (
         <ul id="filter-offers" class="offers" role="listbox" aria-label="Names">
           {offered.map((one, i) => (

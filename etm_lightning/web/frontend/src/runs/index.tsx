@@ -1,7 +1,8 @@
-import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
+import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 
-import { useApp, useLive } from "../app";
+import { useApp } from "../app";
 import { useAsked } from "../asked";
+import { columnsOf } from "../api/embedded";
 import { SourceError } from "../api/source";
 import type { Row, RunsQuery } from "../api/types";
 import { Charts } from "../charts";
@@ -39,11 +40,16 @@ export function RunsPage() {
 
   const query: RunsQuery = { q, sort, project, group, store, archived: kept === "archived", trashed: kept === "trash" };
   const rows = useRows(query, by !== "");
-  const columns = useAsked(() => source.columns({ store, project, q }), [source, store, project, q], true);
-  useLive(({ added }) => added.length && columns.again());
+  // asked for when somebody is about to choose: until then the columns of the rows that are here do
+  const [choosing, setChoosing] = useState(false);
+  const columns = useAsked(
+    () => (choosing ? source.columns({ store, project }) : Promise.resolve(null)),
+    [source, store, project, choosing],
+    true,
+  );
   const projects = session.stores.flatMap((one) => one.projects).length;
-  const watched = rows.loaded[0]?.monitor?.name ?? "";
-  const standard = useMemo(() => usual(columns.value, rows.loaded.slice(0, 50), projects), [columns.value, watched, projects]);
+  const here = useMemo(() => columns.value ?? columnsOf(rows.loaded), [columns.value, rows.loaded.length]);
+  const standard = useStandard(rows.loaded, JSON.stringify([store, project, group]), projects);
   const ids = chosenColumns.length ? chosenColumns : standard;
   const shownColumns = useMemo(() => ids.map(columnOf), [ids.join("\n")]);
 
@@ -83,7 +89,8 @@ export function RunsPage() {
     <div class={`runs${beside ? " with-charts" : ""}`}>
       <Tools
         {...{ q, setQ, project, setProject, group, setGroup, store, setStore, by, setBy, kept, setKept, beside, setBeside }}
-        columns={columns.value}
+        columns={here}
+        onChoosing={() => setChoosing(true)}
         error={rows.error}
         ids={ids}
         onColumns={(next) => setColumns(next ?? [])}
@@ -131,6 +138,16 @@ export function RunsPage() {
       )}
     </div>
   );
+}
+
+/** The columns until somebody chooses; once they are shown, other rows of the same place do not change them. */
+function useStandard(rows: Row[], place: string, projects: number): string[] {
+  const held = useRef<{ place: string; ids: string[] }>({ place: "", ids: [] });
+  if (held.current.place !== place && rows.length) {
+    const first = rows.slice(0, 100);
+    held.current = { place, ids: usual(columnsOf(first), first, projects) };
+  }
+  return held.current.ids.length ? held.current.ids : usual(null, [], projects);
 }
 
 function Nothing({ filtered }: { filtered: boolean }) {

@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 
 import { useApp, useLive, useReturn } from "../app";
 import type { Row, RunsQuery } from "../api/types";
@@ -44,7 +44,7 @@ export function useRows(query: RunsQuery, whole: boolean): Rows {
   newest.current = { query, whole, question };
   const seen = useRef<[number, number]>([0, 0]);
   const [error, setError] = useState<Error | null>(null);
-  const [, redraw] = useState(0);
+  const [version, redraw] = useState(0);
 
   const load = useCallback(
     (page: number, anew: boolean): void => {
@@ -115,11 +115,12 @@ export function useRows(query: RunsQuery, whole: boolean): Rows {
   useEffect(() => () => clearTimeout(later.current), []);
 
   const now = held.current;
+  const loaded = useMemo(() => now.rows.filter((row): row is Row => row !== undefined), [now, version]);
   return {
     total: now.total,
     at: (index) => now.rows[index],
     want,
-    loaded: now.rows.filter((row): row is Row => row !== undefined),
+    loaded,
     error,
     empty: now.question === "",
     stale: now.question !== question,

@@ -24,6 +24,8 @@ interface Props {
   beside: string;
   setBeside: Set;
   columns: Columns | null;
+  /** Somebody begins to choose columns or to write a search: all their names are wanted. */
+  onChoosing: () => void;
   error: Error | null;
   ids: string[];
   onColumns: (ids: string[] | null) => void;
@@ -50,7 +52,7 @@ export function Tools(props: Props) {
           group {props.group} ×
         </button>
       )}
-      <Filter value={props.q} onValue={props.setQ} columns={props.columns} error={props.error} />
+      <Filter value={props.q} onValue={props.setQ} columns={props.columns} error={props.error} onFocus={props.onChoosing} />
       <span class="soft count" role="status">
         {props.empty ? "" : many(props.total, "run")}
       </span>
@@ -75,7 +77,10 @@ export function Tools(props: Props) {
           ["trash", "Trash"],
         ]}
       />
-      <button type="button" aria-haspopup="dialog" onClick={(event) => setChoosing(event.currentTarget.getBoundingClientRect())}>
+      <button type="button" aria-haspopup="dialog" onClick={(event) => {
+          props.onChoosing();
+          setChoosing(event.currentTarget.getBoundingClientRect());
+        }}>
         Columns
       </button>
       <button type="button" aria-pressed={Boolean(props.beside)} onClick={() => props.setBeside(props.beside ? "" : "1")} title="Curves of the chosen runs beside the table">

@@ -59,7 +59,7 @@ export function Layout({ pages, children }: Props) {
   );
 }
 
-const related = (section: string): string => (section === "run" ? "runs" : section === "group" ? "groups" : section);
+const related = (section: string): string => (["run", "charts", "compare"].includes(section) ? "runs" : section === "group" ? "groups" : section);
 
 function skip(event: Event): void {
   event.preventDefault();

@@ -133,7 +133,7 @@ function Head({ study, best, result, results, choose, picked }: HeadProps) {
   const { trials } = study;
   const counts = new Map<string, number>();
   for (const trial of trials) counts.set(trial.status, (counts.get(trial.status) ?? 0) + 1);
-  const keys = picked.size ? [...picked] : trials.flatMap((trial) => trial.key ?? []).slice(-50);
+  const keys = picked.size ? [...picked] : trials.flatMap((trial) => trial.key || []).slice(-50);
   const objective = objectivesOf(study)[0];
   const trial = best === null ? null : trials[best]!;
   const value = best === null ? null : result?.values[best];
@@ -171,7 +171,7 @@ function Head({ study, best, result, results, choose, picked }: HeadProps) {
           <a class="button" href={href("/charts", { keys })}>
             Charts{picked.size ? ` of ${picked.size}` : ""}
           </a>
-          <a class="button" href={href("/compare", { keys: picked.size ? keys : [...new Set([trial?.key ?? keys[0]!, ...keys])].slice(0, 8) })}>
+          <a class="button" href={href("/compare", { keys: picked.size ? keys : [...new Set([trial?.key || keys[0]!, ...keys])].slice(0, 8) })}>
             Compare{picked.size ? ` ${picked.size}` : ""}
           </a>
         </>

@@ -95,7 +95,7 @@ function Axis({ column, left, last, brush, choose }: AxisProps) {
   };
   const text = brush ? `from ${Math.round(brush[0] * 100)} to ${Math.round(brush[1] * 100)} percent of its range` : "all";
   return (
-    <g class="axis" ref={group} transform={`translate(${left} 0)`} tabIndex={0} role="slider" aria-label={column.title} aria-valuemin={0} aria-valuemax={100} aria-valuenow={Math.round((brush?.[1] ?? 1) * 100)} aria-valuetext={text} onKeyDown={keys}>
+    <g class="axis" ref={group} transform={`translate(${left} 0)`} tabindex={0} role="slider" aria-label={column.title} aria-valuemin={0} aria-valuemax={100} aria-valuenow={Math.round((brush?.[1] ?? 1) * 100)} aria-valuetext={text} onKeyDown={keys}>
       <text class={column.role} y={16} text-anchor="middle">
         {short(column.title)}
         <title>{column.title}</title>
