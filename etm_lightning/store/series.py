@@ -88,9 +88,9 @@ class Series:
         import numpy as np
 
         parts, self._pending = self._pending, []
-        orders = np.concatenate([part.orders for part, _ in parts])
-        rising = bool((orders[1:] > orders[:-1]).all())
-        sort = slice(None) if rising else np.argsort(orders, kind="stable")
+        orders = np.concatenate([part.orders for part, _ in parts]) if len(parts) > 1 else parts[0][0].orders
+        rising = len(orders) < 2 or bool((orders[1:] > orders[:-1]).all())
+        sort = None if rising else np.argsort(orders, kind="stable")
         for column, pieces in (
             (self._orders, [orders]),
             (self._steps, [part.steps() for part, _ in parts]),
@@ -99,7 +99,8 @@ class Series:
             (self._values, [part.values(i) for part, i in parts]),
             (self._counts, [part.counts.view(np.int8) for part, _ in parts]),
         ):
-            column.frombytes(np.concatenate(pieces)[sort].tobytes())
+            whole = np.concatenate(pieces) if len(pieces) > 1 else pieces[0]
+            column.frombytes((whole if rising else whole[sort]).tobytes())
 
     def add(self, order: int, record: Scalars, value: float, counts: bool) -> None:
         """Take the `value` that `record`, fact number `order` of the run, has for this series."""

@@ -16,7 +16,7 @@ from typing import Any
 from etm_lightning.packing import RefusedError, pack
 from etm_lightning.reading import writers
 
-CALLS = ("fsync", "open", "replace", "unlink", "utime", "chmod")
+CALLS = ("fsync", "replace", "unlink")
 
 
 def die_before(number: int) -> None:
