@@ -63,7 +63,11 @@ def test_runs_are_compared_over_their_seeds(tmp_path: Path) -> None:
     for lr in (1, 2):
         for seed, score in enumerate([0.1, 0.2, 0.4]):
             finished(
-                tmp_path, f"lr{lr}-s{seed}", score + lr * score, params={"lr": lr, "seed": seed}, name=f"n{lr}{seed}"
+                tmp_path,
+                f"lr{lr}-s{seed}",
+                score + lr * score,
+                params={"lr": lr, "seed": seed},
+                name=f"n{lr}{seed}",
             )
     out = etm("compare", "lr1-s0", "lr2-s1", "--store", tmp_path)
     assert "lr     1    2" in out.replace("n10  n21", "n1  n2")
