@@ -22,6 +22,7 @@ from typing import Any
 
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
 from search_runs import Trained, train
 
 from etm_lightning.design.conditions import conditioned
@@ -46,7 +47,8 @@ class Searched:
 
 def recipe() -> tuple[Space, list[dict[str, Any]]]:
     """The space of the recipe, and what it tries first."""
-    known = yaml.safe_load((conf_folder() / "search" / "automl.yaml").read_text())
+    file = conf_folder() / "search" / "automl.yaml"
+    known: Any = OmegaConf.to_container(OmegaConf.load(file))
     parse = OverridesParser.create().parse_overrides
     typed = space(parse([f"{name}={value}" for name, value in known["space"].items()]))
     return conditioned(typed, (), known["when"], parse), known["enqueue"]

@@ -138,6 +138,10 @@ class Crew:
                 lock.release()
             process = known.process if known else None
             job = launchers.left_behind(begun.job if begun else "", process, place, attempt)
+            if known and not begun and not (place / f"{attempt}.log").exists():
+                # what is left of the attempt before holds the lock: nothing new began
+                self.busy.append(Busy(trial, task, job, Slot(), Watch(place, self.monitor)))
+                return self.busy[-1]
             return self._take(trial, task, attempt, job, Slot((known.devices if known else "") or None))
         try:
             slot = self._free_slot()

@@ -41,12 +41,13 @@ class Goal:
         Source: K. Deb, Multi-Objective Optimization using Evolutionary Algorithms, 2001, section 2.4.
         """
         known = [trial for trial in trials if trial.state == "finished" and trial.values]
-        points = {trial.number: self._costs(trial.values) for trial in known}
-        return [
-            trial
-            for trial in known
-            if not any(_dominates(other, points[trial.number]) for other in points.values())
-        ]
+        front: dict[int, tuple[float, ...]] = {}
+        # whoever beats a trial comes before it in this order, and if it is beaten itself, so does its better
+        for trial in sorted(known, key=lambda trial: self._costs(trial.values)):
+            costs = self._costs(trial.values)
+            if not any(_dominates(other, costs) for other in front.values()):
+                front[trial.number] = costs
+        return [trial for trial in known if trial.number in front]
 
     def best(self, trials: Iterable[Trial]) -> Trial | None:
         """The one that leads: of one objective the best, of several the Pareto set's best in the first."""
@@ -104,7 +105,7 @@ def goal_of(objective: Any, direction: Any, monitor: str, mode: str) -> Goal:
     if len(set(names)) < len(names):
         raise ValueError(f"`search.objective` must name each objective once but got {names}")
     given = [] if not direction else [direction] if isinstance(direction, str) else list(direction)
-    if not given and len(names) == 1:
+    if not given and len(names) == 1 and (names[0] == monitor or not mode):
         given = [mode or "minimize"]
     if len(given) != len(names):
         raise ValueError(

@@ -107,7 +107,9 @@ def _picture(name: str, study: Any, options: dict[str, Any], format: str, title:
     try:
         import matplotlib as mpl
     except ModuleNotFoundError as error:
-        raise ImportError("a picture of a study needs matplotlib: pip install matplotlib") from error
+        raise ImportError(
+            "a picture of a study needs matplotlib: pip install 'etm-lightning[search]'"
+        ) from error
     mpl.use("Agg")
     from optuna.visualization import matplotlib as drawing
 

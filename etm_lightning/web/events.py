@@ -12,8 +12,8 @@ from starlette.concurrency import run_in_threadpool
 from etm_lightning.web.plain import encode
 from etm_lightning.web.stores import Stores
 
-EVERY = 1.0
-"""Seconds between two looks at the files."""
+EVERY = 0.5
+"""Seconds between two looks at the files: what is logged is to be on the screen within a second."""
 ALIVE = 15.0
 """Seconds after which a comment shows that the connection lives."""
 

@@ -64,7 +64,7 @@ ANSWERS: Mapping[str, tuple[str, str]] = {
     "log": ("text/plain", "the end of the file, from a whole line on"),
     "table": (_JSON, "columns, rows, total"),
     "series": ("application/octet-stream", "ETM1, a header in JSON, and for each series x and y as doubles"),
-    "events": ("text/event-stream", "`runs` with changed, added and removed keys, once a second at most"),
+    "events": ("text/event-stream", "`runs` with changed, added and removed keys, twice a second at most"),
     "compare": (_JSON, "runs, config, info, packages, code, code_diff, metrics"),
     "groups": (_JSON, "store, project, group, runs, status, created, study"),
     "group": (_JSON, "objective, params, trials, best, importance"),

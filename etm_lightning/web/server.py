@@ -49,6 +49,9 @@ class Settings:
         """Raise ValueError if it would be open to others without protection."""
         if bool(self.certfile) != bool(self.keyfile):
             raise ValueError("`--ssl-certfile` and `--ssl-keyfile` go together but only one was given")
+        for option, path in (("--ssl-certfile", self.certfile), ("--ssl-keyfile", self.keyfile)):
+            if path and not Path(path).is_file():
+                raise ValueError(f"`{option}` must be a file but there is no {path!r}")
         for url in self.public_urls:
             _origin(url)
         if loopback(self.host):

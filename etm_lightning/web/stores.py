@@ -17,8 +17,9 @@ from etm_lightning.store.row import key_of
 from etm_lightning.store.run import StoredRun
 from etm_lightning.store.store import Store
 
-KEPT = 128
-"""How many runs stay in memory with their points."""
+KEPT = 256
+KEPT_BYTES = 2**30
+"""How many runs stay in memory with their points, and how large their journals may be together."""
 FRESH = 0.5
 """Seconds for which a look at a whole store counts for all who ask."""
 LOOK = 0.9
@@ -147,9 +148,13 @@ class Stores:
     def _keep(self, key: str, now: Signature, run: StoredRun) -> None:
         self._runs[key] = now, run
         self._runs.move_to_end(key)
-        while len(self._runs) > KEPT:
+        while len(self._runs) > 1 and (len(self._runs) > KEPT or self._size() > KEPT_BYTES):
             gone, _ = self._runs.popitem(last=False)
             self._reading.pop(gone, None)
+
+    def _size(self) -> int:
+        """Bytes of the journals of the runs that are kept: about what their points take."""
+        return sum(size for known, _ in self._runs.values() for size, _ in known.values())
 
     def _folder(self, key: str) -> tuple[Place, RunFolder]:
         for refreshed in (False, True):

@@ -13,10 +13,10 @@ from pathlib import Path
 import uvicorn
 from playwright.sync_api import Page
 
+from etm_lightning.store.row import key_of
 from etm_lightning.store.store import Store
 from etm_lightning.web.app import build
 from etm_lightning.web.guard import Access
-from etm_lightning.web.stores import key_of
 
 TOKEN = "0123456789abcdef-browser"
 

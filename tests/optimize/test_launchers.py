@@ -87,7 +87,8 @@ def test_trials_are_jobs_of_slurm_and_one_that_dies_is_submitted_again(
     )
     assert study.done.returncode == 0, study.done.stderr
     assert [(row["state"], row["attempts"]) for row in study.rows] == [("finished", "1"), ("finished", "2")]
-    assert {trial.replicates[0].job for trial in study.history.trials.values()} <= {"slurm 7", "slurm 8", "slurm 9"}
+    jobs = {trial.replicates[0].job for trial in study.history.trials.values()}
+    assert jobs <= {"slurm 7", "slurm 8", "slurm 9"}
     (script,) = (study.folder.trial(0) / "slurm").glob("*_submission.sh")
     asked = script.read_text()
     for flag in ("partition=short", "account=us", "cpus-per-task=3", "gpus-per-node=2", "mem=4GB", "time=30"):
@@ -164,8 +165,9 @@ def test_a_trial_that_hangs_is_ended_elsewhere_too(tmp_path: Path, launcher: tup
     (trial,) = folder.history().trials.values()
     assert (trial.state, trial.attempts) == ("failed", 1)
     assert "trial_timeout" in trial.reason
-    assert trial.process is not None
-    assert not lives(trial.process)
+    process_of = trial.replicates[0].process
+    assert process_of is not None
+    assert not lives(process_of)
 
 
 @pytest.mark.soak

@@ -84,5 +84,8 @@ def test_a_goal_is_read_from_what_people_type() -> None:
     assert goal_of(None, None, "val/f1", "max") == Goal(("val/f1",), ("maximize",))
     assert goal_of("loss", "minimize", "val/f1", "max") == Goal(("loss",), ("minimize",))
     assert goal_of(["a", "b"], ["max", "minimize"], "", "") == Goal(("a", "b"), ("maximize", "minimize"))
+    assert goal_of("loss", None, "", "") == Goal(("loss",), ("minimize",))
+    with pytest.raises(ValueError, match="one direction for each of val/loss"):  # the mode is another's
+        goal_of("val/loss", None, "val/f1", "max")
     with pytest.raises(ValueError, match="minimize or maximize"):
         goal_of("a", "up", "", "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import subprocess
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -15,13 +17,17 @@ from etm_lightning.design.config import Search
 from etm_lightning.design.space import Choice, Interval, Space
 from etm_lightning.execute.configs import conf_folder, register
 from etm_lightning.optimize import plots
+from etm_lightning.optimize.explained import explanation
 from etm_lightning.optimize.folder import Events, StudyFolder, studies
 from etm_lightning.optimize.fresh import Fresh, Known, none
-from etm_lightning.optimize.plan import plan_of
+from etm_lightning.optimize.plan import plan_of, settings_of
 from etm_lightning.optimize.recipes import first, spelled
 from etm_lightning.optimize.study import Grid, Study
+from etm_lightning.store.store import Store
+from etm_lightning.track.run import Run
 from tests import warm
 from tests.execute.test_command_line import MINE, ROOT, environment, runs
+from tests.optimize.conftest import Search as Searching
 from tests.optimize.forged import forged
 
 RECIPES = sorted(path.stem for path in (conf_folder() / "search").glob("*.yaml"))
@@ -40,8 +46,6 @@ def settings(*typed: str) -> Search:
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_recipe_is_what_its_full_command_says(recipe: str) -> None:
-    import shlex
-
     known = settings(f"search={recipe}")
     words = shlex.split(spelled("train.py", [f"search={recipe}", "lr=1,2"], recipe, known))
     assert words[:4] == ["python", "train.py", "-m", "lr=1,2"]
@@ -58,7 +62,7 @@ def sweep(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         env=environment(folder),
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=400,
         check=False,
     )
 
@@ -88,9 +92,6 @@ def test_a_dry_run_shows_everything_and_leaves_nothing(tmp_path: Path) -> None:
     assert [trial.state for trial in trials.values()] == ["finished", "finished"]
     assert trials[0].run == before[0.1]
     assert f"was run before: {before[0.1]}" in wider.stdout
-    wrong = sweep(tmp_path, "lr=0.1,0.2", "+model.colour=1", "search.dry_run=true")
-    assert wrong.returncode == 1
-    assert "`model.colour`" in wrong.stderr
 
 
 def fresh(folder: Path, space: Space, sampler: str = "tpe", total: int = 99, find: Any = none) -> Fresh:
@@ -140,6 +141,32 @@ def test_what_a_recipe_offers_gives_way_to_what_was_typed() -> None:
         {"x": 1},
     ]
     assert first(points, offered, space) == [{"lr": 1e-4, "size": "small"}, {"x": 1}]
+
+
+def test_a_study_teaches_what_mattered_and_where_its_best_run_errs(tmp_path: Path) -> None:
+    pytest.importorskip("optuna")
+    with Run("mine", save_dir=tmp_path / "etm_runs") as run:
+        run.log({"val/loss": 0.5}, step=1, stage="validate")
+        labels, counts = ["sun", "rain", "none"], [[9, 1, 0], [6, 2, 2], [0, 0, 0]]
+        run.log_confusion_matrix("val/confusion_matrix", labels, counts, step=1, stage="validate")
+    stored = Store(tmp_path / "etm_runs").run(run.id)
+    told = explanation(forged(tmp_path), stored)
+    assert re.fullmatch(r"what mattered \(PED-ANOVA\): lr \d+%( · size \d%)?", told[0])
+    assert told[2:] == [
+        "  rain  8 of 10 wrong (80.0%), mostly taken for sun",
+        "  sun   1 of 10 wrong (10.0%), mostly taken for rain",
+    ]
+
+
+def test_a_search_ends_when_its_time_is_up(search: Searching) -> None:
+    study = search("x=1,2,3", "pause=1.5", "hydra.sweeper.max_runtime_secs=1")
+    assert study.done.returncode == 0, study.done.stderr
+    assert len(study.rows) == 1
+    assert study.history.over == "time is up"
+
+
+def test_nfolds_is_another_word_for_folds() -> None:
+    assert settings_of(composed("search.nfolds=4"), {}, ours=True).folds == 4
 
 
 @pytest.mark.parametrize("kind", [kind for kind in plots.KINDS if kind != "pareto"])

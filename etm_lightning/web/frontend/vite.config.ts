@@ -21,5 +21,19 @@ export default defineConfig({
     },
   },
   test: { include: ["src/**/*.test.{ts,tsx}"], isolate: false },
-  server: { proxy: { "/api": process.env["ETM_UI"] ?? "http://127.0.0.1:6860" } },
+  // `npm run dev` shows a running `etm ui`, whose token it passes on
+  server: {
+    proxy: {
+      "/api": {
+        target: process.env["ETM_UI"] ?? "http://127.0.0.1:8265",
+        changeOrigin: true,
+        headers: { authorization: `Bearer ${process.env["ETM_UI_TOKEN"] ?? ""}` },
+        configure: (proxy) =>
+          proxy.on("proxyReq", (request) => {
+            request.removeHeader("origin");
+            request.removeHeader("referer");
+          }),
+      },
+    },
+  },
 });

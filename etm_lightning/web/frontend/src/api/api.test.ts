@@ -53,7 +53,7 @@ const rowOf = (some: Partial<Row>): Row =>
   ({ key: "a", name: "one", id: "1", group: "", status: "finished", notes: "", tags: [], created: 0, params: {}, metrics: {}, ...some }) as Row;
 
 function source(): EmbeddedSource {
-  const rows = [rowOf({ key: "a", name: "one", params: { lr: 0.1 }, metrics: { f1: 0.5 } }), rowOf({ key: "b", name: "two", created: 5, metrics: { f1: "nan" } })];
+  const rows = [rowOf({ key: "a", name: "one", params: { lr: 0.1 }, metrics: { f1: 0.5 } }), rowOf({ key: "b", name: "two", created: 5, tags: ["best"], metrics: { f1: "nan" } })];
   const line = { run: "a", label: "loss", stage: "train", axis: "step", rank: 0, total: 4, complete: true };
   const data = {
     runs: rows.map((row) => ({ row }) as RunDetail),
@@ -78,6 +78,7 @@ describe("an exported page", () => {
 
   it("finds, sorts and pages its runs", async () => {
     expect((await source().runs({ q: "lr=0.1" })).runs.map((row) => row.key)).toEqual(["a"]);
+    expect((await source().runs({ q: '"best" in tags' })).runs.map((row) => row.key)).toEqual(["b"]);
     expect((await source().runs({ sort: "-created", limit: 1 })).runs.map((row) => row.key)).toEqual(["b"]);
     expect((await source().runs({ limit: 0 })).total).toBe(2);
   });

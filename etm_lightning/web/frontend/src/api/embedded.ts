@@ -269,7 +269,9 @@ function wanted(row: Row, asked: RunsQuery): boolean {
   if (asked.store && asked.store !== row.store) return false;
   if (asked.project && asked.project !== row.project) return false;
   if (asked.group && asked.group !== row.group) return false;
-  return !asked.q || textOf(row).includes(asked.q.toLowerCase().trim());
+  if (!asked.q) return true;
+  const tag = /^"(.*)" in tags$/.exec(asked.q.trim())?.[1];
+  return tag === undefined ? textOf(row).includes(asked.q.toLowerCase().trim()) : row.tags.includes(tag);
 }
 
 function textOf(row: Row): string {

@@ -326,7 +326,7 @@ export interface Group {
   project: string;
   group: string;
   runs: number;
-  statuses: Partial<Record<Status, number>>;
+  status: Partial<Record<Status, number>>;
   created: number;
   /** Whether a search made it. */
   study: boolean;

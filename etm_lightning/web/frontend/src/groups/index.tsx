@@ -71,7 +71,7 @@ function List({ groups, find }: { groups: Group[]; find: string }) {
               <td>{one.project}</td>
               <td class="num">{one.runs}</td>
               <td>
-                <Statuses statuses={one.statuses} total={one.runs} />
+                <Statuses statuses={one.status} total={one.runs} />
               </td>
               <td class="soft" title={date(one.created)}>
                 {ago(one.created)}
@@ -88,7 +88,7 @@ function List({ groups, find }: { groups: Group[]; find: string }) {
 }
 
 /** A bar of how the runs stand, with the numbers beside it. */
-function Statuses({ statuses, total }: { statuses: Group["statuses"]; total: number }) {
+function Statuses({ statuses, total }: { statuses: Group["status"]; total: number }) {
   const order: Status[] = ["finished", "running", "pruned", "preempted", "interrupted", "failed", "crashed"];
   const known = order.flatMap((status) => (statuses[status] ? [[status, statuses[status]] as const] : []));
   return (

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 
+import { useApp } from "../app";
 import type { Columns } from "../api/types";
 import { SourceError } from "../api/source";
 import { Popover } from "../shell/popover";
@@ -24,6 +25,7 @@ const EXAMPLES: [string, string][] = [
 
 /** The search box: it asks a moment after the last key, and shows where a search cannot be read. */
 export function Filter({ value, onValue, columns, error, onFocus }: Props) {
+  const { source } = useApp();
   const [text, setText] = useState(value);
   const [help, setHelp] = useState<DOMRect | null>(null);
   const [chosen, setChosen] = useState(-1);
@@ -61,7 +63,7 @@ export function Filter({ value, onValue, columns, error, onFocus }: Props) {
     timer.current = window.setTimeout(() => send(next, false), 300);
   };
   const at = field.current?.selectionStart ?? text.length;
-  const offered = open ? suggestions(text, at, columns) : [];
+  const offered = open && !source.frozen ? suggestions(text, at, columns) : [];
   const take = (index: number): void => {
     const one = offered[index];
     if (!one) return;
@@ -90,7 +92,7 @@ export function Filter({ value, onValue, columns, error, onFocus }: Props) {
         ref={field}
         type="text"
         class={wrong ? "wrong mono" : "mono"}
-        placeholder="Filter: lr > 1e-4 and val/f1 > 0.9   ( / )"
+        placeholder={source.frozen ? "Find runs by a word" : "Filter: lr > 1e-4 and val/f1 > 0.9   ( / )"}
         aria-label="Filter runs"
         aria-invalid={wrong}
         aria-describedby={wrong ? "filter-error" : undefined}
@@ -106,9 +108,11 @@ export function Filter({ value, onValue, columns, error, onFocus }: Props) {
         onFocus={onFocus}
         onBlur={() => setOpen(false)}
       />
-      <button type="button" class="plain icon" aria-label="How to filter" title="How to filter" onClick={(event) => setHelp(event.currentTarget.getBoundingClientRect())}>
-        ?
-      </button>
+      {!source.frozen && (
+        <button type="button" class="plain icon" aria-label="How to filter" title="How to filter" onClick={(event) => setHelp(event.currentTarget.getBoundingClientRect())}>
+          ?
+        </button>
+      )}
       {offered.length > 0 && (
         <ul id="filter-offers" class="offers" role="listbox" aria-label="Names">
           {offered.map((one, i) => (
