@@ -283,15 +283,15 @@ def _edited(runs: list[Any], as_json: bool) -> None:
 def compare(
     targets: Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs, or groups of runs.")],
     baseline: Annotated[str, typer.Option(help="Compare with this run; by default the first.")] = "",
-    method: Annotated[str, typer.Option(help="welch or bootstrap.")] = "welch",
+    method: Annotated[str, typer.Option(help="t or bootstrap.")] = "t",
     only: Annotated[bool, typer.Option("--only", help="Without their replicates in the store.")] = False,
     every: Annotated[bool, typer.Option("--all", help="Also what is the same in all.")] = False,
     as_json: Json = False,
     store: Place = None,
 ) -> None:
     """Compare runs: settings, code, values, with statistics over seeds."""
+    from etm_lightning.evaluate.comparison import METHODS
     from etm_lightning.evaluate.comparison import compare as side_by_side
-    from etm_lightning.evaluate.statistics import METHODS
     from etm_lightning.share import compared, described
     from etm_lightning.store.selection import several
 

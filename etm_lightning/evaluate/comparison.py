@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
+from etm_lightning.evaluate.bootstrap import bootstrap
+from etm_lightning.evaluate.difference import Difference, difference
 from etm_lightning.evaluate.leaderboard import varying
-from etm_lightning.evaluate.replicates import Replicates, canonical, replicates
-from etm_lightning.evaluate.statistics import Difference, Method, difference
+from etm_lightning.evaluate.replicates import Replicates, canonical, chance, replicates
 from etm_lightning.evaluate.summaries import Spread, spread
 from etm_lightning.params import flatten
 from etm_lightning.store.run import StoredRun
+
+Method = Literal["t", "bootstrap"]
+METHODS = ("t", "bootstrap")
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ def compare(
     *,
     baseline: StoredRun | None = None,
     pool: Iterable[StoredRun] = (),
-    method: Method = "welch",
+    method: Method = "t",
 ) -> Comparison:
     """Compare runs.
 
@@ -76,7 +80,7 @@ def compare(
         runs: the runs, one at least.
         baseline: the one that others are compared with; by default the first.
         pool: more runs, of which the replicates of `runs` count for mean, deviation and test.
-        method: of the test: ``welch`` or ``bootstrap``.
+        method: of the test: ``t`` (paired where the seeds are the same, else Welch's) or ``bootstrap``.
 
     Raises:
         ValueError: if there are no runs.
@@ -190,19 +194,22 @@ def _names(runs: Sequence[StoredRun], baseline: StoredRun) -> list[str]:
 
 def _metric(name: str, runs: Sequence[StoredRun], groups: Sequence[Group], method: Method) -> MetricLine:
     modes = {best.monitor: best.mode for run in runs if (best := run.best_checkpoint)}
-    numbers = [_finite(run.headline.get(name) for run in group.runs) for group in groups]
+    test = difference if method == "t" else bootstrap
+    numbers = [_finite(group.runs, name) for group in groups]
     deltas = [
-        difference(ours, numbers[0], method) if place and ours and numbers[0] else None
+        test(numbers[0], ours) if place and ours and numbers[0] else None
         for place, ours in enumerate(numbers)
     ]
     return MetricLine(
         name,
         modes.get(name, ""),
         tuple(run.headline.get(name) for run in runs),
-        tuple(spread(ours) if ours else None for ours in numbers),
+        tuple(spread(ours.values()) if ours else None for ours in numbers),
         tuple(deltas),
     )
 
 
-def _finite(values: Iterable[float | None]) -> list[float]:
-    return [value for value in values if value is not None and math.isfinite(value)]
+def _finite(runs: Iterable[StoredRun], name: str) -> dict[Hashable, float]:
+    """The finite values of a metric by what chance the runs had."""
+    found = {chance(run): run.headline.get(name) for run in runs}
+    return {key: value for key, value in found.items() if value is not None and math.isfinite(value)}

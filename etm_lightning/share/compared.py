@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from etm_lightning.evaluate.comparison import Comparison, Line
-from etm_lightning.evaluate.statistics import Difference
+from etm_lightning.evaluate.difference import Difference
 from etm_lightning.params import incidental
 from etm_lightning.share.tables import cell, clean, number, show
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from etm_lightning.process import host
 
-VERSION = 1
+VERSION = 2
 """Of the tables and of what a digest holds; a file of another version is made anew."""
 
 _TABLES = """
@@ -30,7 +30,7 @@ CREATE TABLE vals (
     run INTEGER NOT NULL, name INTEGER NOT NULL, kind TEXT NOT NULL, number REAL, text TEXT,
     PRIMARY KEY (run, name)
 ) WITHOUT ROWID;
-CREATE INDEX by_name ON vals (name, kind, number);
+CREATE INDEX by_name ON vals (name, kind, number, text);
 """
 _NETWORK = ("nfs", "cifs", "smb", "lustre", "gpfs", "beegfs", "ceph", "fuse.", "afs", "wekafs", "9p", "panfs")
 

@@ -63,11 +63,15 @@ def test_runs_are_compared_over_their_seeds(tmp_path: Path) -> None:
     for lr in (1, 2):
         for seed, score in enumerate([0.1, 0.2, 0.4]):
             finished(
-                tmp_path, f"lr{lr}-s{seed}", score + lr, params={"lr": lr, "seed": seed}, name=f"n{lr}{seed}"
+                tmp_path,
+                f"lr{lr}-s{seed}",
+                score + lr * score,
+                params={"lr": lr, "seed": seed},
+                name=f"n{lr}{seed}",
             )
     out = etm("compare", "lr1-s0", "lr2-s1", "--store", tmp_path)
     assert "lr     1    2" in out.replace("n10  n21", "n1  n2")
-    assert "welch" in out
+    assert "paired t-test over 3 seeds" in out
     found = json.loads(
         etm("compare", "lr1-s0", "lr2-s1", "--baseline", "lr2-s1", "--json", "--store", tmp_path)
     )
@@ -76,4 +80,4 @@ def test_runs_are_compared_over_their_seeds(tmp_path: Path) -> None:
     assert found["groups"][0]["label"] == "lr=2"
     alone = etm("compare", "lr1-s0", "lr2-s0", "--only", "--store", tmp_path)
     assert "n=1 each: no test" in alone.replace("\n", " ")
-    assert "2.1 (+1)" in alone
+    assert "0.3 (+0.1)" in alone
