@@ -140,17 +140,17 @@ def _code(run: StoredRun) -> dict[str, Any]:
     return {"commit": known.get("commit", ""), "dirty": known.get("dirty"), "diff": known.get("diff", "")}
 
 
-def _saved_diff(run: StoredRun) -> str | None:
+def saved_diff(run: StoredRun) -> str | None:
     """What differed from the commit, where `save_code` kept it."""
     return next((text.text for text in reversed(run.texts) if text.name == "code.diff"), None)
 
 
 def _code_diff(baseline: StoredRun, runs: Sequence[StoredRun]) -> str | None:
     """How what differed from the commit differs between the baseline and the others; None if unknown."""
-    before = _saved_diff(baseline)
+    before = saved_diff(baseline)
     parts: list[str] = []
     for run in runs:
-        after = _saved_diff(run)
+        after = saved_diff(run)
         if run is not baseline and before != after and (before or after):
             parts += difflib.unified_diff(
                 (before or "").splitlines(), (after or "").splitlines(), baseline.id, run.id, lineterm=""
