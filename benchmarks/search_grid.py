@@ -57,7 +57,7 @@ KINDS = {"P": "PER", "L": "LOC", "O": "ORG"}
 
 
 def sentences(folder: Path, rows: int) -> None:
-    """Write CoNLL files of sentences made of templates; of the names one of each kind alone is in all."""
+    """Write CoNLL files of sentences made of templates; only one name of each kind is in all of them."""
     for part, (name, count) in enumerate((("train", rows), ("dev", 100), ("test", 200))):
         chance, lines = random.Random(part), []
         for _ in range(count):
