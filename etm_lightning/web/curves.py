@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from etm_lightning.store.run import StoredRun
+from etm_lightning.store.series import Series
+from etm_lightning.store.zoom import LEAST, X
 from etm_lightning.web.axes import AXES, Floats, along, column
 from etm_lightning.web.stores import MissingError, Stores
 from etm_lightning.web.thin import thin
@@ -19,8 +21,9 @@ MOST_POINTS = 20_000
 MOST_SERIES = 5_000
 MOST_MARKS = 1_000
 """How many values that are not finite are told one by one."""
+BIG = 200_000
+"""Points of a series from which on it is looked up in its view instead of being gone through each time."""
 _GENERATION = 2**40
-
 
 _RENAMED = {"since": "from", "until": "to"}
 
@@ -78,6 +81,8 @@ def curve(run: StoredRun, wanted: Wanted, question: Question, after: int | None 
     if series is None:
         return Curve(_none(), _none(), about | _empty(wanted, "no such series"))
     columns = series.columns(superseded=wanted.superseded)
+    if after is None and len(columns["value"]) >= BIG and question.x in ("step", "time", "relative"):
+        return _of_big(run, series, columns, wanted, question)
     values = column(columns, "value")
     x, why = along(run, series, columns, question.x)
     start, reset = _start(run, after, len(values))
@@ -85,24 +90,64 @@ def curve(run: StoredRun, wanted: Wanted, question: Question, after: int | None 
     finite = np.isfinite(values) & chosen
     kept = np.flatnonzero(finite)
     picked = kept[thin(values[kept], question.points)] if after is None or reset else kept
-    about |= {
-        "label": run.label(series),
-        "stage": series.key.stage,
-        "axis": series.key.axis,
-        "rank": series.key.rank,
+    about |= _known(run, series, len(values)) | {
         "n": len(picked),
-        "total": len(values),
         "complete": len(picked) == len(kept),
         "first": _ends(x[chosen], 0),
         "last": _ends(x[chosen], -1),
         "nonfinite": _marks(x, values, chosen & ~np.isfinite(values)),
         "attempts": [[float(x[i]), attempt] for i, attempt in run.attempt_starts(series) if i < len(x)],
-        "cursor": run.attempts * _GENERATION + len(values),
         "reset": reset,
     }
     if why:
         about["why"] = why
     return Curve(x[picked], values[picked], about)
+
+
+def _known(run: StoredRun, series: Series, count: int) -> dict[str, Any]:
+    """What is said about a series however it is shown."""
+    return {
+        "label": run.label(series),
+        "stage": series.key.stage,
+        "axis": series.key.axis,
+        "rank": series.key.rank,
+        "total": count,
+        "cursor": run.attempts * _GENERATION + count,
+    }
+
+
+def _of_big(
+    run: StoredRun, series: Series, columns: dict[str, Any], wanted: Wanted, question: Question
+) -> Curve:
+    """The points of a big series: it costs what is shown of it."""
+    along_time = question.x != "step"
+    found = run.zoom(
+        wanted.name,
+        x=cast(X, question.x),
+        start=question.since,
+        stop=question.until,
+        points=max(question.points, LEAST),
+        around=True,
+        stage=wanted.stage,
+        axis=wanted.axis,
+        rank=wanted.rank,
+        superseded=wanted.superseded,
+    )
+    origin = (run.started or run.created) if question.x == "relative" else 0.0
+    where = columns["time" if along_time else "step"]
+    starts = [(i, n) for i, n in run.attempt_starts(series) if i < len(where)]
+    finite = np.isfinite(found.y)
+    about = {"run": wanted.run, "name": wanted.name} | _known(run, series, len(where))
+    about |= {
+        "n": int(finite.sum()),
+        "complete": found.complete,
+        "first": _ends(found.x, 0),
+        "last": _ends(found.x, -1),
+        "nonfinite": _marks(found.x, found.y, ~finite),
+        "attempts": [[float(where[i]) - origin, attempt] for i, attempt in starts],
+        "reset": False,
+    }
+    return Curve(found.x[finite], found.y[finite], about)
 
 
 def pack(curves: Sequence[Curve]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from etm_lightning import Run
 from etm_lightning.store.store import Store
+from etm_lightning.web.curves import BIG
 from etm_lightning.web.thin import thin
 from tests.store.building import BASE, Training
 from tests.web.ground import application, ask, client, key
@@ -151,3 +154,25 @@ def test_a_question_that_makes_no_sense_is_refused(reader: TestClient, wrong: di
     answer = reader.post("/api/series", json={"series": [{"run": key(reader), "name": "x"}], **wrong})
     assert answer.status_code == 400
     assert answer.json()["error"]
+
+
+def test_of_a_big_series_too_every_zoom_has_its_spike_and_says_what_is_not_finite(tmp_path: Path) -> None:
+    count, spike, lost = BIG + 50_000, 123_457, 200_001
+    with Run(save_dir=tmp_path, id="big", clock=itertools.count(BASE).__next__) as run:
+        for step in range(count):
+            value = 99.0 if step == spike else math.nan if step == lost else math.sin(step / 1e4)
+            run.log({"loss": value}, step=step)
+    reader = client(application(tmp_path))
+    wanted = [{"run": key(reader), "name": "loss"}]
+    for x, shift in (("step", 0), ("relative", 1)):
+        (about, where, y), *_ = ask(reader, wanted, x=x, points=200)
+        assert (about["total"], about["complete"], about["reset"]) == (count, False, False)
+        assert len(y) <= 200
+        assert where[y.argmax()] == pytest.approx(spike + shift, abs=3)
+        assert [kind for _, kind in about["nonfinite"]] == ["nan"]
+        (about, where, y), *_ = ask(reader, wanted, x=x, points=200, **{"from": 123_400, "to": 123_500})
+        assert about["complete"]
+        assert y.max() == 99.0
+        assert (where[0], where[-1]) == (123_399, 123_501)
+    (about, *_), *_ = ask(reader, wanted, after=[about["cursor"]])
+    assert (about["n"], about["reset"]) == (0, False)
