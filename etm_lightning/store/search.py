@@ -118,7 +118,7 @@ def parse(query: str) -> Node:
         QueryError: where it cannot be read.
 
     >>> parse("lr > 1e-4 and not has val/f1").parts[1]
-    Not(part=Has(field=Field(name='val/f1', kind='', at=21)))
+    Not(part=Has(field=Field(name='val/f1', kind='', at=22)))
     """
     return _Parser(query).whole()
 

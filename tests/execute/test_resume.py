@@ -212,13 +212,12 @@ def test_what_cannot_be_resumed_is_told_with_the_cure(tmp_path: Path) -> None:
         again(ended(tmp_path, "failed", evaluates="r1"))
 
 
-def test_secrets_have_to_be_given_again(tmp_path: Path) -> None:
+def test_secrets_have_to_be_given_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["train.py"])
     run = ended(tmp_path, "failed")
     kept = run.folder.hydra / "1"
     kept.mkdir(parents=True)
     (kept / "overrides.yaml").write_text("- lr=0.1\n- +data.hf_token=<hidden>\n")
     (tmp_path / "train.py").touch()
-    info = run.info("start")
-    info["command"], info["cwd"] = ["python", "train.py"], str(tmp_path)
     with pytest.raises(ValueError, match=r"data\.hf_token"):
         again(run, cwd=tmp_path)
