@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 
 demo: .venv/demo.stamp ## fine-tune a real BERT three times, rank, report
 	@cd $(CURDIR) && PATH="$(CURDIR)/$(BIN):$$PATH" python train.py -m experiment=bbc lr=1e-4,2e-4,3e-4 project=demo logger=tensorboard
-	@echo "curves: $(BIN)/tensorboard --logdir etm_runs/.tensorboard · runs: $(BIN)/etm ls"
+	@echo "curves: $(BIN)/tensorboard --logdir etm_runs/.tensorboard · dashboard: $(BIN)/etm ui"
 
 test: .venv/dev.stamp lint frontend ## everything that CI runs
 	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal
