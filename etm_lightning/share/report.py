@@ -35,6 +35,15 @@ def write_report(runs: Sequence[StoredRun], path: Path, *, title: str = "", now:
         OSError: if the file cannot be written.
     """
     text = render_report(runs, title=title, now=now)
+    return write_whole(text, path)
+
+
+def write_whole(text: str, path: Path) -> Path:
+    """Write a page whole or not at all; where it is.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
     path = path.expanduser().absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{secrets.token_hex(8)}.html")

@@ -5,15 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
-import os
 import re
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from etm_lightning.share.report import write_whole
 from etm_lightning.store.run import StoredRun
 from etm_lightning.store.store import Store
 from etm_lightning.web.built import HOW, built, static_folder
@@ -64,16 +63,7 @@ def write_page(
         UnbuiltError: if the front end is not built.
         OSError: if the file cannot be written.
     """
-    text = export(stores, keys, title=title, points=points)
-    path = path.expanduser().absolute()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{secrets.token_hex(8)}.html")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+    return write_whole(export(stores, keys, title=title, points=points), path)
 
 
 def write_selection(store: Store, runs: Sequence[StoredRun], path: Path, *, title: str = "") -> Path:
