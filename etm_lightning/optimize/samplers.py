@@ -28,7 +28,7 @@ PRUNERS = {
 }
 _GIVEN: dict[str, dict[str, Any]] = {
     "patience": {"wrapped_pruner": None, "patience": 3},
-    "asha": {"min_resource": 1, "reduction_factor": 2},
+    "asha": {"min_resource": 1, "reduction_factor": 3},
     "cmaes": {"warn_independent_sampling": False},
     "gp": {"warn_independent_sampling": False},
     "qmc": {"warn_independent_sampling": False, "warn_asynchronous_seeding": False, "scramble": True},
