@@ -58,7 +58,7 @@ def test_choices_and_ranges_come_back_in_the_words_of_the_space(tmp_path: Path, 
 PRUNERS: dict[str, Callable[[], Any]] = {
     "none": optuna.pruners.NopPruner,
     "median": optuna.pruners.MedianPruner,
-    "asha": lambda: optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=2),
+    "asha": lambda: optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=3),
     "hyperband": optuna.pruners.HyperbandPruner,
     "patience": lambda: optuna.pruners.PatientPruner(None, patience=3),
     "wilcoxon": optuna.pruners.WilcoxonPruner,
