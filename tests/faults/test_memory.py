@@ -99,7 +99,7 @@ for which in range(int(sys.argv[2])):
 def test_whichever_allocation_of_a_call_fails_the_training_goes_on_and_other_rows_are_there(
     tmp_path: Path,
 ) -> None:
-    """msgspec (0.22) does not look at the result of three of its own: the process dies there, with us or not."""
+    """msgspec (0.22) does not look at the result of three of its own: there the process dies."""
     command = [sys.executable, "-c", STARVED, str(tmp_path), "24"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
     codes = [int(line.split()[1]) for line in done.stdout.splitlines()]
