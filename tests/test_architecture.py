@@ -26,7 +26,7 @@ TIERS = (
     ("cli",),
 )
 HEAVY = {"torch", "lightning", "pytorch_lightning", "transformers", "torchmetrics"}
-LIGHTNING_FACING = {"track/on_lightning.py", "track/on_pytorch_lightning.py", "track/on_torch.py"}
+LIGHTNING_FACING = {f"track/on_{what}.py" for what in ("lightning", "pytorch_lightning", "torch", "device")}
 LATE = {"pyarrow", "duckdb", "scipy", "optuna", "pandas", "polars", "rich", "ray", "submitit"}
 FILES = sorted(path for path in PACKAGE.rglob("*.py"))
 

@@ -16,8 +16,9 @@ from typing import Any, Literal, ParamSpec
 from etm_lightning.layout import RunFolder, project_folder
 from etm_lightning.track.clocks import last_batch, logger_step, of_evaluation_batch, rank_of, row_to_come
 from etm_lightning.track.farewell import farewell
+from etm_lightning.track.media.graph import summary
 from etm_lightning.track.media.placed import Placed
-from etm_lightning.track.models import Kept, Models, summary
+from etm_lightning.track.models import Kept, Models
 from etm_lightning.track.origin import (
     Decision,
     adopt,

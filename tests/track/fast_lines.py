@@ -13,8 +13,8 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from etm_lightning import fast_log
+from etm_lightning.track.on_device import Device
 from etm_lightning.track.on_lightning import FastLog
-from etm_lightning.track.on_torch import Device
 from tests.track.lines import Line, logger_in, rows, trainer
 
 Way = Callable[..., None]

@@ -173,7 +173,7 @@ def test_the_parts_of_a_model_are_recorded_once(tmp_path: Path) -> None:
 def test_the_numbers_of_parameters_are_those_of_lightning(tmp_path: Path) -> None:
     from lightning.pytorch.utilities.model_summary.model_summary import ModelSummary
 
-    from etm_lightning.track.models import summary
+    from etm_lightning.track.media.graph import summary
 
     module = Net()
     module.lazy = nn.LazyLinear(3)

@@ -39,7 +39,7 @@ class FastPath:
     def begin(self, trainer: Any, device: Any = None) -> None:
         """Nothing has been logged in this Trainer yet."""
         if device is None:
-            home = importlib.import_module("etm_lightning.track.on_torch")
+            home = importlib.import_module("etm_lightning.track.on_device")
             device = home.Device(trainer.strategy.root_device)
         self.calls = Calls(self.rules, trainer, device)
 

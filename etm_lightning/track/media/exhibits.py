@@ -10,9 +10,9 @@ from typing import Any, NamedTuple, TypedDict, Unpack
 
 from etm_lightning.layout import RunFolder
 from etm_lightning.records import Artifact, Json, Media, Text
-from etm_lightning.track import models
 from etm_lightning.track.media import curves, figures, images, recordings, tables
 from etm_lightning.track.media.exhibit import Copy, Exhibit, Parcel
+from etm_lightning.track.media.graph import graph
 from etm_lightning.track.outbox import Item
 from etm_lightning.track.plain import plain, sound
 from etm_lightning.track.redact import redact
@@ -232,7 +232,7 @@ class Exhibits:
             inputs: what it is called with: a tensor, a tuple of positional arguments or a dict of named ones.
             **where: step, epoch, stage.
         """
-        self._show(name, "graph", lambda: [Shown("graph", models.graph(module, inputs))], where)
+        self._show(name, "graph", lambda: [Shown("graph", graph(module, inputs))], where)
 
     def log_artifact(
         self,
