@@ -32,7 +32,7 @@ import transformers.models.bert.modeling_bert, transformers.models.auto.modeling
 import etm_lightning.execute.train, etm_lightning.track.on_lightning, etm_lightning.track.sinks.worker
 import etm_lightning.text.bbc, etm_lightning.text.conll, etm_lightning.text.modules
 import etm_lightning.text.tables, tests.track.lines, tests.execute.small
-import etm_lightning.execute.app, etm_lightning.optimize.search, etm_lightning.optimize.results, optuna
+import etm_lightning.execute.app, etm_lightning.optimize.search, etm_lightning.optimize.results
 
 def look_after(worker, connection):
     "Passes signals on, and tells the end."
