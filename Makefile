@@ -1,7 +1,9 @@
 # Two commands for a fresh machine: `make demo`, `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint requirements.lock
+# pip compiles on one core, and the packages' own tests too; a file that is no python of ours is left as it is
+COMPILE := $(BIN)/python -m compileall -qq -j 0 -x 'site-packages/.*/tests/' .venv/lib || true
 
 .PHONY: demo test lint frontend bench soak clean
 
@@ -22,6 +24,7 @@ frontend: .venv/dev.stamp ## types, unit tests and build of the dashboard's page
 
 bench: .venv/dev.stamp ## side by side with peers
 	$(PIP) --editable '.[bench]'
+	$(COMPILE)
 	$(BIN)/python benchmarks/tracking.py --install
 	$(BIN)/python benchmarks/tracking.py
 	$(BIN)/python benchmarks/sinks.py
@@ -39,8 +42,10 @@ clean:
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(PIP) torch
 	$(PIP) --editable '.[demo]'
+	$(COMPILE)
 	touch $@
 
 .venv/dev.stamp: .venv/demo.stamp
 	$(PIP) --editable '.[dev]'
+	$(COMPILE)
 	touch $@

@@ -20,3 +20,10 @@ def _catalogues_of_their_own() -> Iterator[None]:
             del os.environ["ETM_CATALOGUE"]
         else:
             os.environ["ETM_CATALOGUE"] = before
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests go first: at the end, no process of xdist waits for a long test of another."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)

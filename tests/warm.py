@@ -3,8 +3,9 @@
 A server has imported them and forks for each process. `python()` is a command that takes what python takes;
 it hands its arguments, folder, environment and open files to the server, passes signals on, and ends as the
 process does. What it runs is the process's whole life, with its own id and exit. Of an interpreter's start,
-only the imports are missing: what is about those uses `sys.executable`. So does everything where this cannot
-be had, which is everywhere but on Linux.
+only the imports are missing, and of its end, that all those libraries are taken apart, which takes as long as
+a small training: what is about those uses `sys.executable`. So does everything where this cannot be had,
+which is everywhere but on Linux.
 """
 
 from __future__ import annotations
@@ -25,12 +26,13 @@ KILL = getattr(signal, "SIGRTMIN", signal.SIGKILL)
 """Sent to `python()` it kills the process and then itself; after SIGKILL it would be gone before that."""
 
 SERVER = """
-import gc, json, os, runpy, select, signal, socket, struct, sys, types
+import atexit, gc, json, os, runpy, select, signal, socket, struct, sys, threading, types
 import lightning.pytorch.loggers, torch.profiler, hydra, transformers, multiprocessing.spawn
 import transformers.models.bert.modeling_bert, transformers.models.auto.modeling_auto
 import etm_lightning.execute.train, etm_lightning.track.on_lightning, etm_lightning.track.sinks.worker
 import etm_lightning.text.bbc, etm_lightning.text.conll, etm_lightning.text.modules
-import etm_lightning.text.tables, tests.track.lines
+import etm_lightning.text.tables, tests.track.lines, tests.execute.small
+import etm_lightning.execute.app, etm_lightning.optimize.search, etm_lightning.optimize.results
 
 def look_after(worker, connection):
     "Passes signals on, and tells the end."
@@ -86,6 +88,18 @@ def become(arguments, folder, environment, numbers, fds):
     with open(arguments[0], "rb") as file:
         return compile(file.read(), arguments[0], "exec"), main.__dict__
 
+def leave(code):
+    "Threads, exit functions, what the program itself holds, and its last words, in an interpreter's order."
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    if sys.modules["__main__"].__dict__ is not globals():
+        sys.modules["__main__"].__dict__.clear()
+    gc.collect()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and not stream.closed:
+            stream.flush()
+    os._exit(code & 255)
+
 CLIENT = os.path.dirname(sys.argv[1]) + "/python"
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -111,11 +125,17 @@ while True:
         look_after(worker, connection)
     connection.close()
     break
-begin = become(*request, fds)
-if begin:
-    exec(*begin)
-else:
-    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+begin, code = become(*request, fds), None
+try:
+    if begin:
+        exec(*begin)
+    else:
+        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+except SystemExit as end:
+    code = end.code
+    if code is not None and not isinstance(code, int):  # words, which the interpreter prints
+        raise
+leave(code or 0)
 """
 CLIENT = """#!{python} -SE
 import json, os, signal, socket, struct, sys

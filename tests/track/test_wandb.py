@@ -475,7 +475,7 @@ def test_a_run_delivers_by_its_shipper_and_leaves_nothing_running(
     here = tmp_path / "here"
     here.mkdir()
     monkeypatch.chdir(here)
-    run = Run("p", save_dir=tmp_path, id="r1", sinks=["wandb"], finish_timeout=30)
+    run = Run("p", save_dir=tmp_path, id="r1", sinks=["wandb"], finish_timeout=120)
     with run:
         run.log({"train/loss": 0.5}, step=1)
     run.end_at_exit(None)
@@ -528,7 +528,7 @@ def services(pid: int) -> list[int]:
 
 def gone(pid: int) -> bool:
     """Whether W&B's service of a process ends soon after it."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while services(pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     return not services(pid)
