@@ -79,7 +79,7 @@ def ls(
 
     _known(status)
     opened = open_store(store)
-    found = opened.runs(
+    found = opened.catalogue.rows(
         query,
         project=project,
         group=group,
@@ -93,7 +93,8 @@ def ls(
     shown = found if every else found[:LISTED]
     names = opened.catalogue.fields(columns.split(",")) if columns else ()
     if as_json:
-        typer.echo(described.text([described.brief(run, names) for run in shown]))
+        describe = (lambda row: described.chosen(row, names)) if names else described.brief
+        typer.echo(described.text([describe(row) for row in shown]))
     elif shown:
         tables.runs(shown, names)
     else:
@@ -341,14 +342,14 @@ def sql(
     store: Place = None,
 ) -> None:
     """Ask the store in SQL."""
-    from etm_lightning.share import described, tables
+    from etm_lightning.share import described, table, tables
     from etm_lightning.store.sql import ask
 
     found = ask(open_store(store).runs(runs, archived=True), question)
     if as_json:
         typer.echo(described.text([dict(zip(found.columns, row, strict=True)) for row in found.rows]))
     elif found.columns:
-        tables.show(found.columns, [[tables.cell(value) for value in row] for row in found.rows])
+        table.show(found.columns, [[tables.cell(value) for value in row] for row in found.rows])
 
 
 @app.command()

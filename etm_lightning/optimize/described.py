@@ -12,7 +12,7 @@ from etm_lightning.optimize.folder import StudyFolder
 from etm_lightning.optimize.history import OVER, Trial
 from etm_lightning.optimize.outcome import again
 from etm_lightning.optimize.screen import words
-from etm_lightning.share import tables
+from etm_lightning.share import table, tables
 
 
 def brief(folder: StudyFolder) -> dict[str, Any]:
@@ -133,7 +133,7 @@ def show_all(found: list[dict[str, Any]]) -> None:
         )
         for one in found
     ]
-    tables.show(heads, rows, spare=("created", "failed", "project", "objective"))
+    table.show(heads, rows, spare=("created", "failed", "project", "objective"))
 
 
 def show_whole(found: dict[str, Any]) -> None:
@@ -164,7 +164,7 @@ def show_whole(found: dict[str, Any]) -> None:
         ]
         for trial in found["list"]
     ]
-    tables.show(heads, rows, spare=("run", "time"))
+    table.show(heads, rows, spare=("run", "time"))
 
 
 def _short(value: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from etm_lightning.records import Checkpoint, Saved
+from etm_lightning.store.row import Monitor
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,10 @@ class CheckpointView:
     score: float | None = None
     best: bool = False
     order: int = -1
+
+    def watched(self) -> Monitor | None:
+        """What chose it; None if nothing was watched."""
+        return Monitor(self.monitor, self.mode, self.score) if self.monitor else None
 
 
 class Checkpoints:

@@ -30,7 +30,7 @@ from etm_lightning.records import (
 from etm_lightning.store.checkpoints import Checkpoints, CheckpointView
 from etm_lightning.store.edits import Edited, apply
 from etm_lightning.store.history import merge
-from etm_lightning.store.row import Monitor, Row
+from etm_lightning.store.row import Row
 from etm_lightning.store.scan import NotPlainError, Scanned, scan
 from etm_lightning.store.state import State, Trace, state
 
@@ -79,7 +79,6 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True):
     def row(self, key: str, project: str, id: str) -> Row:
         """What a list says about the run."""
         one, edited, state = self.identity, self.edited, self.state
-        monitored = self.best if self.best and self.best.monitor else None
         return Row(
             key=key,
             project=project,
@@ -104,10 +103,13 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True):
             seed=self.config.get("seed"),
             params=flatten(self.config),
             metrics=self.headline,
-            monitor=Monitor(monitored.monitor, monitored.mode) if monitored else None,
+            monitor=self.best.watched() if self.best else None,
             alerts=self.alerts,
             damage=self.damage,
         )
+
+
+decoder = msgspec.json.Decoder(Digest)
 
 
 def code_of(start: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,10 +11,11 @@ import msgspec
 
 
 class Monitor(msgspec.Struct, frozen=True):
-    """The metric that chose a run's best checkpoint, and its better direction."""
+    """The metric that chose a run's best checkpoint, its better direction, and its value there."""
 
     name: str
     mode: str
+    score: float | None = None
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +57,11 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         """The headline value of a metric; None if the run has none."""
         value = self.metrics.get(name)
         return None if value is None else float(value)
+
+    @property
+    def headline(self) -> dict[str, float]:
+        """The metrics as numbers."""
+        return {name: float(value) for name, value in self.metrics.items()}
 
     def as_json(self) -> dict[str, Any]:
         """The row as plain data for JSON."""
