@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
-from etm_lightning.attempts import Writer, find_writers
 from etm_lightning.headline import Headline, as_json
 from etm_lightning.layout import Identity, RunFolder
 from etm_lightning.params import experiment_fingerprint, flatten
+from etm_lightning.reading import writers
 from etm_lightning.records import (
     Alert,
     Checkpoint,
@@ -184,11 +184,11 @@ class _Plain:
         self._folder = folder
         self._identity = folder.identity()
         self.touched, names = _files(folder.journal)
-        writers = find_writers(folder.journal)
-        if len(names) != sum(len(writer.segments) for writer in writers):
+        segments = writers(folder.journal).values()
+        if len(names) != sum(map(len, segments)):
             raise NotPlainError("other files than segments")
-        _one_attempt(writers)
-        self._scanned = [scan(one.segments, final=one.alive() is False) for one in writers]
+        self._scanned = sorted(map(scan, segments), key=_order)
+        _one_attempt([scanned.trace.header for scanned in self._scanned])
 
     def digest(self) -> Digest:
         found = _Found()
@@ -226,8 +226,13 @@ def _files(journal: Path) -> tuple[float, list[str]]:
     return max((time for _, time in found), default=0.0), [name for name, _ in found]
 
 
-def _one_attempt(writers: list[Writer]) -> None:
-    headers = [writer.header for writer in writers]
+def _order(scanned: Scanned) -> tuple[int, int, float]:
+    """As `find_writers` sorts."""
+    header = scanned.trace.header
+    return header.attempt, header.rank, header.time
+
+
+def _one_attempt(headers: list[Header]) -> None:
     attempts = {header.attempt for header in headers if header.attempt}
     leading = [header for header in headers if header.role == "train" and not header.rank]
     others = {header.role for header in headers} - {"train", "shipper", "edits"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sqlite3
 import threading
 import time
@@ -16,7 +17,7 @@ import msgspec
 
 from etm_lightning.layout import RunFolder
 from etm_lightning.store import database, looking
-from etm_lightning.store.row import key_of
+from etm_lightning.store.row import key_in
 from etm_lightning.store.search_sql import cell
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class Index:
 
     def __init__(self, store: Path, *, max_age: float, path: Path | None) -> None:
         self.store, self.max_age, self.path = store, max_age, path
+        self._real = os.path.realpath(store)
         self._connection: sqlite3.Connection | None = None
         self._lock = threading.RLock()
         self._looked = -math.inf
@@ -186,7 +188,7 @@ class Index:
 
     def _key(self, folder: str) -> str:
         project, _, id = folder.partition("/")
-        return key_of(self.store, unquote(project), id)
+        return key_in(self._real, unquote(project), id)
 
     def _write(self, known: sqlite3.Connection, read: Iterable[_Read], gone: Sequence[str]) -> None:
         known.execute("BEGIN IMMEDIATE")

@@ -75,5 +75,10 @@ def key_of(store: Path, project: str, id: str) -> str:
     >>> len(key_of(Path("etm_runs"), "p", "20251123-lr=1-aaaa"))
     16
     """
-    place = "\0".join((os.path.realpath(store), project, id))
+    return key_in(os.path.realpath(store), project, id)
+
+
+def key_in(store: str, project: str, id: str) -> str:
+    """The same of a store whose real path is known."""
+    place = "\0".join((store, project, id))
     return hashlib.sha256(place.encode(errors="surrogateescape")).hexdigest()[:16]

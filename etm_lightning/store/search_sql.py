@@ -60,8 +60,9 @@ def cell(value: Any, *, metric: bool = False) -> tuple[str, float | None, str | 
     """
     if metric:
         number = float(value)
-        text = None if math.isfinite(number) else str(number)
-        return "n", None if is_nan(number) else number, text
+        if math.isfinite(number):
+            return "n", number, None
+        return "n", None if is_nan(number) else number, str(number)
     if isinstance(value, bool):
         return "b", float(value), None
     if isinstance(value, int | float):

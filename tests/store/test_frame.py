@@ -43,7 +43,9 @@ def test_one_metric_of_columns_is_that_of_the_lines(
     training = Training(tmp_path, "r1").start()
     training.params(lr=1.0)
     for step in range(400):
-        values = {name: dice.choice([dice.random(), math.nan]) for name in dice.choice(["ab", "ba", "b", "c"])}
+        values = {
+            name: dice.choice([dice.random(), math.nan]) for name in dice.choice(["ab", "ba", "b", "c"])
+        }
         epoch = dice.choice([None, step // 100])
         training.log(step, values, epoch=epoch, stage=dice.choice(["train", "validate"]))
     training.write(Alert(time=BASE, title="a"))
