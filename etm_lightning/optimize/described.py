@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import typer
+import click
 
 from etm_lightning.optimize.checkpoints import best_checkpoint
 from etm_lightning.optimize.confirmation import confirmation
@@ -138,12 +138,12 @@ def show_all(found: list[dict[str, Any]]) -> None:
 
 def show_whole(found: dict[str, Any]) -> None:
     """A study as a table of its trials, with what is tried above."""
-    typer.echo(
+    click.echo(
         f"study {found['id']} · {found['status']} · {found['over']} of {found['total']} trials are over"
     )
     width = max(map(len, found["space"]), default=0)
     for name, what in found["space"].items():
-        typer.echo(f"  {name:{width}}  {what}")
+        click.echo(f"  {name:{width}}  {what}")
     names = list(found["space"])
     heads = [
         "trial",

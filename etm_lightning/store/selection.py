@@ -70,12 +70,29 @@ def several(store: Store, targets: Iterable[str]) -> list[StoredRun]:
     return list(found.values())
 
 
-def field(store: Store, target: str = "") -> Selection:
-    """What a leaderboard of `target` ranks: for a run, its group, or its project if it has none.
+def field(store: Store, target: str = "", query: str = "") -> Selection:
+    """What a leaderboard ranks, with the runs that evaluate it.
+
+    Args:
+        store: where to look.
+        target: what `select` takes; for a run its group, or its project if it has none.
+        query: only the runs that fit this search; of the whole store, without a target.
 
     Raises:
         LookupError: if `target` names nothing, or more than one thing.
+        ValueError: for a query that cannot be read.
     """
+    if not query:
+        return _field(store, target)
+    fit = store.runs(query)
+    if not target:
+        return Selection("runs", query, _with_evaluations(store.runs(), fit))
+    found, folders = _field(store, target), {run.folder for run in fit}
+    kept = [run for run in found.runs if run.folder in folders]
+    return Selection(found.kind, f"{found.title}, {query}", _with_evaluations(list(found.runs), kept))
+
+
+def _field(store: Store, target: str) -> Selection:
     found = select(store, target)
     if found.kind != "run":
         return found
