@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=10_000)
     parser.add_argument("--keep", type=Path, help="make the store here, or use the one that is")
     parser.add_argument("--peers", nargs="*", default=[], choices=sorted(store_peers.PEERS))
-    parser.add_argument("--peer-runs", type=int, default=200, help="runs that a peer is given")
+    parser.add_argument("--peer-runs", type=int, default=50, help="runs that a peer is given")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         store = asked.keep or Path(place) / "store"

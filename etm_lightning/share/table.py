@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
@@ -37,7 +36,7 @@ def show(
     heads = [clean(head) for head in heads]
     cells = [[clean(cell).expandtabs() for cell in row] for row in rows]
     terminal = sys.stdout.isatty() or bool(os.environ.get("FORCE_COLOR"))
-    room = shutil.get_terminal_size().columns if terminal else None
+    room = _columns() if terminal else None
     widths = _fitting(heads, cells, spare, room)
     bold = "\x1b[1m{}\x1b[0m" if terminal and not os.environ.get("NO_COLOR") else "{}"
     if title:
@@ -47,6 +46,12 @@ def show(
             print(bold.format(line))
     for row in cells:
         print(*_lines(row, widths), sep="\n")
+
+
+def _columns() -> int:
+    import shutil  # a pipe needs none of what that loads
+
+    return shutil.get_terminal_size().columns
 
 
 def _lines(row: Sequence[str], widths: dict[int, int]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn
@@ -195,6 +194,8 @@ class Compiler:
         return Field(last[0], "param", field.at)
 
     def _unknown(self, field: Field) -> NoReturn:
+        import difflib
+
         known = [
             *(() if field.kind else COLUMNS),
             *(self._names.params if field.kind != "metric" else ()),
