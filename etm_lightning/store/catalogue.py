@@ -213,6 +213,12 @@ class Catalogue:
             " AND ".join(f"({part.sql})" for part in parts), tuple(v for part in parts for v in part.values)
         )
 
+    def called(self) -> tuple[set[str], set[str]]:
+        """What runs are called by: the ids of all, and the groups of those in ordinary lists."""
+        self._index.fresh()
+        found = self._index.ask('SELECT id, "group", archived OR trashed FROM runs')
+        return {id for id, _, _ in found}, {group for _, group, hidden in found if group and not hidden}
+
     def names(self) -> Names:
         """The params and metrics that the runs have."""
         self._index.fresh()
