@@ -1,6 +1,10 @@
 """A store of many runs: how long lists, searches and frames take, and what peers need for as much.
 
 python benchmarks/store.py [--runs 10000] [--keep FOLDER] [--peers mlflow trackio]
+
+A peer that does not go with this project has an environment of its own (`benchmarks/tracking.py --install`).
+Add pyarrow, polars, pandas and what the base package needs, and say
+`PYTHONPATH=. .venv/peers/trackio/bin/python benchmarks/store.py --peers trackio`.
 """
 
 from __future__ import annotations
@@ -28,7 +32,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=10_000)
     parser.add_argument("--keep", type=Path, help="make the store here, or use the one that is")
     parser.add_argument("--peers", nargs="*", default=[], choices=sorted(store_peers.PEERS))
-    parser.add_argument("--peer-runs", type=int, default=200, help="runs that a peer is given")
+    parser.add_argument("--peer-runs", type=int, default=50, help="runs that a peer is given")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         store = asked.keep or Path(place) / "store"
@@ -97,7 +101,9 @@ def beside(name: str, runs: int, place: Path) -> None:
 
 
 def command(words: list[str]) -> None:
-    subprocess.run(words, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    # as it is when installed: compiled once
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    subprocess.run(words, check=True, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def took(act: Callable[[], object]) -> float:

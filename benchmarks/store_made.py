@@ -1,4 +1,4 @@
-"""A store of many runs for benchmarks/store.py, written as trainings leave it."""
+"""A store of many runs for benchmarks/store.py, written as trainings leave it; half of it in columns."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import msgspec
 from etm_lightning.headline import Headline, as_json
 from etm_lightning.journal import seal
 from etm_lightning.layout import Identity, RunFolder, project_folder
+from etm_lightning.packing import pack
 from etm_lightning.process import Process, this_process
 from etm_lightning.records import Alert, Checkpoint, Ended, Header, Known, Params, Scalars, Started, encode
 
@@ -88,7 +89,10 @@ def _run(
     records = _records(id, number, size.points, chunks, process, created, ended=ended, dice=dice)
     lines = (seal(encode(record), n) for n, record in enumerate(records))
     name = f"1-train-{process.host}-{process.pid}-{number % 65536:04x}.0.jsonl"
-    (folder.journal / name).write_bytes(b"".join(lines))
+    segment = folder.journal / name
+    segment.write_bytes(b"".join(lines))
+    if ended and number % 2:  # as `etm gc` leaves it
+        pack(segment)
 
 
 def _records(

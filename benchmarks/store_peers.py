@@ -6,6 +6,7 @@ import os
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 Pair = tuple[Callable[[int, int, int], None], Callable[[], object]]
 QUERY = "params.lr_text = '0.0003' and metrics.`val/f1` > 0.9"
@@ -35,9 +36,10 @@ def mlflow(place: Path) -> Pair:
 
 
 def trackio(place: Path) -> Pair:
-    """Trackio's SQLite, read through its Python API: it has no search, so that all runs are looked at."""
+    """Trackio's SQLite, read as its dashboard does: it has no search, so that all runs are looked at."""
     os.environ["TRACKIO_DIR"] = str(place)
     import trackio as library
+    from trackio.sqlite_storage import SQLiteStorage
 
     def write(runs: int, series: int, points: int) -> None:
         dice = random.Random(0)
@@ -51,8 +53,10 @@ def trackio(place: Path) -> Pair:
             library.finish()
 
     def read() -> object:
-        runs = library.Api().runs("store")
-        return [run for run in runs if run.config["lr"] > 1e-4 and run.history()[-1]["val/f1"] > 0.9][:50]
+        def fits(run: Any) -> bool:
+            return run.config["lr"] > 1e-4 and SQLiteStorage.get_logs("store", run.name)[-1]["val/f1"] > 0.9
+
+        return [run for run in library.Api().runs("store") if fits(run)][:50]
 
     return write, read
 

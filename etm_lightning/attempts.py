@@ -57,12 +57,12 @@ def find_writers(journal: Path) -> list[Writer]:
     found = []
     for name, segments in writers(journal).items():
         header = next((item for _, item in follow(segments) if isinstance(item, Header)), None)
-        found.append(Writer(name, header or _unknown(name), tuple(segments)))
+        found.append(Writer(name, header or named(name), tuple(segments)))
     return sorted(found, key=lambda writer: (writer.header.attempt, writer.header.rank, writer.header.time))
 
 
-def _unknown(name: str) -> Header:
-    """What the name of a file tells when its header is damaged."""
+def named(name: str) -> Header:
+    """What the name of a writer's files tells, whose header is damaged for instance."""
     first, _, rest = name.partition("-")
     attempt = int(first) if first.isdecimal() else 0
     word = (rest if attempt else name).partition("-")[0]

@@ -6,6 +6,7 @@ each series has one of its own; a record of another kind, or one that does not f
 
 from __future__ import annotations
 
+import io
 import itertools
 import os
 import zlib
@@ -28,6 +29,8 @@ _BATCH = 4096
 MARK = b"crc:"
 FIXED = ("n", "k", "ticks", "s", "e", "shape", "json")
 WHOLE = 1 << 62
+_SMALL = 16 << 20
+"""Bytes of a file that is read at once."""
 _NONFINITE: dict[str, Nonfinite] = {"nan": "nan", "inf": "inf", "-inf": "-inf"}
 
 
@@ -203,13 +206,17 @@ class ColumnFile:
     def __init__(self, path: Path) -> None:
         pa, pq = pyarrow()
         self.path = path
-        self._stream = path.open("rb")
+        self._stream: BinaryIO = path.open("rb")
+        whole = self._stream.read() if os.fstat(self._stream.fileno()).st_size <= _SMALL else None
+        if whole is not None:  # Arrow reads from memory sooner than through Python
+            self._stream.close()
+            self._stream = io.BytesIO(whole)
         try:
             _, foot, place = footer(self._stream)
             blank = foot[:place] + b"0" * 8 + foot[place + 8 :]
             if foot[place : place + 8] != b"%08x" % zlib.crc32(blank):
                 raise ValueError("the checksum of its footer does not match")
-            self._file = pq.ParquetFile(self._stream)
+            self._file = pq.ParquetFile(self._stream if whole is None else pa.BufferReader(whole))
             metadata = self._file.metadata
             self.about = msgspec.json.decode(metadata.metadata[b"etm"], type=About)
             if self.about.format != FORMAT:

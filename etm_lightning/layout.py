@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -98,7 +97,7 @@ class RunFolder:
             OSError: if the folder cannot be written.
         """
         self.journal.mkdir(parents=True, exist_ok=True)
-        temporary = self.path / f".run.json.{secrets.token_hex(4)}"
+        temporary = self.path / f".run.json.{os.urandom(4).hex()}"
         with temporary.open("wb") as file:
             file.write(msgspec.json.format(msgspec.json.encode(identity)) + b"\n")
             file.flush()
@@ -205,4 +204,4 @@ def new_run_id(name: str = "", now: float | None = None) -> str:
     """
     moment = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
     readable = re.sub(r"[^\w.=+-]+", "_", name, flags=re.ASCII).strip("_.-")[:60] or "run"
-    return f"{moment}-{readable}-{secrets.token_hex(2)}"
+    return f"{moment}-{readable}-{os.urandom(2).hex()}"

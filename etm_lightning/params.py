@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -28,6 +29,9 @@ _LENGTH = re.compile(
 )
 
 
+_SIMPLE = (str, int, float, list, type(None))  # told apart sooner than what is no mapping
+
+
 def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested settings by dotted name.
 
@@ -36,13 +40,14 @@ def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """
     flat: dict[str, Any] = {}
     for key, value in params.items():
-        if isinstance(value, Mapping) and value:
+        if not isinstance(value, _SIMPLE) and isinstance(value, Mapping) and value:
             flat.update(flatten(value, f"{prefix}{key}."))
         else:
             flat[f"{prefix}{key}"] = value
     return flat
 
 
+@cache
 def incidental(name: str) -> bool:
     """Whether a setting, by its dotted name, may differ between replicates of one experiment.
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
 import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-
-import psutil
 
 
 @dataclass(frozen=True)
@@ -39,11 +36,15 @@ def boot_id() -> str:
     if linux.exists():
         return linux.read_text().strip()
     if sys.platform == "darwin":
+        import subprocess
+
         found = subprocess.run(
             ["sysctl", "-n", "kern.bootsessionuuid"], capture_output=True, text=True, check=False
         )
         if found.stdout.strip():
             return found.stdout.strip()
+    import psutil  # takes a while, and Linux tells without it
+
     return str(int(psutil.boot_time()))
 
 
@@ -58,6 +59,8 @@ def born(pid: int) -> float | None:
             return None
         # fields 3 (state) and 22 (start in clock ticks) of proc(5)
         return None if fields[0] in "ZX" else int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    import psutil
+
     try:
         process = psutil.Process(pid)
         return None if process.status() == psutil.STATUS_ZOMBIE else float(process.create_time())

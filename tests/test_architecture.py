@@ -23,6 +23,7 @@ TIERS = (
     ("share",),
     ("optimize",),
     ("web",),
+    ("commands",),
     ("cli",),
 )
 HEAVY = {"torch", "lightning", "pytorch_lightning", "transformers", "torchmetrics"}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from etm_lightning.cli import app
 from etm_lightning.store.store import Store
@@ -66,10 +66,27 @@ def test_help_is_light(tmp_path: Path) -> None:
     assert len(done.stdout.splitlines()) < 40
 
 
+def test_a_list_loads_little(store: Path) -> None:
+    code = """if True:
+        import sys
+        from etm_lightning.cli import main
+        try:
+            main()
+        except SystemExit as end:
+            heavy = {"numpy", "rich", "psutil", "pydantic", "etm_lightning.store.run"}
+            loaded = heavy & set(sys.modules)
+            sys.exit(end.code or (f"loaded {loaded}" if loaded else 0))
+    """
+    command = [sys.executable, "-c", code, "ls", "--store", str(store)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 6
+
+
 def test_looking_loads_no_torch(store: Path) -> None:
     code = """if True:
         import sys
-        from typer.testing import CliRunner
+        from click.testing import CliRunner
         from etm_lightning.cli import app
         for words in (["ls"], ["show"], ["leaderboard", "sweep"], ["doctor"], ["export"]):
             assert CliRunner().invoke(app, [*words, "--store", sys.argv[1]]).exit_code == 0, words
@@ -330,10 +347,21 @@ def test_ls_takes_queries_columns_and_orders(store: Path) -> None:
     assert out.splitlines()[0].split() == ["run", "status", "lr", "val/f1", "tags"]
     assert out.splitlines()[1].split()[1:] == ["finished", "3e-05", "0.8"]
     assert as_json("ls", "alone", "--columns", "alerts,damage", "--store", store)[0]["alerts"] == 0
+    both = as_json("ls", "sweep", "222a", "--store", store)
+    assert [run["id"][-4:] for run in both] == ["222a"]
     assert etm("ls", "lr > 5", "--store", store)[0] == "no runs fit\n"
     err = etm("ls", "lrr > 5", "--store", store, code=1)[1]
     assert "did you mean lr?" in err
     assert "`columns` must name" in etm("ls", "--columns", "x", "--store", store, code=1)[1]
+
+
+def test_a_leaderboard_of_the_runs_that_fit(store: Path) -> None:
+    whole = as_json("leaderboard", "sweep", "--store", store)
+    assert [row["n"] for row in whole["rows"]] == [2, 2]
+    found = as_json("leaderboard", "sweep", "--runs", "seed == 0", "--store", store)
+    assert [row["best"][-4:] for row in found["rows"]] == ["222a", "000a"]
+    assert as_json("leaderboard", "--runs", "seed == 0", "--store", store)["rows"] == found["rows"]
+    assert "did you mean" in etm("leaderboard", "--runs", "sed == 0", "--store", store, code=1)[1]
 
 
 def test_runs_are_renamed_grouped_archived_and_deleted(store: Path) -> None:

@@ -8,7 +8,7 @@ from etm_lightning.evaluate.summaries import spread
 from etm_lightning.optimize.checkpoints import run_of
 from etm_lightning.optimize.folder import StudyFolder
 from etm_lightning.optimize.history import Replicate, Trial
-from etm_lightning.share import tables
+from etm_lightning.share import table, tables
 from etm_lightning.store.run import StoredRun
 
 _OTHERS = 4
@@ -43,7 +43,7 @@ def show(folder: StudyFolder, trial: Trial) -> None:
         means.append(spread(found) if found else "")
     heads = _chance_names(trial.searched)
     cells.append([*means[:1], *[""] * (len(heads) - 1), *means[1:], "", "", ""])
-    tables.show([*heads, *names, *others, "state", "time", "run"], cells, spare=[*others[::-1], "time"])
+    table.show([*heads, *names, *others, "state", "time", "run"], cells, spare=[*others[::-1], "time"])
 
 
 def _chance_names(runs: Sequence[Replicate]) -> list[str]:

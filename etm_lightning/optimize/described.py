@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import typer
+import click
 
 from etm_lightning.optimize.checkpoints import best_checkpoint
 from etm_lightning.optimize.confirmation import confirmation
@@ -12,7 +12,7 @@ from etm_lightning.optimize.folder import StudyFolder
 from etm_lightning.optimize.history import OVER, Trial
 from etm_lightning.optimize.outcome import again
 from etm_lightning.optimize.screen import words
-from etm_lightning.share import tables
+from etm_lightning.share import table, tables
 
 
 def brief(folder: StudyFolder) -> dict[str, Any]:
@@ -133,17 +133,17 @@ def show_all(found: list[dict[str, Any]]) -> None:
         )
         for one in found
     ]
-    tables.show(heads, rows, spare=("created", "failed", "project", "objective"))
+    table.show(heads, rows, spare=("created", "failed", "project", "objective"))
 
 
 def show_whole(found: dict[str, Any]) -> None:
     """A study as a table of its trials, with what is tried above."""
-    typer.echo(
+    click.echo(
         f"study {found['id']} · {found['status']} · {found['over']} of {found['total']} trials are over"
     )
     width = max(map(len, found["space"]), default=0)
     for name, what in found["space"].items():
-        typer.echo(f"  {name:{width}}  {what}")
+        click.echo(f"  {name:{width}}  {what}")
     names = list(found["space"])
     heads = [
         "trial",
@@ -164,7 +164,7 @@ def show_whole(found: dict[str, Any]) -> None:
         ]
         for trial in found["list"]
     ]
-    tables.show(heads, rows, spare=("run", "time"))
+    table.show(heads, rows, spare=("run", "time"))
 
 
 def _short(value: Any) -> str:

@@ -19,7 +19,7 @@ from etm_lightning.optimize.fresh import Fresh, none
 from etm_lightning.optimize.outcome import how, summary
 from etm_lightning.optimize.plan import Plan
 from etm_lightning.params import flatten, incidental
-from etm_lightning.share import tables
+from etm_lightning.share import table, tables
 from etm_lightning.store.run import StoredRun
 from etm_lightning.store.store import Store
 
@@ -77,7 +77,7 @@ def _show(points: Sequence[Point], tried: Space, total: int) -> None:
         [number, *(f"{v:.4g}" if isinstance(v := point.get(name, ""), float) else v for name in names)]
         for number, point in enumerate(points)
     ]
-    tables.show(["trial", *map(bare, names)], rows)
+    table.show(["trial", *map(bare, names)], rows)
     if len(points) < total:
         print(f"… and {total - len(points)} more, which depend on how these do")
 

@@ -11,7 +11,8 @@ from etm_lightning.execute.quiet import quiet
 from etm_lightning.optimize.folder import StudyFolder
 from etm_lightning.optimize.goal import Goal
 from etm_lightning.optimize.history import History, Replicate, Trial
-from etm_lightning.share.tables import clean, number, span
+from etm_lightning.share.table import clean
+from etm_lightning.share.tables import number, span
 
 _REFRESH = 0.5
 _SHOWN = 12

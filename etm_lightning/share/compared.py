@@ -8,7 +8,8 @@ from typing import Any
 from etm_lightning.evaluate.comparison import Comparison, Line
 from etm_lightning.evaluate.difference import Difference
 from etm_lightning.params import incidental
-from etm_lightning.share.tables import cell, clean, number, show
+from etm_lightning.share.table import clean, show
+from etm_lightning.share.tables import cell, number
 
 _MOST_LINES = 60
 

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from etm_lightning.evaluate.leaderboard import Leaderboard, Row
-from etm_lightning.store.run import StoredRun
-from etm_lightning.store.search import Field
-from etm_lightning.store.series import Metric
 from etm_lightning.store.values import field_of
 
 if TYPE_CHECKING:
+    from etm_lightning.evaluate.leaderboard import Leaderboard
+    from etm_lightning.evaluate.leaderboard import Row as Place
     from etm_lightning.share.gc import Kept, Plan, Step
+    from etm_lightning.store.row import Row
+    from etm_lightning.store.run import StoredRun
+    from etm_lightning.store.search import Field
+    from etm_lightning.store.series import Metric
 
 
 def text(value: Any) -> str:
@@ -50,11 +52,14 @@ def room(found: Plan, done: Sequence[Step | Kept], *, applied: bool) -> str:
     return text({"applied": applied, "size": found.size, "frees": frees, "steps": steps, "kept": kept})
 
 
-def brief(run: StoredRun, columns: Sequence[Field] = ()) -> dict[str, Any]:
-    """What a list of runs says about one; of `columns` only these, and its id."""
-    if columns:
-        return {"id": run.id, **{one.name: field_of(run, one) for one in columns}}
-    best = run.best_checkpoint
+def chosen(row: Row, columns: Sequence[Field]) -> dict[str, Any]:
+    """A run's id and these columns of it."""
+    return {"id": row.id, **{one.name: field_of(row, one) for one in columns}}
+
+
+def brief(run: Row | StoredRun) -> dict[str, Any]:
+    """What a list of runs says about one."""
+    watched = run.monitor
     return {
         "id": run.id,
         "project": run.project,
@@ -73,7 +78,7 @@ def brief(run: StoredRun, columns: Sequence[Field] = ()) -> dict[str, Any]:
         "trashed": run.trashed,
         "forked_from": run.forked_from,
         "evaluates": run.evaluates,
-        "objective": {"metric": best.monitor, "mode": best.mode, "score": best.score} if best else None,
+        "objective": watched and {"metric": watched.name, "mode": watched.mode, "score": watched.score},
         "headline": run.headline,
     }
 
@@ -126,7 +131,7 @@ def board(title: str, found: Leaderboard) -> dict[str, Any]:
     }
 
 
-def _row(row: Row) -> dict[str, Any]:
+def _row(row: Place) -> dict[str, Any]:
     return {
         "place": row.place,
         "status": row.status,

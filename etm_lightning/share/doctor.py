@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
-from etm_lightning.share import tables
+from etm_lightning.share import table
 from etm_lightning.share.described import damage
 from etm_lightning.store.store import Store
 from etm_lightning.track.gpus import described, driver
@@ -87,10 +87,10 @@ def examine(path: str | None = None) -> dict[str, Any]:
 def show(found: dict[str, Any]) -> None:
     """Print what `examine` found."""
     versions = ((name, version or "not installed") for name, version in found["packages"].items())
-    tables.show(("package", "version"), versions)
+    table.show(("package", "version"), versions)
     gpus = [(gpu["name"], _size(gpu["memory"]), _size(gpu["free"])) for gpu in found["devices"]]
     print()
-    tables.show(("GPU", "memory", "free"), gpus or [("none that NVIDIA's driver shows", "", "")])
+    table.show(("GPU", "memory", "free"), gpus or [("none that NVIDIA's driver shows", "", "")])
     store = found["store"]
     if store is None:
         print("\nno store here or above: train something first")
@@ -99,9 +99,9 @@ def show(found: dict[str, Any]) -> None:
     print(f"\nstore {store['path']}: {store['runs']} runs ({statuses or 'empty'})")
     print(f"disk free: {_size(store['disk_free'])}\n")
     if store["crashed"]:
-        tables.show(("crashed run", "reason"), [one.values() for one in store["crashed"]])
+        table.show(("crashed run", "reason"), [one.values() for one in store["crashed"]])
     if store["damaged"]:
-        tables.show(
+        table.show(
             ("damaged run", "file", "offset", "bytes", "reason"), [d.values() for d in store["damaged"]]
         )
 

@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from etm_lightning.evaluate.leaderboard import Leaderboard
-from etm_lightning.params import flatten
-from etm_lightning.share.origin import origin
-from etm_lightning.store.run import StoredRun
-from etm_lightning.store.search import Field
+from etm_lightning.share.table import clean, show
 from etm_lightning.store.values import field_of
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from etm_lightning.evaluate.leaderboard import Leaderboard
     from etm_lightning.share.gc import Kept, Plan, Step
     from etm_lightning.share.sync import Synced
+    from etm_lightning.store.row import Row
+    from etm_lightning.store.run import StoredRun
+    from etm_lightning.store.search import Field
 
 _MOST_ROWS = 100
 _MOST_METRICS = 6
-_GAP, _SHORT, _LEAST = 2, 20, 16  # between columns, of one that does not wrap, of one that does
-
-
-def clean(value: object) -> str:
-    r"""`value` as text that cannot steer a terminal: what is not printable becomes a mark.
-
-    >>> clean("a\x1b[31mb")
-    'a�[31mb'
-    """
-    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in str(value))
 
 
 def number(value: float | None) -> str:
@@ -61,68 +48,7 @@ def moment(seconds: float | None) -> str:
     return "" if seconds is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
 
-def show(
-    heads: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "", spare: Sequence[str] = ()
-) -> None:
-    """Print a table to stdout: names wrap on a narrow terminal and are never cut.
-
-    Args:
-        heads: what the columns are called.
-        rows: their cells.
-        title: what stands above.
-        spare: columns that a terminal too narrow for all does without, the first first.
-    """
-    from rich.console import Console
-    from rich.measure import Measurement
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, title=title or None, title_justify="left", title_style="bold", pad_edge=False)
-    cells = [[clean(cell) for cell in row] for row in rows]
-    console = Console(file=sys.stdout)
-    kept, whole = _fitting(heads, cells, spare, console.width if console.is_terminal else None)
-    for column in kept:
-        table.add_column(heads[column], overflow="fold", no_wrap=column in whole)
-    for row in cells:
-        table.add_row(*(Text(row[column]) for column in kept))
-    if not console.is_terminal:
-        unlimited = console.options.update(width=100_000)
-        widest = Measurement.get(console, unlimited, table).maximum
-        console = Console(file=sys.stdout, width=max(200, widest), no_color=True, force_terminal=False)
-    _print(console, table)
-
-
-def _fitting(
-    heads: Sequence[str], cells: Sequence[Sequence[str]], spare: Sequence[str], room: int | None
-) -> tuple[list[int], set[int]]:
-    """Which columns to show in `room` characters, and which of them stay in one line while others wrap."""
-    from rich.cells import cell_len
-
-    kept = list(range(len(heads)))
-    widths = [max(map(cell_len, [heads[column], *(row[column] for row in cells)])) for column in kept]
-
-    def total(columns: Iterable[int]) -> int:
-        return sum(widths[column] + _GAP for column in columns) - _GAP
-
-    if room is None or total(kept) <= room:
-        return kept, set()
-    empty = [column for column in kept if not any(row[column] for row in cells)]
-    for column in [*empty, *(heads.index(head) for head in spare)]:
-        if column in kept and total(kept) > room:
-            kept.remove(column)
-    short = {column for column in kept if widths[column] <= _SHORT}
-    long = len(kept) - len(short)
-    return kept, short if total(short) + long * (_GAP + _LEAST) <= room else set()
-
-
-def _print(console: Any, table: Table) -> None:
-    with console.capture() as captured:
-        console.print(table)
-    for line in captured.get().splitlines():
-        print(line.rstrip())
-
-
-def runs(found: Iterable[StoredRun], columns: Sequence[Field] = ()) -> None:
+def runs(found: Iterable[Row], columns: Sequence[Field] = ()) -> None:
     """A list of runs.
 
     Args:
@@ -135,8 +61,8 @@ def runs(found: Iterable[StoredRun], columns: Sequence[Field] = ()) -> None:
         return
     rows = []
     for run in found:
-        best = run.best_checkpoint
-        score = f"{best.monitor}={number(best.score)}" if best and best.monitor else ""
+        watched = run.monitor
+        score = f"{watched.name}={number(watched.score)}" if watched else ""
         rows.append(
             (
                 run.id,
@@ -168,6 +94,8 @@ def cell(value: Any) -> str:
 
 def run(one: StoredRun) -> None:
     """All about a run that fits a screen or two."""
+    from etm_lightning.params import flatten
+
     show(("", ""), _facts(one), title=one.id)
     metrics = list(one.metrics.items())
     rows = [
@@ -209,6 +137,8 @@ def damage(found: Iterable[Any]) -> None:
 
 
 def _facts(run: StoredRun) -> list[tuple[str, object]]:
+    from etm_lightning.share.origin import origin
+
     best = run.best_checkpoint
     score = f"{best.monitor} = {number(best.score)} at step {best.step}" if best and best.monitor else ""
     facts: list[tuple[str, object]] = [

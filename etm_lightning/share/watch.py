@@ -12,7 +12,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from etm_lightning.params import flatten
-from etm_lightning.share.tables import clean, number, span
+from etm_lightning.share.table import clean
+from etm_lightning.share.tables import number, span
 from etm_lightning.store.run import StoredRun
 from etm_lightning.store.series import NO_EPOCH
 from etm_lightning.store.store import Store

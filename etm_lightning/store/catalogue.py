@@ -6,20 +6,21 @@ import time
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from etm_lightning.layout import RunFolder
 from etm_lightning.store import database
-from etm_lightning.store.digest import Digest
 from etm_lightning.store.index import Changes, Index
 from etm_lightning.store.row import Row
 from etm_lightning.store.search import Field, fields, parse
 from etm_lightning.store.search_sql import Clause, Names, compile_query, named, order_by, value_of
 
+if TYPE_CHECKING:
+    from etm_lightning.store.digest import Digest
+
 _ROW = msgspec.json.Decoder(Row)
-_DIGEST = msgspec.json.Decoder(Digest)
 _FEW = 20
 _NARROWED: dict[str, Any] = {
     "project": None,
@@ -212,6 +213,12 @@ class Catalogue:
             " AND ".join(f"({part.sql})" for part in parts), tuple(v for part in parts for v in part.values)
         )
 
+    def called(self) -> tuple[set[str], set[str]]:
+        """What runs are called by: the ids of all, and the groups of those in ordinary lists."""
+        self._index.fresh()
+        found = self._index.ask('SELECT id, "group", archived OR trashed FROM runs')
+        return {id for id, _, _ in found}, {group for _, group, hidden in found if group and not hidden}
+
     def names(self) -> Names:
         """The params and metrics that the runs have."""
         self._index.fresh()
@@ -259,7 +266,9 @@ def _row(kept: bytes, looked: float) -> Row:
 
 
 def _digest(kept: bytes, looked: float) -> Digest:
-    one = _DIGEST.decode(kept)
+    from etm_lightning.store.digest import decoder
+
+    one = decoder.decode(kept)
     if one.state.status != "running":
         return one
     duration = one.state.duration + max(0.0, time.time() - looked)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from etm_lightning.records import Checkpoint, Saved
+from etm_lightning.store.row import Monitor
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,10 @@ class CheckpointView:
     best: bool = False
     order: int = -1
 
+    def watched(self) -> Monitor | None:
+        """What chose it; None if nothing was watched."""
+        return Monitor(self.monitor, self.mode, self.score) if self.monitor else None
+
 
 class Checkpoints:
     """Merges checkpoint records in the order of the run."""
@@ -45,26 +50,30 @@ class Checkpoints:
         if record.id not in self._views:
             if not counts:
                 return
+            where = record.path, record.monitor, record.mode, record.score
             self._views[record.id] = CheckpointView(
-                record.id, record.step, record.epoch, record.time, attempt, order=order
+                record.id, record.step, record.epoch, record.time, attempt, *where, order=order
             )
-        view = self._views[record.id]
+        else:
+            view = self._views[record.id]
+            marked = record.id in self._unmarked and not isinstance(record, Saved)
+            self._views[record.id] = replace(
+                view,
+                path=record.path or view.path,
+                monitor=record.monitor or view.monitor,
+                mode=record.mode or view.mode,
+                score=view.score if record.score is None else record.score,
+                order=order if marked else view.order,
+            )
         if isinstance(record, Saved):
             self._unmarked.add(record.id)
-        elif record.id in self._unmarked:
+        else:
             self._unmarked.discard(record.id)
-            view = replace(view, order=order)
-        self._views[record.id] = replace(
-            view,
-            path=record.path or view.path,
-            monitor=record.monitor or view.monitor,
-            mode=record.mode or view.mode,
-            score=view.score if record.score is None else record.score,
-        )
         # a callback that watches nothing calls its last checkpoint the best: it yields to one that does
         if record.best and (record.monitor or not self._best_monitor):
             self._best, self._best_monitor = record.id, record.monitor
 
     def views(self) -> list[CheckpointView]:
         """All checkpoints in the order in which they were taken."""
-        return [replace(view, best=view.id == self._best) for view in self._views.values()]
+        views = self._views.values()
+        return [replace(view, best=True) if view.id == self._best else view for view in views]

@@ -44,9 +44,9 @@ def _block(file: ColumnFile, number: int) -> Block:
         table = file.group(number, ["n", "k", "ticks", "s", "e", "shape", "json"])
     except ValueError as error:
         return _damaged(file.path, *file.place(number), error)
-    numbers, ticks, steps = _plain(table["n"]), _plain(table["ticks"]), _plain(table["s"])
-    shape = np.where(_known(table["shape"]), _plain(table["shape"]), -1).astype(np.int64)
-    epochs = np.where(_known(table["e"]), _plain(table["e"]), NO_EPOCH)
+    numbers, ticks, steps = plain(table["n"]), plain(table["ticks"]), plain(table["s"])
+    shape = np.where(known(table["shape"]), plain(table["shape"]), -1).astype(np.int64)
+    epochs = np.where(known(table["e"]), plain(table["e"]), NO_EPOCH)
     group = _Group(file.path, number)
     kept, *each = parted(shape + 1, len(file.about.shapes) + 1)
     rows = []
@@ -64,34 +64,34 @@ def _block(file: ColumnFile, number: int) -> Block:
 # pyarrow's own ways to numpy import pandas where it is installed, which takes longer than all the rest
 
 
-def _plain(column: Any) -> Any:
+def plain(column: Any) -> Any:
     """The numbers of an Arrow column; what is missing is any number."""
     import numpy as np
 
     kind = np.dtype(_KINDS[str(column.type)])
-    parts = [np.empty(0, kind)]
+    parts = []
     for chunk in column.chunks:
         data = chunk.buffers()[1]
         if data is None or not len(chunk):
             parts.append(np.zeros(len(chunk), kind))
         else:
             parts.append(np.frombuffer(data, kind, len(chunk), chunk.offset * kind.itemsize))
-    return np.concatenate(parts)
+    return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, kind), *parts])
 
 
-def _known(column: Any) -> Any:
+def known(column: Any) -> Any:
     """Which numbers of an Arrow column are there."""
     import numpy as np
 
-    found = [np.ones(0, bool)]
+    found = []
     for chunk in column.chunks:
         bits = chunk.buffers()[0]
         if bits is None:
             found.append(np.ones(len(chunk), bool))
         else:
             flags = np.unpackbits(np.frombuffer(bits, np.uint8), bitorder="little")
-            found.append(flags[chunk.offset : chunk.offset + len(chunk)].astype(bool))
-    return np.concatenate(found)
+            found.append(flags[chunk.offset : chunk.offset + len(chunk)].view(bool))
+    return found[0] if len(found) == 1 else np.concatenate([np.ones(0, bool), *found])
 
 
 class _Group:
@@ -106,7 +106,7 @@ class _Group:
             with ColumnFile(self._path) as file:
                 table = file.group(self._number, None if self._columns else [name])
             self._columns = {column: table[column] for column in table.column_names}
-        return _plain(self._columns[name]).astype(float)  # type: ignore[no-any-return]
+        return plain(self._columns[name]).astype(float)  # type: ignore[no-any-return]
 
 
 class _Lazy:

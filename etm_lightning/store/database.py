@@ -10,7 +10,7 @@ from pathlib import Path
 
 from etm_lightning.process import host
 
-VERSION = 2
+VERSION = 3
 """Of the tables and of what a digest holds; a file of another version is made anew."""
 
 _TABLES = """

@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
-from etm_lightning.attempts import Writer, find_writers
 from etm_lightning.headline import Headline, as_json
 from etm_lightning.layout import Identity, RunFolder
 from etm_lightning.params import experiment_fingerprint, flatten
+from etm_lightning.reading import writers
 from etm_lightning.records import (
     Alert,
     Checkpoint,
@@ -30,7 +30,7 @@ from etm_lightning.records import (
 from etm_lightning.store.checkpoints import Checkpoints, CheckpointView
 from etm_lightning.store.edits import Edited, apply
 from etm_lightning.store.history import merge
-from etm_lightning.store.row import Monitor, Row
+from etm_lightning.store.row import Row
 from etm_lightning.store.scan import NotPlainError, Scanned, scan
 from etm_lightning.store.state import State, Trace, state
 
@@ -79,7 +79,6 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True):
     def row(self, key: str, project: str, id: str) -> Row:
         """What a list says about the run."""
         one, edited, state = self.identity, self.edited, self.state
-        monitored = self.best if self.best and self.best.monitor else None
         return Row(
             key=key,
             project=project,
@@ -104,10 +103,13 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True):
             seed=self.config.get("seed"),
             params=flatten(self.config),
             metrics=self.headline,
-            monitor=Monitor(monitored.monitor, monitored.mode) if monitored else None,
+            monitor=self.best.watched() if self.best else None,
             alerts=self.alerts,
             damage=self.damage,
         )
+
+
+decoder = msgspec.json.Decoder(Digest)
 
 
 def code_of(start: Mapping[str, Any]) -> dict[str, Any]:
@@ -182,11 +184,11 @@ class _Plain:
         self._folder = folder
         self._identity = folder.identity()
         self.touched, names = _files(folder.journal)
-        writers = find_writers(folder.journal)
-        if len(names) != sum(len(writer.segments) for writer in writers):
+        segments = writers(folder.journal).values()
+        if len(names) != sum(map(len, segments)):
             raise NotPlainError("other files than segments")
-        _one_attempt(writers)
-        self._scanned = [scan(one.segments, final=one.alive() is False) for one in writers]
+        self._scanned = sorted(map(scan, segments), key=_order)
+        _one_attempt([scanned.trace.header for scanned in self._scanned])
 
     def digest(self) -> Digest:
         found = _Found()
@@ -224,8 +226,13 @@ def _files(journal: Path) -> tuple[float, list[str]]:
     return max((time for _, time in found), default=0.0), [name for name, _ in found]
 
 
-def _one_attempt(writers: list[Writer]) -> None:
-    headers = [writer.header for writer in writers]
+def _order(scanned: Scanned) -> tuple[int, int, float]:
+    """As `find_writers` sorts."""
+    header = scanned.trace.header
+    return header.attempt, header.rank, header.time
+
+
+def _one_attempt(headers: list[Header]) -> None:
     attempts = {header.attempt for header in headers if header.attempt}
     leading = [header for header in headers if header.role == "train" and not header.rank]
     others = {header.role for header in headers} - {"train", "shipper", "edits"}

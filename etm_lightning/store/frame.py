@@ -85,20 +85,25 @@ def shaped(
     """
     np, library = _libraries(to)
     kinds = {"rank": np.int64, "step": np.int64, "epoch": np.int64, "time": float, "value": float}
+    each = {name: _array(np, values, kinds.get(name, object)) for name, values in keys.items()}
+    part = np.repeat(np.arange(len(sizes)), sizes)
     columns: dict[str, Any] = {
-        name: np.repeat(_array(np, values, kinds.get(name, object)), sizes) for name, values in keys.items()
+        name: np.concatenate([np.array([], kinds[name]), *(np.asarray(part) for part in parts)])
+        for name, parts in numbers.items()
     }
-    for name, parts in numbers.items():
-        columns[name] = np.concatenate([np.array([], kinds[name]), *(np.asarray(part) for part in parts)])
     missing = columns["epoch"] == NO_EPOCH
+    # what is one for a whole part becomes a column of the library first, and then as long as the others
     if to == "arrow":
         columns["epoch"] = library.array(columns["epoch"], mask=missing)
-        return library.table(columns)
+        whole = library.table(each).take(part)
+        for name, column in columns.items():
+            whole = whole.append_column(name, library.array(column))
+        return whole
     if to == "polars":
-        objects = {name: column.tolist() for name, column in columns.items() if column.dtype == object}
-        whole = library.DataFrame({**columns, **objects}, strict=False)
-        return whole.with_columns(epoch=library.Series(columns["epoch"]).set(library.Series(missing), None))
-    whole = library.DataFrame(columns)
+        whole = library.DataFrame({name: column.tolist() for name, column in each.items()}, strict=False)
+        epochs = library.Series(columns["epoch"]).set(library.Series(missing), None)
+        return whole[part].with_columns(**columns).with_columns(epoch=epochs)
+    whole = library.DataFrame(each).take(part).reset_index(drop=True).assign(**columns)
     whole["epoch"] = library.array(columns["epoch"], dtype="Int64")
     whole.loc[missing, "epoch"] = library.NA
     return whole

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import math
+import os
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote
 
 import msgspec
 
 from etm_lightning.layout import RunFolder
 from etm_lightning.store import database, looking
-from etm_lightning.store.digest import Digest, digest
-from etm_lightning.store.row import key_of
+from etm_lightning.store.row import key_in
 from etm_lightning.store.search_sql import cell
+
+if TYPE_CHECKING:
+    from etm_lightning.store.digest import Digest
 
 _BATCH = 500
 _Result = TypeVar("_Result")
-_DIGEST = msgspec.json.Decoder(Digest)
 _encode = msgspec.json.Encoder().encode
 _PLAIN = (
     *("key", "project", "id", "name", "group", "status", "reason", "created", "started", "ended", "duration"),
@@ -71,6 +73,7 @@ class Index:
 
     def __init__(self, store: Path, *, max_age: float, path: Path | None) -> None:
         self.store, self.max_age, self.path = store, max_age, path
+        self._real = os.path.realpath(store)
         self._connection: sqlite3.Connection | None = None
         self._lock = threading.RLock()
         self._looked = -math.inf
@@ -133,26 +136,22 @@ class Index:
             return self._changes
 
     def _refresh(self, known: sqlite3.Connection) -> Changes:
-        before = {
-            row[0]: row[1:]
-            for row in known.execute("SELECT folder, changed, settled, files, key FROM runs").fetchall()
-        }
-        here: set[str] = set()
-        todo: list[tuple[str, int]] = []
-        for folder, changed in looking.folders(self.store):
-            old = before.get(folder)
-            if old is None and not looking.is_run(self.store / folder):
-                continue
-            here.add(folder)
-            if old is None or old[0] != changed or not old[1]:
-                todo.append((folder, changed))
+        before: dict[str, int] = dict(
+            known.execute("SELECT folder, CASE WHEN settled THEN changed ELSE -1 END FROM runs").fetchall()
+        )
+        here = dict(looking.folders(self.store))
+        todo = [
+            (folder, changed)
+            for folder, changed in here.items()
+            if before.get(folder) != changed and (folder in before or looking.is_run(self.store / folder))
+        ]
         gone = [folder for folder in before if folder not in here]
         altered: list[str] = []
         for start in range(0, len(todo), _BATCH):
             read = [
                 one
                 for folder, changed in todo[start : start + _BATCH]
-                if (one := self._read(known, folder, changed, before.get(folder)))
+                if (one := self._read(known, folder, changed))
             ]
             altered += [one.folder for one in read]
             self._write(known, read, ())
@@ -160,30 +159,24 @@ class Index:
             self._write(known, (), gone)
         return Changes(
             tuple(self._key(folder) for folder in altered if folder not in before),
-            tuple(before[folder][3] for folder in altered if folder in before),
-            tuple(before[folder][3] for folder in gone),
+            tuple(self._key(folder) for folder in altered if folder in before),
+            tuple(self._key(folder) for folder in gone),
         )
 
-    def _read(
-        self, known: sqlite3.Connection, folder: str, changed: int, old: Sequence[Any] | None
-    ) -> _Read | None:
+    def _read(self, known: sqlite3.Connection, folder: str, changed: int) -> _Read | None:
         """A run that is new, changed or not yet at rest; None if all is as it was."""
+        from etm_lightning.store.digest import decoder, digest  # a look at a store at rest needs none of it
+
         path, now = self.store / folder, time.time()
         found = looking.files(path)
         touched = max((time for _, time in found.values()), default=changed) / 1e9
-        same = {name: list(size) for name, size in found.items()}
-        kept = None
-        if (
-            old
-            and old[0] == changed
-            and now - touched > looking.RACY
-            and msgspec.json.decode(old[2] or "{}") == same
-        ):
-            kept = known.execute(
-                "SELECT digest FROM runs JOIN bodies USING (run) WHERE folder = ?", (folder,)
-            ).fetchone()
-        if kept:
-            one = _DIGEST.decode(kept[0])
+        same = _encode(found).decode()
+        old = known.execute(
+            "SELECT digest FROM runs JOIN bodies USING (run) WHERE folder = ? AND changed = ? AND files = ?",
+            (folder, changed, same),
+        ).fetchone()
+        if old and now - touched > looking.RACY:
+            one = decoder.decode(old[0])
             state = one.now(touched)
             settled = looking.settled(one, changed, _writers(found))
             if state.status == "running" == one.state.status or (state == one.state and not settled):
@@ -195,7 +188,7 @@ class Index:
 
     def _key(self, folder: str) -> str:
         project, _, id = folder.partition("/")
-        return key_of(self.store, unquote(project), id)
+        return key_in(self._real, unquote(project), id)
 
     def _write(self, known: sqlite3.Connection, read: Iterable[_Read], gone: Sequence[str]) -> None:
         known.execute("BEGIN IMMEDIATE")

@@ -6,9 +6,12 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from etm_lightning.process import Process, lives
-from etm_lightning.store.digest import Digest
+
+if TYPE_CHECKING:
+    from etm_lightning.store.digest import Digest
 
 RACY = 2.0
 """Seconds in which a file or folder may change again without its time telling so."""

@@ -1,23 +1,29 @@
-"""One metric of a run without reading the others."""
+"""One metric of a run without reading the others. Needs numpy."""
 
 from __future__ import annotations
 
 import zlib
-from array import array
 from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
 
-from etm_lightning.attempts import Writer, find_writers
+from etm_lightning.attempts import named
+from etm_lightning.columns import SUFFIX, TICKS, ColumnFile
+from etm_lightning.lines import BRACE, unseal
 from etm_lightning.naming import SeriesKey, preference
+from etm_lightning.reading import writers
+from etm_lightning.records import Header
+from etm_lightning.store.column_blocks import known, plain
 from etm_lightning.store.run import StoredRun
 from etm_lightning.store.scan import NotPlainError
 from etm_lightning.store.series import NO_EPOCH
 
-_BRACE = zlib.crc32(b"{")
+if TYPE_CHECKING:
+    from etm_lightning.store.blocks import Floats, Ints
 
 
 @dataclass(frozen=True)
@@ -25,10 +31,10 @@ class Points:
     """The points of one series in columns; `epochs` has `NO_EPOCH` where there is none."""
 
     key: SeriesKey
-    steps: array[int]
-    epochs: array[int]
-    times: array[float]
-    values: array[float]
+    steps: Ints
+    epochs: Ints
+    times: Floats
+    values: Floats
 
 
 class _Place(msgspec.Struct, frozen=True, gc=False):
@@ -57,13 +63,14 @@ class Picker:
         )
         parts: list[Any] = [("v", value | None, None), ("x", text | None, None)]
         line = msgspec.defstruct("_Line", parts, bases=(_Place,), frozen=True, gc=False)
-        self._decode = msgspec.json.Decoder(line).decode
+        self._decode = msgspec.json.Decoder(list[line]).decode  # type: ignore[valid-type]  # made a moment ago
 
     def points(self, run: StoredRun) -> Points | None:
         """The points that count of the metric's series; None if the run has none."""
         try:
-            found = self._plainly(run)
-        except (NotPlainError, OSError):
+            segment = _leading(run.folder.journal)
+            found = self._of_columns(segment) if segment.suffix == SUFFIX else self._of_lines(segment)
+        except (NotPlainError, OSError, ValueError):
             found = None
         return found or self._wholly(run)
 
@@ -71,16 +78,21 @@ class Picker:
         series = run.find(self.name)
         if series is None:
             return None
-        columns: Any = series.columns()
-        return Points(series.key, columns["step"], columns["epoch"], columns["time"], columns["value"])
+        columns = series.columns()
+        return Points(series.key, *(np.asarray(columns[name]) for name in ("step", "epoch", "time", "value")))
 
-    def _plainly(self, run: StoredRun) -> Points | None:
-        """From the lines that name the metric, in a run of one attempt and one training process."""
-        lines = _lines(_leading(find_writers(run.folder.journal)).segments, self._needle)
-        try:
-            rows: list[Any] = list(map(self._decode, lines))
-        except msgspec.MsgspecError as error:
-            raise NotPlainError(str(error)) from error
+    def _of_lines(self, segment: Path) -> Points | None:
+        """From the lines that name the metric."""
+        lines = segment.read_bytes().split(b"\n")
+        if lines.pop():
+            raise NotPlainError("it ends within a line")
+        _check_header(unseal(lines[0])[1] if lines else None)
+        needle = self._needle
+        named = [line for line in lines if needle in line and line[21:29] == b'scalars"']
+        checks = np.array([zlib.crc32(line[16:], BRACE) for line in named], ">u4").tobytes().hex().encode()
+        if checks != b"".join([line[6:14] for line in named]):
+            raise NotPlainError("damaged")
+        rows: list[Any] = self._decode(b"[" + b",".join(named) + b"]")
         values: list[Any] = [_value(row) if row.x or not row.v else row.v.value for row in rows]
         if None in values:  # the name was that of something else in the line
             rows = [row for row, value in zip(rows, values, strict=True) if value is not None]
@@ -88,18 +100,54 @@ class Picker:
         places = {(row.g, row.a) for row in rows}
         if not places:
             return None
-        key = min((SeriesKey(self.name, *place, 0) for place in places), key=preference)
+        key = self._key(places)
         if len(places) > 1:
-            chosen = [row.g == key.stage and row.a == key.axis for row in rows]
+            chosen = [(row.g, row.a) == (key.stage, key.axis) for row in rows]
             rows, values = list(compress(rows, chosen)), list(compress(values, chosen))
-        epochs = [NO_EPOCH if row.e is None else row.e for row in rows]
         try:
-            steps = array("q", [row.s for row in rows])
             return Points(
-                key, steps, array("q", epochs), array("d", [row.t for row in rows]), array("d", values)
+                key,
+                np.array([row.s for row in rows], np.int64),
+                np.array([NO_EPOCH if row.e is None else row.e for row in rows], np.int64),
+                np.array([row.t for row in rows], float),
+                np.array(values, float),
             )
         except OverflowError as error:
             raise NotPlainError("a step that the columns cannot hold") from error
+
+    def _of_columns(self, segment: Path) -> Points | None:
+        """From the metric's own column."""
+        with ColumnFile(segment) as file:
+            first = file.first()
+            _check_header(file.record(first) if first else None)
+            shapes = [(i, shape) for i, shape in enumerate(file.about.shapes) if self.name in shape.names]
+            if not shapes:
+                return None
+            if file.about.rows != file.about.last + 1:
+                raise NotPlainError("a record twice")
+            key = self._key({(shape.stage, shape.axis) for _, shape in shapes})
+            mine = [i for i, shape in shapes if (shape.stage, shape.axis) == (key.stage, key.axis)]
+            column = f"{key.stage}|{key.axis}|{self.name}"
+            tables = [
+                file.group(number, ["k", "ticks", "s", "e", "shape", column]) for number in range(file.groups)
+            ]
+        parts = [_picked(table, column, mine) for table in tables]
+        return Points(key, *(np.concatenate(several) for several in zip(*parts, strict=True)))
+
+    def _key(self, places: set[tuple[str, str]]) -> SeriesKey:
+        return min((SeriesKey(self.name, *place, 0) for place in places), key=preference)
+
+
+def _picked(table: Any, column: str, shapes: list[int]) -> tuple[Ints, Ints, Floats, Floats]:
+    """Steps, epochs, times and values of the rows of some shapes."""
+    measured = known(table["shape"])
+    if any(table["k"][at].as_py() == "scalars" for at in np.flatnonzero(~measured).tolist()):
+        raise NotPlainError("values that are kept as text")
+    which = plain(table["shape"])
+    at = np.flatnonzero(measured & (which == shapes[0] if len(shapes) == 1 else np.isin(which, shapes)))
+    steps, times, values = (plain(table[name])[at] for name in ("s", "ticks", column))
+    epochs = np.where(known(table["e"])[at], plain(table["e"])[at], NO_EPOCH)
+    return steps.astype(np.int64), epochs.astype(np.int64), times / TICKS, values.astype(float)
 
 
 def _value(row: Any) -> float | None:
@@ -107,23 +155,16 @@ def _value(row: Any) -> float | None:
     return float(row.x.value) if value is None and row.x and row.x.value is not None else value
 
 
-def _leading(writers: list[Writer]) -> Writer:
-    headers = [writer.header for writer in writers if writer.header.role in ("train", "child")]
-    if len(headers) != 1 or headers[0].rank or headers[0].role != "train":
-        raise NotPlainError("several processes trained")
-    (leading,) = [writer for writer in writers if writer.header is headers[0]]
-    return leading
+def _leading(journal: Path) -> Path:
+    """The only segment of the only process that trained, as the names of the files have it."""
+    found = [
+        segments for name, segments in writers(journal).items() if named(name).role in ("train", "child")
+    ]
+    if len(found) != 1 or len(found[0]) != 1:
+        raise NotPlainError("several processes trained, or not one segment")
+    return found[0][0]
 
 
-def _lines(segments: tuple[Path, ...], needle: bytes) -> list[bytes]:
-    """The lines with values that hold `needle`, checked."""
-    if len(segments) != 1 or segments[0].suffix != ".jsonl":
-        raise NotPlainError("several segments, or not of lines")
-    data = segments[0].read_bytes()
-    if needle not in data:
-        return []
-    whole = data[: data.rfind(b"\n") + 1].split(b"\n")
-    found = [line for line in whole if needle in line and line[21:29] == b'scalars"']
-    if any(line[6:14] != b"%08x" % zlib.crc32(line[16:], _BRACE) for line in found):
-        raise NotPlainError("damaged")
-    return found
+def _check_header(header: Any) -> None:
+    if not isinstance(header, Header) or header.role != "train" or header.rank or not header.attempt:
+        raise NotPlainError("not of the first process of a training")

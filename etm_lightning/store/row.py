@@ -11,10 +11,11 @@ import msgspec
 
 
 class Monitor(msgspec.Struct, frozen=True):
-    """The metric that chose a run's best checkpoint, and its better direction."""
+    """The metric that chose a run's best checkpoint, its better direction, and its value there."""
 
     name: str
     mode: str
+    score: float | None = None
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +58,11 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         value = self.metrics.get(name)
         return None if value is None else float(value)
 
+    @property
+    def headline(self) -> dict[str, float]:
+        """The metrics as numbers."""
+        return {name: float(value) for name, value in self.metrics.items()}
+
     def as_json(self) -> dict[str, Any]:
         """The row as plain data for JSON."""
         plain: dict[str, Any] = msgspec.to_builtins(self)
@@ -69,5 +75,10 @@ def key_of(store: Path, project: str, id: str) -> str:
     >>> len(key_of(Path("etm_runs"), "p", "20251123-lr=1-aaaa"))
     16
     """
-    place = "\0".join((os.path.realpath(store), project, id))
+    return key_in(os.path.realpath(store), project, id)
+
+
+def key_in(store: str, project: str, id: str) -> str:
+    """The same of a store whose real path is known."""
+    place = "\0".join((store, project, id))
     return hashlib.sha256(place.encode(errors="surrogateescape")).hexdigest()[:16]

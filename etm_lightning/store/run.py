@@ -16,6 +16,7 @@ from etm_lightning.store.digest import Digest, code_of, data_of
 from etm_lightning.store.edits import Edited, apply, read_edits
 from etm_lightning.store.history import History
 from etm_lightning.store.identity import guess
+from etm_lightning.store.row import Monitor
 from etm_lightning.store.segments import Segments
 from etm_lightning.store.series import Metric, Point, Series
 from etm_lightning.store.state import State
@@ -384,6 +385,12 @@ class StoredRun:
         if self._known:
             return self._known.best
         return next((checkpoint for checkpoint in self.checkpoints if checkpoint.best), None)
+
+    @property
+    def monitor(self) -> Monitor | None:
+        """What chose the best checkpoint, and its value there; None if nothing was watched."""
+        best = self.best_checkpoint
+        return best.watched() if best else None
 
     @cached_property
     def headline(self) -> dict[str, float]:

@@ -11,9 +11,9 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from etm_lightning.columns import SUFFIX
+from etm_lightning.columns import SUFFIX, TICKS, ColumnFile, Kept
 from etm_lightning.records import Ended, Header, Record, Scalars, decode
 from etm_lightning.store.state import Trace
 
@@ -63,21 +63,18 @@ class Scanned:
             yield self.records[place] if place in self.records else _values(line)
 
 
-def scan(paths: Iterable[Path], *, final: bool) -> Scanned:
-    """Read a writer's segments.
-
-    Args:
-        paths: the segments in their order.
-        final: the writer is dead: an unterminated last line is damage.
+def scan(paths: Iterable[Path]) -> Scanned:
+    """Read a writer's segments, given in their order.
 
     Raises:
-        NotPlainError: if there is damage, or a line that came twice.
+        NotPlainError: if there is damage, such as the unterminated last line of a dead writer, or a line that
+            came twice.
         OSError: if a file cannot be read.
     """
     lines: list[bytes] = []
     records: dict[int, Record] = {}
     seen: set[int] = set()
-    several = list(paths)
+    several, torn = list(paths), False
     for path in several:
         if path.suffix == SUFFIX:
             found = _of_columns(path, seen)
@@ -85,13 +82,14 @@ def scan(paths: Iterable[Path], *, final: bool) -> Scanned:
             lines += [b""] * len(found)
             continue
         more = path.read_bytes().split(b"\n")
-        if more.pop() and (final or path is not several[-1]):
-            raise NotPlainError(f"{path} ends within a line")
+        torn = bool(more.pop()) or torn
         others = [place for place, line in enumerate(more) if line[_KIND:_END] != _SCALARS]
         records.update((place + len(lines), _decoded(more[place], seen)) for place in others)
         lines += more
     complete = all(path.suffix != SUFFIX for path in several)
     scanned = Scanned(lines, records, _trace(lines, records), complete)
+    if torn and (len(several) > 1 or scanned.trace.seen() is False):
+        raise NotPlainError("a segment ends within a line")
     if scanned.told is None:
         _check(line for line in lines if line)
     return scanned
@@ -100,22 +98,24 @@ def scan(paths: Iterable[Path], *, final: bool) -> Scanned:
 def _of_columns(path: Path, seen: set[int]) -> list[Record]:
     import numpy as np
 
-    from etm_lightning.store.column_blocks import read_columns
+    from etm_lightning.store.column_blocks import known, plain
 
     items: list[Record] = []
-    for block in read_columns(path):
-        if not block.plain or not seen.isdisjoint(other.cursor.n for other in block.others):
-            raise NotPlainError("damaged, or a record twice")
-        seen.update(other.cursor.n for other in block.others)
-        times = np.full(len(block.numbers), np.nan)
-        for rows in block.rows:
-            times[rows.at] = rows.times
-        begin = 0
-        for other in block.others:
-            items += _ends(times[begin : other.at])
-            items.append(cast(Record, other.item))
-            begin = other.at + 1
-        items += _ends(times[begin:])
+    with ColumnFile(path) as file:
+        for number in range(file.groups):
+            table = file.group(number, ["n", "k", "ticks", "shape", "json"])
+            numbers, measured = plain(table["n"]), known(table["shape"])
+            times = np.where(measured, plain(table["ticks"]) / TICKS, np.nan)
+            begin = 0
+            for at in np.flatnonzero(~measured).tolist():
+                n, kind, text = int(numbers[at]), table["k"][at].as_py(), table["json"][at].as_py()
+                if n in seen:
+                    raise NotPlainError("a record twice")
+                seen.add(n)
+                items += _ends(times[begin:at])
+                items.append(file.record(Kept(n, kind, text)))
+                begin = at + 1
+            items += _ends(times[begin:])
     return items
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -113,6 +113,7 @@ def parse(query: str) -> Node:
     Args:
         query: comparisons (``==`` or ``=``, ``!=``, ``<``, ``<=``, ``>``, ``>=``, ``in``, ``contains`` or
             ``~``, ``has``) of columns, params and metrics, joined by ``and``, ``or``, ``not``, parentheses.
+            Between words that stand alone ``and`` may be left out.
 
     Raises:
         QueryError: where it cannot be read.
@@ -158,18 +159,16 @@ class _Parser:
     # rules
 
     def _any(self) -> Node:
-        return self._joined(("or", "||"), self._every, Or)
+        parts = [self._every()]
+        while self._take("or", "||"):
+            parts.append(self._every())
+        return parts[0] if len(parts) == 1 else Or(tuple(parts))
 
     def _every(self) -> Node:
-        return self._joined(("and", "&&"), self._one, And)
-
-    def _joined(
-        self, words: tuple[str, ...], part: Callable[[], Node], join: Callable[[tuple[Node, ...]], Node]
-    ) -> Node:
-        parts = [part()]
-        while self._take(*words):
-            parts.append(part())
-        return parts[0] if len(parts) == 1 else join(tuple(parts))
+        parts = [self._one()]
+        while self._take("and", "&&") or (_is_bare(parts[-1]) and self._ahead_is_bare()):
+            parts.append(self._one())
+        return parts[0] if len(parts) == 1 else And(tuple(parts))
 
     def _one(self) -> Node:
         self._depth += 1
@@ -261,6 +260,14 @@ class _Parser:
     def _next(self) -> Token:
         return self._tokens[self._place]
 
+    def _ahead_is_bare(self) -> bool:
+        """Whether a text or a name follows that is compared with nothing."""
+        if self._next.kind not in ("word", "text") or self._is(*_JOINING, "not", "has", "exists"):
+            return False
+        after = self._tokens[self._place + 1]
+        compared = after.kind == "word" and after.text.lower() in ("in", "contains", "not", "exists")
+        return not compared and (after.kind != "sign" or after.text in (")", "&&", "||"))
+
     def _ahead_is_field(self) -> bool:
         token = self._tokens[min(self._place + 1, len(self._tokens) - 1)]
         operator = token.kind == "word" and token.text.lower() in (*_JOINING, "not")
@@ -313,6 +320,10 @@ class _Parser:
 
     def _fail(self, reason: str, at: int | None = None) -> NoReturn:
         raise QueryError(reason, self._query, self._next.at if at is None else at)
+
+
+def _is_bare(node: Node) -> bool:
+    return isinstance(node.part if isinstance(node, Not) else node, Word)
 
 
 def quoted(name: str) -> str:

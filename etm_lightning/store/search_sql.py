@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn
@@ -60,8 +59,9 @@ def cell(value: Any, *, metric: bool = False) -> tuple[str, float | None, str | 
     """
     if metric:
         number = float(value)
-        text = None if math.isfinite(number) else str(number)
-        return "n", None if is_nan(number) else number, text
+        if math.isfinite(number):
+            return "n", number, None
+        return "n", None if is_nan(number) else number, str(number)
     if isinstance(value, bool):
         return "b", float(value), None
     if isinstance(value, int | float):
@@ -194,6 +194,8 @@ class Compiler:
         return Field(last[0], "param", field.at)
 
     def _unknown(self, field: Field) -> NoReturn:
+        import difflib
+
         known = [
             *(() if field.kind else COLUMNS),
             *(self._names.params if field.kind != "metric" else ()),

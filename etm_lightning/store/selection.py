@@ -31,19 +31,17 @@ def select(store: Store, target: str = "") -> Selection:
     Raises:
         LookupError: if it names nothing, or more than one thing.
     """
-    every = store.runs()
     if not target:
         newest = store.run("latest")
-        return _group(every, newest.group) if newest.group else Selection("run", newest.id, (newest,))
-    ids = {folder.path.name for folder in store.folders()}
-    groups = {run.group for run in every if run.group}
+        return _group(store, newest.group) if newest.group else Selection("run", newest.id, (newest,))
+    ids, groups = store.catalogue.called()
     if target in groups - ids:
-        return _group(every, target)
+        return _group(store, target)
     if target in set(store.projects()) - ids:
-        return Selection("project", target, tuple(run for run in every if run.project == target))
+        return Selection("project", target, tuple(store.runs(project=target)))
     part = [group for group in groups if target in group and not any(target in id for id in ids)]
     if len(part) == 1:
-        return _group(every, part[0])
+        return _group(store, part[0])
     if target != "latest" and not any(target in id for id in ids):
         names = sorted({*groups, *store.projects(), *ids})
         near = difflib.get_close_matches(target, names, 3, 0.4)
@@ -53,7 +51,7 @@ def select(store: Store, target: str = "") -> Selection:
             f"`target` must name a run, group or project of {where!r} but got {target!r}. {hint}"
         )
     run = store.run(target)
-    return Selection("run", run.id, _with_evaluations(every, [run]))
+    return Selection("run", run.id, _with_evaluations(store, [run]))
 
 
 def several(store: Store, targets: Iterable[str]) -> list[StoredRun]:
@@ -70,24 +68,45 @@ def several(store: Store, targets: Iterable[str]) -> list[StoredRun]:
     return list(found.values())
 
 
-def field(store: Store, target: str = "") -> Selection:
-    """What a leaderboard of `target` ranks: for a run, its group, or its project if it has none.
+def field(store: Store, target: str = "", query: str = "") -> Selection:
+    """What a leaderboard ranks, with the runs that evaluate it.
+
+    Args:
+        store: where to look.
+        target: what `select` takes; for a run its group, or its project if it has none.
+        query: only the runs that fit this search; of the whole store, without a target.
 
     Raises:
         LookupError: if `target` names nothing, or more than one thing.
+        ValueError: for a query that cannot be read.
     """
+    if not query:
+        return _field(store, target)
+    fit = store.runs(query)
+    if not target:
+        return Selection("runs", query, _with_evaluations(store, fit))
+    found, folders = _field(store, target), {run.folder for run in fit}
+    kept = [run for run in found.runs if run.folder in folders]
+    return Selection(found.kind, f"{found.title}, {query}", _with_evaluations(store, kept))
+
+
+def _field(store: Store, target: str) -> Selection:
     found = select(store, target)
     if found.kind != "run":
         return found
-    run, every = found.runs[0], store.runs(project=found.runs[0].project)
-    return _group(every, run.group) if run.group else Selection("project", run.project, tuple(every))
+    run = found.runs[0]
+    if run.group:
+        return _group(store, run.group, run.project)
+    return Selection("project", run.project, tuple(store.runs(project=run.project)))
 
 
-def _group(every: list[StoredRun], group: str) -> Selection:
-    return Selection("group", group, _with_evaluations(every, [run for run in every if run.group == group]))
+def _group(store: Store, group: str, project: str | None = None) -> Selection:
+    runs = store.runs(group=group, project=project)
+    return Selection("group", group, _with_evaluations(store, runs))
 
 
-def _with_evaluations(every: list[StoredRun], runs: list[StoredRun]) -> tuple[StoredRun, ...]:
+def _with_evaluations(store: Store, runs: list[StoredRun]) -> tuple[StoredRun, ...]:
     """`runs`, and the others that evaluate one of them."""
     ids = {run.id for run in runs}
-    return (*runs, *(run for run in every if run.evaluates in ids and run.id not in ids))
+    others = store.runs("has evaluates")
+    return (*runs, *(run for run in others if run.evaluates in ids and run.id not in ids))

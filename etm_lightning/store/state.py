@@ -66,10 +66,14 @@ class Trace:
         self.first = min(self.first or first, first or self.first)
         self.last = max(self.last, last)
 
+    def seen(self) -> bool | None:
+        """Whether the process runs; None on a host that cannot be seen."""
+        header = self.header
+        return lives(Process(header.host, header.boot, header.pid, header.born))
+
     def alive(self, touched: float, now: float) -> bool:
         """Whether the process lives. On a host that cannot be seen: whether it wrote within the last hour."""
-        header = self.header
-        seen = lives(Process(header.host, header.boot, header.pid, header.born))
+        seen = self.seen()
         return now - touched < SILENT_AFTER if seen is None else seen
 
 

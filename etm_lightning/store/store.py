@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -10,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from etm_lightning.layout import RunFolder, find_store, project_folder
-from etm_lightning.reading import writers
 from etm_lightning.store.catalogue import Catalogue
-from etm_lightning.store.run import StoredRun
+from etm_lightning.store.looking import is_run
 
 if TYPE_CHECKING:
     from etm_lightning.store.frame import Kind
+    from etm_lightning.store.run import StoredRun
 
 
 class Store:
@@ -43,7 +42,7 @@ class Store:
         projects = _folders(self.path) if project is None else [project_folder(self.path, project)]
         for folder in projects:
             for path in _folders(folder):
-                if (path / "run.json").exists() or writers(path / "journal"):
+                if is_run(path):
                     yield RunFolder(path)
 
     @cached_property
@@ -80,6 +79,8 @@ class Store:
         Raises:
             ValueError: for a query or a column that is none; it says where, and what was meant.
         """
+        from etm_lightning.store.run import StoredRun  # a list of rows, as `etm ls`, needs none
+
         found = self.catalogue.digests(
             query,
             project=project,
@@ -124,6 +125,8 @@ class Store:
         Raises:
             LookupError: if there is none, or more than one.
         """
+        from etm_lightning.store.run import StoredRun
+
         if id == "latest":
             return self._latest()
         folders = list(self.folders())
@@ -157,6 +160,8 @@ def _unclear(id: str, store: Path, names: list[str], several: bool) -> str:
         return (
             f"`run` must name one run but {id!r} is in the ids of {len(names)}: {shown}. Give more of the id."
         )
+    import difflib
+
     near = difflib.get_close_matches(id, names, 3, 0.4)
     hint = f"Did you mean {', '.join(near)}?" if near else "`etm ls` lists the runs."
     return f"`run` must be in the id of a run but no run in {str(store)!r} has {id!r}. {hint}"

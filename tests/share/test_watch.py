@@ -7,7 +7,7 @@ import math
 import time
 from pathlib import Path
 
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from etm_lightning.cli import app
 from etm_lightning.records import Alert

@@ -64,7 +64,9 @@ def told(run: StoredRun) -> dict[str, Any]:
         "reason": run.reason, "created": run.created, "started": run.started, "ended": run.ended,
         "attempts": run.attempts, "tags": run.tags, "notes": run.notes, "archived": run.archived,
         "metrics": as_json(run.headline), "alerts": len(run.alerts), "damage": len(run.damage),
-        "monitor": {"name": best.monitor, "mode": best.mode} if best and best.monitor else None,
+        "monitor": {"name": best.monitor, "mode": best.mode, "score": best.score}
+        if best and best.monitor
+        else None,
     }  # fmt: skip
 
 

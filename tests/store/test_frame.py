@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
+from etm_lightning.packing import pack
 from etm_lightning.records import Alert, Artifact
 from etm_lightning.store.frame import KINDS
-from etm_lightning.store.picked import Picker
+from etm_lightning.store.picked import Picker, Points
 from etm_lightning.store.run import StoredRun
 from etm_lightning.store.sql import TABLES, ask
 from etm_lightning.store.store import Store
-from tests.store.building import BASE, finished
+from tests.store.building import BASE, Training, finished
 from tests.store.test_catalogue import history
 
 
@@ -32,6 +33,37 @@ def test_one_metric_is_that_of_the_whole_run(tmp_path: Path, seed: int) -> None:
         assert repr(found.values.tolist()) == repr([point.value for point in series])
         assert found.steps.tolist() == [point.step for point in series]
         assert found.times.tolist() == [point.time for point in series]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_one_metric_of_columns_is_that_of_the_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    dice = random.Random(seed)
+    training = Training(tmp_path, "r1").start()
+    training.params(lr=1.0)
+    for step in range(400):
+        values = {
+            name: dice.choice([dice.random(), math.nan]) for name in dice.choice(["ab", "ba", "b", "c"])
+        }
+        epoch = dice.choice([None, step // 100])
+        training.log(step, values, epoch=epoch, stage=dice.choice(["train", "validate"]))
+    training.write(Alert(time=BASE, title="a"))
+    training.end()
+    (segment,) = training.folder.journal.glob("*.jsonl")
+    before = {name: Picker(name).points(StoredRun(training.folder)) for name in "abcd"}
+    assert pack(segment) > 0
+    monkeypatch.setattr(Picker, "_wholly", lambda *_: None)  # all of them the short way
+    after = {name: Picker(name).points(StoredRun(training.folder)) for name in "abcd"}
+    assert repr(listed(after)) == repr(listed(before))
+    assert before["d"] is None
+
+
+def listed(found: dict[str, Points | None]) -> list[Any]:
+    return [
+        one and (one.key, *(part.tolist() for part in (one.steps, one.epochs, one.times, one.values)))
+        for one in found.values()
+    ]
 
 
 @pytest.fixture
@@ -59,8 +91,6 @@ def test_a_metric_of_many_runs_is_one_frame(store: Store) -> None:
 
 
 def test_sql_over_every_table(store: Store) -> None:
-    from tests.store.building import Training
-
     training = Training(store.path, "r9", created=BASE + 9).start().log(1, {"a": math.nan}).log(2, {"a": 5.0})
     training.write(Alert(time=9.0, title="spike"), Artifact(time=9.0, name="m", type="model", path="m.pt"))
     runs = store.runs()

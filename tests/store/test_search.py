@@ -149,6 +149,8 @@ def holds(node: Node, row: Row) -> bool:
 
 def text(node: Node) -> str:
     """A query that means the tree."""
+    if isinstance(node, And) and len(node.parts) == 2 and all(isinstance(part, Word) for part in node.parts):
+        return " ".join(map(text, node.parts))
     if isinstance(node, And | Or):
         return f" {'and' if isinstance(node, And) else 'or'} ".join(f"({text(part)})" for part in node.parts)
     if isinstance(node, Not):
@@ -245,6 +247,7 @@ def test_what_people_type(catalogue: Catalogue) -> None:
         catalogue, "status in (failed, finished)"
     )
     assert ids(catalogue, "r1") == {id for id in every if "r1" in id}
+    assert ids(catalogue, 'r1 "x y"') == ids(catalogue, 'r1 and "x y"') != set()
     assert ids(catalogue, "") == every
     assert catalogue.rows("archived")[0].id == "r7"
 
@@ -256,6 +259,8 @@ def test_what_people_type(catalogue: Catalogue) -> None:
         ("lr > 1 and metric.val/f2 > 1", 11, "no run has a metric val/f2; did you mean val/f1?"),
         ("lr >", 4, "expected a value"),
         ("lr > 1 loss < 2", 7, "expected `and` or `or` but got 'loss'"),
+        ("r1 loss < 2", 3, "expected `and` or `or` but got 'loss'"),
+        ("lr > 1 adn loss < 2", 7, "expected `and` or `or` but got 'adn'"),
         ("(lr > 1", 7, "expected `)`"),
         ("lr > 'a", 5, "is not closed"),
         ("created > soon", 10, "created is a time: compare it with 2026-11-01"),
@@ -288,6 +293,16 @@ def test_a_name_that_is_two_things_must_say_which(tmp_path: Path) -> None:
     with pytest.raises(QueryError, match=r"lr may be head.lr or model.lr"):
         catalogue.rows("lr > 0")
     assert catalogue.count("model.lr == 1 and name == '' and param.name == n") == 1
+
+
+def test_words_that_stand_alone_are_looked_for_together() -> None:
+    a, b = Word("a", True, 0), Word("b", True, 2)
+    assert parse("a b") == parse("a b ") == And((a, b))
+    assert parse("(a b)") == And((Word("a", True, 1), Word("b", True, 3)))
+    assert parse("a b or a") == Or((And((a, b)), Word("a", True, 7)))
+    compared = Compare(Field("lr", at=8), ">", Literal(1.0, "1", 13))
+    assert parse("a b and lr > 1") == And((a, b, compared))
+    assert parse("not a b") == And((Not(Word("a", True, 4)), Word("b", True, 6)))
 
 
 def test_spans_and_days() -> None:

@@ -1,0 +1,1 @@
+"""The commands of `etm`, by what they are for."""
