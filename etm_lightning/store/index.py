@@ -22,6 +22,8 @@ from etm_lightning.store.search_sql import cell
 
 _BATCH = 500
 _Result = TypeVar("_Result")
+_Before = dict[str, tuple[int, bool, str, str]]
+"""By folder when it changed, whether it is settled, its files as JSON, and the run's key."""
 _DIGEST = msgspec.json.Decoder(Digest)
 _encode = msgspec.json.Encoder().encode
 _PLAIN = (
@@ -73,6 +75,7 @@ class Index:
         self.store, self.max_age, self.path = store, max_age, path
         self._connection: sqlite3.Connection | None = None
         self._lock = threading.RLock()
+        self._looking = threading.Lock()
         self._looked = -math.inf
         self._changes = Changes()
 
@@ -120,26 +123,36 @@ class Index:
 
     def fresh(self) -> None:
         """Look at the store unless the last look still counts."""
-        with self._lock:
+        if time.monotonic() - self._looked <= self.max_age and self._connection is not None:
+            return
+        with self._looking:  # who comes while another looks waits for that look
             if time.monotonic() - self._looked > self.max_age or self._connection is None:
-                self.refresh()
+                self._look()
 
     def refresh(self) -> Changes:
         """Read what is new or changed in the store; tell which runs that were."""
+        with self._looking:
+            return self._look()
+
+    def _look(self) -> Changes:
         with self._lock:
-            self._changes = Changes()
-            self._looked = -math.inf
-            self._safely(lambda known: None)
+            opened = self._connection is None
+            before = self._safely(_known)
+            if opened:  # which is a look
+                return self._changes
+        seen = list(
+            looking.folders(self.store)
+        )  # with many runs this takes a while: others may ask meanwhile
+        with self._lock:
+            self._changes = self._safely(lambda known: self._follow(known, before, seen))
+            self._looked = time.monotonic()
             return self._changes
 
-    def _refresh(self, known: sqlite3.Connection) -> Changes:
-        before = {
-            row[0]: row[1:]
-            for row in known.execute("SELECT folder, changed, settled, files, key FROM runs").fetchall()
-        }
+    def _follow(self, known: sqlite3.Connection, before: _Before, seen: Iterable[tuple[str, int]]) -> Changes:
+        """Read what is new or changed in the folders `seen`, compared with what was known `before`."""
         here: set[str] = set()
         todo: list[tuple[str, int]] = []
-        for folder, changed in looking.folders(self.store):
+        for folder, changed in seen:
             old = before.get(folder)
             if old is None and not looking.is_run(self.store / folder):
                 continue
@@ -165,7 +178,7 @@ class Index:
         )
 
     def _read(
-        self, known: sqlite3.Connection, folder: str, changed: int, old: Sequence[Any] | None
+        self, known: sqlite3.Connection, folder: str, changed: int, old: tuple[int, bool, str, str] | None
     ) -> _Read | None:
         """A run that is new, changed or not yet at rest; None if all is as it was."""
         path, now = self.store / folder, time.time()
@@ -246,7 +259,8 @@ class Index:
                 self._looked = -math.inf
             try:
                 if self._looked == -math.inf:
-                    self._changes = self._refresh(self._connection)
+                    seen = looking.folders(self.store)
+                    self._changes = self._follow(self._connection, _known(self._connection), seen)
                     self._looked = time.monotonic()
                 return act(self._connection)
             except (sqlite3.DatabaseError, msgspec.DecodeError) as error:
@@ -265,6 +279,11 @@ class Index:
             if self._connection is not None:
                 self._connection.close()
             self._connection = None
+
+
+def _known(known: sqlite3.Connection) -> _Before:
+    """What the last look found."""
+    return {row[0]: row[1:] for row in known.execute("SELECT folder, changed, settled, files, key FROM runs")}
 
 
 def _writers(files: Iterable[str]) -> int:

@@ -16,6 +16,7 @@ _WHICH = {
     "archived": "1: archived runs too",
     "trashed": "1: the runs in the trash instead",
     "keys": "these runs only, with commas between",
+    "known": "1: as the last look at the store found them, which costs no look; /api/events tells the rest",
 }
 
 QUERY: Mapping[str, Mapping[str, str]] = {
@@ -24,6 +25,7 @@ QUERY: Mapping[str, Mapping[str, str]] = {
         "sort": "a field, param.NAME or metric.NAME, - before it for the greatest first; else -created",
         "offset": "how many to pass over",
         "limit": "how many at most, 500 if left out, 10000 at most",
+        "columns": "of params and metrics only these, param.NAME and metric.NAME, with commas between",
     },
     "columns": _WHICH,
     "sparks": {"metric": "its name", "keys": "which runs", "points": "values for each run, 40 if left out"},

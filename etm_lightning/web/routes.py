@@ -100,6 +100,7 @@ class Api:
                 sort=asked.get("sort") or "-created",
                 offset=_whole(asked, "offset", 0),
                 limit=_whole(asked, "limit", 500),
+                columns=_listed(asked, "columns") if "columns" in asked else None,
             )
 
         return answer(await run_in_threadpool(find))
@@ -282,14 +283,19 @@ def _filter(asked: Mapping[str, str]) -> rows.Filter:
         archived=asked.get("archived") == "1",
         trashed=asked.get("trashed") == "1",
         keys=tuple(_keys(asked)),
+        known=asked.get("known") == "1",
     )
 
 
 def _keys(asked: Mapping[str, str]) -> list[str]:
-    keys = [key for key in asked.get("keys", "").split(",") if key]
+    keys = _listed(asked, "keys")
     if len(keys) > MOST_KEYS:
         raise ValueError(f"`keys` may be {MOST_KEYS} but got {len(keys)}")
     return keys
+
+
+def _listed(asked: Mapping[str, str], name: str) -> list[str]:
+    return [one for one in asked.get(name, "").split(",") if one]
 
 
 def _whole(asked: Mapping[str, str], name: str, default: int) -> int:

@@ -57,7 +57,7 @@ export class HttpSource implements Source {
   }
 
   runs(asked: RunsQuery, signal?: AbortSignal): Promise<RunsAnswer> {
-    return this.json(`runs${query({ ...asked, keys: asked.keys?.join(",") })}`, signal ? { signal } : {});
+    return this.json(`runs${query({ ...asked, keys: asked.keys?.join(","), columns: asked.columns?.join(",") })}`, signal ? { signal } : {});
   }
 
   columns(asked: RunsQuery): Promise<Columns> {
