@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from etm_lightning.web import changes, curves, export
+from etm_lightning.web import changes, curves, export, views
 
 _JSON = "application/json"
 _WHICH = {
@@ -47,11 +47,15 @@ BODIES: Mapping[str, type[Any]] = {
     "series": curves.Question,
     "change": changes.Change,
     "export": export.Export,
+    "keep_view": views.View,
 }
 """By route what its body is."""
 
 ANSWERS: Mapping[str, tuple[str, str]] = {
-    "session": (_JSON, "version, readonly, stores with id, name, path and projects"),
+    "session": (
+        _JSON,
+        "version, readonly, plotly (whether its figures are drawn), stores with id, name, path and projects",
+    ),
     "runs": (_JSON, "total, and a page of rows"),
     "columns": (_JSON, "params with name, count, numeric, values if few; metrics with name, count, min, max"),
     "sparks": (_JSON, "by run a few values, extremes among them"),
@@ -62,11 +66,17 @@ ANSWERS: Mapping[str, tuple[str, str]] = {
     "change": (_JSON, "the row after the change"),
     "delete": (_JSON, "the key; 409 if the run is not in the trash, or running"),
     "media": ("application/octet-stream", "the bytes, of their type; a page in a sandbox"),
+    "figure": (
+        "text/html",
+        "a page that draws a figure of plotly, in a sandbox; 404 where plotly is missing",
+    ),
     "artifact": ("application/octet-stream", "the bytes, to be kept"),
     "log": ("text/plain", "the end of the file, from a whole line on"),
     "table": (_JSON, "columns, rows, total"),
     "series": ("application/octet-stream", "ETM1, a header in JSON, and for each series x and y as doubles"),
     "events": ("text/event-stream", "`runs` with changed, added and removed keys, twice a second at most"),
+    "views": (_JSON, "name and address of each, by name"),
+    "keep_view": (_JSON, "all views after it"),
     "compare": (_JSON, "runs, config, info, packages, code, code_diff, metrics"),
     "groups": (_JSON, "store, project, group, runs, status, created, study"),
     "group": (_JSON, "objective, params, trials, best, importance"),

@@ -21,7 +21,16 @@ export interface StoreInfo {
   projects: string[];
 }
 
+/** A page with all that its address holds, by a name. */
+export interface View {
+  name: string;
+  /** From the `#` on. */
+  address: string;
+}
+
 export interface Session {
+  /** Whether figures of plotly are drawn; what an exported page lacks. */
+  plotly?: boolean;
   version: string;
   readonly: boolean;
   stores: StoreInfo[];
@@ -349,7 +358,6 @@ export interface Trial {
   value: Num | null;
   /** Of several objectives, in their order. */
   values?: (Num | null)[] | null;
-  intermediate?: [number, Num][];
   reason?: string;
   started?: number | null;
   duration?: number | null;
