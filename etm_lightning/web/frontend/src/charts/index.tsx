@@ -24,7 +24,7 @@ export interface ChartsProps {
   keys: string[];
   /** `metrics` leaves out the samples of the machine, `system` shows only them. */
   only?: "metrics" | "system";
-  /** The runs are listed elsewhere on the page, in their colours. */
+  /** The runs are listed beside the charts, each in the colour of its curve. */
   listed?: boolean;
 }
 
@@ -51,7 +51,7 @@ function Board({ source, rows: newest, only, listed }: { source: Source; rows: R
   const workspace = useMemo(() => new Workspace(source), [source]);
   useLive((what) => workspace.catchUp(new Set(what.changed)));
   const metrics = useMetrics(source, rows, only);
-  const by = chosen(view.by, rows);
+  const by = listed && view.by === "auto" ? "" : chosen(view.by, rows);
   const groups = useMemo(() => (by ? grouped(rows, by) : null), [rows, by]);
   const labels = useMemo(() => metrics.map((metric) => metric.label), [metrics]);
   const acts = useActs(view, change, metrics);
@@ -61,7 +61,7 @@ function Board({ source, rows: newest, only, listed }: { source: Source; rows: R
     <div class={side ? "charts with-side" : "charts"}>
       {side && <Side rows={rows} groups={groups} view={view} change={change} workspace={workspace} />}
       <div class="chart-board">
-        <Toolbar view={view} change={change} labels={labels} rows={rows} />
+        <Toolbar view={view} change={change} labels={labels} rows={rows} by={by} />
         <Sections metrics={metrics} change={change} {...shared} />
       </div>
       {labels.includes(view.full) && <Full label={view.full} title={view.full} {...shared} />}

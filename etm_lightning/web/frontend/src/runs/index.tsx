@@ -129,7 +129,7 @@ export function RunsPage() {
           <Table
             {...{ count, item, sort, selection, columns: shownColumns }}
             want={rows.want}
-            drawn={beside ? drawn : []}
+            drawn={beside && !by ? drawn : []}
             onSort={setSort}
             onAll={all}
             onOpen={flip}
@@ -139,7 +139,7 @@ export function RunsPage() {
         )}
         {beside && drawn.length > 0 && (
           <section class="runs-charts" aria-label="Charts of these runs">
-            <Charts source={source} keys={drawn} only="metrics" listed />
+            <Charts source={source} keys={drawn} only="metrics" listed={!by} />
           </section>
         )}
       </div>

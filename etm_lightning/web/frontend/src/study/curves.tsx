@@ -44,13 +44,12 @@ function Drawn({ result, ...shown }: TrialsShown & { result: Column }) {
   const high = column("", "result", null, ends(extremes, "y"));
   if (held.state === "failed") return <p class="soft">{held.error}</p>;
   if (!by.size) return <p class="soft">{held.state === "here" ? `No run has values of ${result.title} over time.` : "…"}</p>;
-  const last = (axis: "x" | "y") => found.map((one) => one?.[axis].at(-1) ?? null);
   const drawn = [...found.keys()].sort((a, b) => Number(a === pointed) - Number(b === pointed) || Number(a === best) - Number(b === best));
   return (
     <Plane
-      x={{ ...wide, title: none ? "step" : "epoch", log: false, values: last("x") }}
-      y={{ ...high, title: result.title, values: last("y") }}
-      spots={found.flatMap((one, i) => (one ? [{ trial: i, kind: kindOf(trials[i]!), colour: colours[i]!, text: told(i) }] : []))}
+      x={{ ...wide, title: none ? "step" : "epoch", log: false, values: [] }}
+      y={{ ...high, title: result.title, values: [] }}
+      spots={found.flatMap((one, i) => (one ? [{ trial: i, kind: kindOf(trials[i]!), colour: colours[i]!, text: told(i), at: [one.x.at(-1)!, one.y.at(-1)!] as const }] : []))}
       label={`${result.title} of ${by.size} trials over ${none ? "steps" : "epochs"}`}
       {...{ chosen, best, pointed, point, open }}
       behind={(at) =>
