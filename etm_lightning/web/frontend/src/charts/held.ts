@@ -82,6 +82,7 @@ export class Held {
       keys = found.filter((series) => series.later).map((series) => series.run);
       this.tell();
     }
+    performance.mark("etm-whole");
   }
 
   /** Asks for more points of a part; the last one asked for counts. */
