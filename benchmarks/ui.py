@@ -17,6 +17,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -57,7 +58,9 @@ def free_port() -> int:
 def served(command: list[str], port: int, **env: str) -> Iterator[str]:
     """A server, once it answers."""
     with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, env={**os.environ, **env})
+        process = subprocess.Popen(
+            command, stdout=output, stderr=output, env={**os.environ, **env}, start_new_session=True
+        )
         try:
             for _ in range(1200):
                 with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
@@ -70,8 +73,12 @@ def served(command: list[str], port: int, **env: str) -> Iterator[str]:
                 time.sleep(0.1)
             yield f"http://127.0.0.1:{port}"
         finally:
-            process.terminate()
-            process.wait(20)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)  # some have servers of their own below them
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(20)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 @contextmanager

@@ -189,7 +189,7 @@ PEERS = {
         "/metrics",
         "document.querySelectorAll('svg path.Line').length > 0",
         answers("/"),
-        most=300,
+        most=100,
         before=choose_metric,
         press=search,
     ),
