@@ -1,9 +1,14 @@
 """How soon a browser shows charts, how smoothly they move, and how soon a logged value is on the screen.
 
-    python benchmarks/ui.py [--runs 50] [--metrics 30] [--points 10000] [--peers tensorboard] [--keep DIR]
+    python benchmarks/ui.py [--runs 50] [--metrics 30] [--points 10000] [--keep DIR]
+                            [--peers tensorboard mlflow trackio aim]
+    python benchmarks/ui.py --install --peers trackio aim
 
 The same values go to each tracker. A page is opened in Chromium with an empty cache; the clock stops when the
-first chart has its curves. Ours is opened twice: with a server that has read nothing yet, and again.
+first chart has curves, for ours also when it has those of all runs. Each is opened twice: with a server that
+has just started (TensorBoard: that has read all), and again. Peers that take hours to write what is asked for
+get fewer points, and ours is measured with these too. In Aim one metric is searched for, from the press on.
+Peers that need an environment of their own have it in .venv/peers, which `--install` makes.
 """
 
 from __future__ import annotations
@@ -12,6 +17,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -24,21 +30,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from playwright.sync_api import Error as PlaywrightError
+from tracking_watch import install
+from ui_peers import PEERS, Sizes, values
 
+CHART = "first chart"
 TOKEN = "benchmark-of-the-dashboard"
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-Values = Iterator[tuple[int, dict[str, float]]]
-
-
-def values(run: int, metrics: int, points: int) -> Values:
-    """Noisy falling curves, a spike in each."""
-    noise = np.random.default_rng(run)
-    names = [f"{'val' if i % 3 else 'train'}/metric_{i:02d}" for i in range(metrics)]
-    falling = np.exp(-np.arange(points)[:, None] / (points / 5)) * (1 + run / 100)
-    table = falling + noise.normal(0, 0.03, (points, metrics))
-    table[noise.integers(points, size=metrics), np.arange(metrics)] = 3
-    for step, row in enumerate(table.tolist()):
-        yield step, dict(zip(names, row, strict=True))
 
 
 def write_ours(folder: Path, runs: int, metrics: int, points: int) -> None:
@@ -48,37 +46,6 @@ def write_ours(folder: Path, runs: int, metrics: int, points: int) -> None:
         with Run("bench", save_dir=folder, name=f"run {number}", shipper=False) as run:
             for step, row in values(number, metrics, points):
                 run.log(row, step=step, epoch=step // 1000)
-
-
-def write_tensorboard(folder: Path, runs: int, metrics: int, points: int) -> None:
-    from tensorboard.compat.proto.event_pb2 import Event
-    from tensorboard.compat.proto.summary_pb2 import Summary
-    from tensorboard.summary.writer.event_file_writer import EventFileWriter
-
-    for number in range(runs):
-        writer = EventFileWriter(str(folder / f"run-{number}"), max_queue_size=10_000)
-        for step, row in values(number, metrics, points):
-            scalars = [Summary.Value(tag=name, simple_value=value) for name, value in row.items()]
-            writer.add_event(Event(wall_time=time.time(), step=step, summary=Summary(value=scalars)))
-        writer.close()
-
-
-def write_mlflow(folder: Path, runs: int, metrics: int, points: int) -> None:
-    from mlflow.entities import Metric
-    from mlflow.tracking import MlflowClient
-
-    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
-    experiment = client.create_experiment("bench", artifact_location=f"{folder}/artifacts")
-    for number in range(runs):
-        run = client.create_run(experiment, run_name=f"run {number}").info.run_id
-        waiting: list[Metric] = []
-        for step, row in values(number, metrics, points):
-            waiting += [Metric(name, value, 1_700_000_000_000 + step, step) for name, value in row.items()]
-            if len(waiting) + metrics > 1000:
-                client.log_batch(run, waiting, synchronous=True)
-                waiting = []
-        client.log_batch(run, waiting, synchronous=True)
-        client.set_terminated(run)
 
 
 def free_port() -> int:
@@ -91,7 +58,9 @@ def free_port() -> int:
 def served(command: list[str], port: int, **env: str) -> Iterator[str]:
     """A server, once it answers."""
     with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, env={**os.environ, **env})
+        process = subprocess.Popen(
+            command, stdout=output, stderr=output, env={**os.environ, **env}, start_new_session=True
+        )
         try:
             for _ in range(1200):
                 with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
@@ -104,8 +73,12 @@ def served(command: list[str], port: int, **env: str) -> Iterator[str]:
                 time.sleep(0.1)
             yield f"http://127.0.0.1:{port}"
         finally:
-            process.terminate()
-            process.wait(20)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)  # some have servers of their own below them
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(20)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 @contextmanager
@@ -138,6 +111,7 @@ def wait(page: Any, ready: str, seconds: float = 300) -> None:
 
 
 FIRST_CHART = "performance.getEntriesByName('etm-chart').length > 0"
+WHOLE_CHART = "performance.getEntriesByName('etm-whole').length > 0"
 COUNT_FRAMES = """() => {
   window.frames_ = []; let last = performance.now();
   const tick = (now) => {
@@ -150,7 +124,7 @@ COUNT_FRAMES = """() => {
 END_FRAMES = "() => { cancelAnimationFrame(window.ticking_); return window.frames_.slice(1); }"
 
 
-def ours(folder: Path, sizes: tuple[int, int, int]) -> dict[str, float]:
+def ours(folder: Path, sizes: Sizes) -> dict[str, float]:
     port = free_port()
     command = [
         sys.executable,
@@ -165,11 +139,15 @@ def ours(folder: Path, sizes: tuple[int, int, int]) -> dict[str, float]:
     ]
     found: dict[str, float] = {}
     with served(command, port, ETM_UI_TOKEN=TOKEN) as base:
-        keys = [run["key"] for run in asked(base, "runs?limit=1000")["runs"]][: sizes[0]]
+        known = asked(base, "runs?limit=1000")["runs"]
+        keys = [run["key"] for run in known if run["name"] != "live"][: sizes[0]]
         address = f"{base}/?token={TOKEN}#/charts?keys={','.join(keys)}"
         for word in ("first", "again"):
             with browser_page() as page:
-                found[f"first chart, opened {word} (s)"] = opened(page, address, FIRST_CHART)
+                began = time.perf_counter()
+                found[f"{CHART}, opened {word} (s)"] = opened(page, address, FIRST_CHART)
+                wait(page, WHOLE_CHART)
+                found[f"{CHART} with all runs, opened {word} (s)"] = time.perf_counter() - began
                 if word == "again":
                     found |= moving(page)
                     found |= live(page, folder, base)
@@ -246,69 +224,71 @@ def live(page: Any, folder: Path, base: str) -> dict[str, float]:
     return {"live point, median (s)": float(np.median(waits)), "live point, slowest of 15 (s)": max(waits)}
 
 
-def tensorboard(folder: Path, sizes: tuple[int, int, int]) -> dict[str, float]:
-    port = free_port()
-    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(folder), "--port", str(port)]
+def measure(name: str, python: Path, folder: Path, sizes: Sizes) -> dict[str, float]:
+    """How soon a peer's page shows a chart: with a server that has just started, and again."""
+    peer, port = PEERS[name], free_port()
+    path = os.pathsep.join((str(python.parent), os.environ["PATH"]))
+    found: dict[str, float] = {}
     began = time.perf_counter()
-    with served(command, port) as base, browser_page() as page:
-        until_read(base, sizes)
-        read = time.perf_counter() - began
-        ready = (
-            "[...document.querySelectorAll('line-chart canvas, line-chart svg path')]"
-            ".some(e => e.clientWidth > 50 || e.getTotalLength?.() > 50)"
-        )
-        first = opened(page, f"{base}/#timeseries", ready)
-        page.wait_for_timeout(2000)
-    return {"server has read all (s)": read, "first chart, opened again (s)": first}
+    with served(peer.command(python, folder, port), port, PATH=path, **peer.env(folder, port)) as base:
+        peer.settled(base, sizes)
+        found["server is ready (s)"] = time.perf_counter() - began
+        for word in ("first", "again"):
+            with browser_page() as page:
+                page.route(lambda url, base=base: not url.startswith(base), lambda route: route.abort())
+                if peer.before and peer.press:
+                    page.goto(base + peer.path)
+                    peer.before(page)
+                    began = time.perf_counter()
+                    peer.press(page)
+                    wait(page, peer.ready)
+                    found[f"{CHART}, opened {word} (s)"] = time.perf_counter() - began
+                else:
+                    found[f"{CHART}, opened {word} (s)"] = opened(page, base + peer.path, peer.ready)
+    return found
 
 
-def until_read(base: str, sizes: tuple[int, int, int]) -> None:
-    """TensorBoard shows what it has read so far: wait for the last step of every run."""
-    for _ in range(600):
-        with (
-            suppress(OSError, ValueError),
-            urllib.request.urlopen(f"{base}/data/plugin/scalars/tags") as answer,
-        ):
-            if len(json.load(answer)) >= sizes[0]:
-                return
-        time.sleep(0.5)
+def python_of(peers: Path, name: str) -> Path:
+    """The interpreter of a peer: one of its own if there is one."""
+    own = peers / name / "bin" / "python"
+    return own.absolute() if own.exists() else Path(sys.executable)
 
 
-def mlflow(folder: Path, sizes: tuple[int, int, int]) -> dict[str, float]:
-    port = free_port()
-    uri = f"sqlite:///{folder}/mlflow.db"
-    command = [
-        sys.executable,
-        "-m",
-        "mlflow",
-        "server",
-        "--backend-store-uri",
-        uri,
-        "--port",
-        str(port),
-        "--workers",
-        "1",
-    ]
-    with served(command, port) as base, browser_page() as page:
-        until(lambda: urllib.request.urlopen(f"{base}/health").status == 200)
-        ready = "document.querySelectorAll('.js-plotly-plot .trace path').length > 0"
-        first = opened(page, f"{base}/#/experiments/1/runs?compareRunsMode=CHART", ready)
-    return {"first chart, opened again (s)": first}
+def written(root: Path, name: str, sizes: Sizes, write: Callable[[Path], object]) -> Path:
+    """The folder with the data, which is made if it is not there."""
+    folder = root / f"{name}-{'-'.join(map(str, sizes))}"
+    if not folder.exists():
+        part = folder.with_name(f"{folder.name}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        began = time.perf_counter()
+        write(part)
+        part.rename(folder)
+        print(f"{name}: {sizes[0]} runs written in {time.perf_counter() - began:.1f} s", flush=True)
+    return folder
 
 
-def until(true: Callable[[], bool]) -> None:
-    for _ in range(600):
-        with suppress(OSError):
-            if true():
-                return
-        time.sleep(0.2)
+def show(name: str, found: dict[str, float], beside: dict[str, float] | None = None) -> None:
+    for what, figure in found.items():
+        ratio = f"  {figure / beside[what]:6.1f} times ours" if beside and what in beside else ""
+        print(f"{name:12} {what:42} {figure:10.3f}{ratio}", flush=True)
 
 
-KINDS = {
-    "etm": (write_ours, ours),
-    "tensorboard": (write_tensorboard, tensorboard),
-    "mlflow": (write_mlflow, mlflow),
-}
+def beside(root: Path, peers: Path, name: str, sizes: Sizes, ours_found: dict[str, float]) -> None:
+    python = python_of(peers, name)
+    script = Path(__file__).with_name("ui_peers.py")
+
+    def write(folder: Path) -> None:
+        command = [str(python), str(script), name, str(folder), *map(str, sizes)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+    try:
+        folder = written(root, name, sizes, write)
+        show(name, measure(name, python, folder, sizes), ours_found)
+    except subprocess.CalledProcessError as error:
+        print(f"{name}: left out: {error.stderr.strip().splitlines()[-1:]}", flush=True)
+    except (OSError, RuntimeError, PlaywrightError) as error:
+        print(f"{name}: left out: {type(error).__name__}: {str(error)[:300]}", flush=True)
 
 
 def main() -> None:
@@ -316,22 +296,32 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=50)
     parser.add_argument("--metrics", type=int, default=30)
     parser.add_argument("--points", type=int, default=10_000)
-    parser.add_argument("--peers", nargs="*", default=["tensorboard"], choices=[*KINDS][1:])
+    parser.add_argument("--peers", nargs="*", default=["tensorboard"], choices=list(PEERS))
+    parser.add_argument(
+        "--environments", type=Path, default=Path(".venv/peers"), help="of peers of their own"
+    )
+    parser.add_argument("--install", action="store_true", help="make the environments of these peers")
     parser.add_argument("--keep", type=Path, help="a folder for the data, which is used again")
     asked_for = parser.parse_args()
-    sizes = asked_for.runs, asked_for.metrics, asked_for.points
+    if asked_for.install:
+        install(asked_for.environments, [name for name in asked_for.peers if name != "tensorboard"])
+        return
+    runs, metrics, points = asked_for.runs, asked_for.metrics, asked_for.points
     with tempfile.TemporaryDirectory() as scratch:
         root = asked_for.keep or Path(scratch)
-        for name in ("etm", *asked_for.peers):
-            write, measure = KINDS[name]
-            folder = root / f"{name}-{'-'.join(map(str, sizes))}"
-            if not folder.exists():
-                folder.mkdir(parents=True)
-                began = time.perf_counter()
-                write(folder, *sizes)
-                print(f"{name}: {sizes[0]} runs written in {time.perf_counter() - began:.1f} s", flush=True)
-            for what, figure in measure(folder, sizes).items():
-                print(f"{name:12} {what:42} {figure:10.3f}", flush=True)
+        groups: dict[int, list[str]] = {points: []}
+        for name in asked_for.peers:
+            groups.setdefault(min(points, PEERS[name].most), []).append(name)
+        for count, names in groups.items():
+            sizes = runs, metrics, count
+            print(f"{runs} runs x {metrics} metrics x {count} points", flush=True)
+            folder = written(root, "etm", sizes, lambda folder, sizes=sizes: write_ours(folder, *sizes))
+            for cached in folder.glob("*/*/cache"):
+                shutil.rmtree(cached)
+            found = ours(folder, sizes)
+            show("etm", found)
+            for name in names:
+                beside(root, asked_for.environments, name, sizes, found)
 
 
 if __name__ == "__main__":

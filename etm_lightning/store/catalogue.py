@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,7 +49,14 @@ class Catalogue:
 
     def __init__(self, store: Path, *, max_age: float = 0.0, path: Path | None = None) -> None:
         self.store = store
+        self._looks = True
         self._index = Index(store, max_age=max_age, path=path or database.place(store))
+
+    def known(self) -> Catalogue:
+        """The same runs as the last look found them: its questions look at nothing, and wait for no look."""
+        same = copy(self)
+        same._looks = False
+        return same
 
     def rows(
         self,
@@ -193,7 +201,7 @@ class Catalogue:
         mentioned = {field.name for field in fields(asked) if not field.kind} if asked else set()
         archived = None if "archived" in mentioned else archived
         trashed = None if "trashed" in mentioned else trashed
-        self._index.fresh()
+        self._fresh()
         parts = [Clause("TRUE", ())]
         for name, wanted in (("project", project), ("group", group), ("status", status)):
             if wanted is not None:
@@ -221,7 +229,7 @@ class Catalogue:
 
     def names(self) -> Names:
         """The params and metrics that the runs have."""
-        self._index.fresh()
+        self._fresh()
         return self._names()
 
     def _names(self) -> Names:
@@ -233,9 +241,14 @@ class Catalogue:
 
     def pulse(self) -> dict[str, object]:
         """By run what changes when there is news of it: its files have grown, or its process is gone."""
-        self._index.refresh()
+        if self._looks:
+            self._index.refresh()
         found = self._index.ask("SELECT key, changed, files, status FROM runs")
         return {key: tuple(rest) for key, *rest in found}
+
+    def _fresh(self) -> None:
+        if self._looks:
+            self._index.fresh()
 
     def refresh(self) -> Changes:
         """Look at the store now: which runs are new, changed or gone since the last look."""

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _BATCH = 500
 _Result = TypeVar("_Result")
+_Before = dict[str, int]
+"""By folder when a run that is settled changed; -1 for others."""
 _encode = msgspec.json.Encoder().encode
 _PLAIN = (
     *("key", "project", "id", "name", "group", "status", "reason", "created", "started", "ended", "duration"),
@@ -76,6 +78,7 @@ class Index:
         self._real = os.path.realpath(store)
         self._connection: sqlite3.Connection | None = None
         self._lock = threading.RLock()
+        self._looking = threading.Lock()
         self._looked = -math.inf
         self._changes = Changes()
 
@@ -123,29 +126,37 @@ class Index:
 
     def fresh(self) -> None:
         """Look at the store unless the last look still counts."""
-        with self._lock:
+        if time.monotonic() - self._looked <= self.max_age and self._connection is not None:
+            return
+        with self._looking:  # who comes while another looks waits for that look
             if time.monotonic() - self._looked > self.max_age or self._connection is None:
-                self.refresh()
+                self._look()
 
     def refresh(self) -> Changes:
         """Read what is new or changed in the store; tell which runs that were."""
+        with self._looking:
+            return self._look()
+
+    def _look(self) -> Changes:
         with self._lock:
-            self._changes = Changes()
-            self._looked = -math.inf
-            self._safely(lambda known: None)
+            opened = self._connection is None
+            before = self._safely(_known)
+            if opened:  # which is a look
+                return self._changes
+        seen = dict(looking.folders(self.store))  # with many runs it takes a while: others may ask meanwhile
+        with self._lock:
+            self._changes = self._safely(lambda known: self._follow(known, before, seen))
+            self._looked = time.monotonic()
             return self._changes
 
-    def _refresh(self, known: sqlite3.Connection) -> Changes:
-        before: dict[str, int] = dict(
-            known.execute("SELECT folder, CASE WHEN settled THEN changed ELSE -1 END FROM runs").fetchall()
-        )
-        here = dict(looking.folders(self.store))
+    def _follow(self, known: sqlite3.Connection, before: _Before, seen: dict[str, int]) -> Changes:
+        """Read what is new or changed in the folders `seen`, compared with what was known `before`."""
         todo = [
             (folder, changed)
-            for folder, changed in here.items()
+            for folder, changed in seen.items()
             if before.get(folder) != changed and (folder in before or looking.is_run(self.store / folder))
         ]
-        gone = [folder for folder in before if folder not in here]
+        gone = [folder for folder in before if folder not in seen]
         altered: list[str] = []
         for start in range(0, len(todo), _BATCH):
             read = [
@@ -239,7 +250,8 @@ class Index:
                 self._looked = -math.inf
             try:
                 if self._looked == -math.inf:
-                    self._changes = self._refresh(self._connection)
+                    seen = dict(looking.folders(self.store))
+                    self._changes = self._follow(self._connection, _known(self._connection), seen)
                     self._looked = time.monotonic()
                 return act(self._connection)
             except (sqlite3.DatabaseError, msgspec.DecodeError) as error:
@@ -258,6 +270,13 @@ class Index:
             if self._connection is not None:
                 self._connection.close()
             self._connection = None
+
+
+def _known(known: sqlite3.Connection) -> _Before:
+    """What the last look found."""
+    return dict(
+        known.execute("SELECT folder, CASE WHEN settled THEN changed ELSE -1 END FROM runs").fetchall()
+    )
 
 
 def _writers(files: Iterable[str]) -> int:

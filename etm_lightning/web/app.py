@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -13,7 +12,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from etm_lightning.store.store import Store
 from etm_lightning.web.changes import ConflictError
 from etm_lightning.web.export import UnbuiltError
 from etm_lightning.web.guard import Access, Guard, TooLargeError, refuse
@@ -32,9 +30,7 @@ STATUS: dict[type[Exception], int] = {
 }
 
 
-def build(
-    stores: Iterable[Store], access: Access, *, readonly: bool = False, static: Path | None = None
-) -> ASGIApp:
+def build(stores: Stores, access: Access, *, readonly: bool = False, static: Path | None = None) -> ASGIApp:
     """The whole application, guarded.
 
     Args:
@@ -43,7 +39,7 @@ def build(
         readonly: refuse every change.
         static: the folder with the built page; by default the one that comes with the package.
     """
-    api = Api(Stores(stores), readonly=readonly, static=static)
+    api = Api(stores, readonly=readonly, static=static)
     app = Starlette(
         routes=[*api.routes(), *page_routes(static)],
         middleware=[Middleware(Compressed)],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -25,6 +27,7 @@ BIG = 200_000
 """Points of a series from which on it is looked up in its view instead of being gone through each time."""
 _GENERATION = 2**40
 
+_LATER = {"later": True, "complete": False}
 _RENAMED = {"since": "from", "until": "to"}
 
 
@@ -40,7 +43,10 @@ class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename=_RENAMED):
-    """Which series, over which x, and how many points at most; `after` are cursors: only what came since."""
+    """Which series, over which x, and how many points at most; `after` are cursors: only what came since.
+
+    After `within` seconds no run is read any more that was not read before: its series are marked `later`.
+    """
 
     series: list[Wanted]
     x: str | dict[str, str] = "step"
@@ -48,6 +54,7 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename=_
     until: float | None = None
     points: int = 1000
     after: list[int] | None = None
+    within: float | None = None
 
     def check(self) -> None:
         """Raise ValueError if it makes no sense."""
@@ -213,11 +220,15 @@ def _none() -> Floats:
 def answer(stores: Stores, question: Question) -> bytes:
     """All that a question asks for, packed; what there is not has no points."""
     found: list[Curve] = []
+    end = math.inf if question.within is None else time.monotonic() + question.within
     for number, wanted in enumerate(question.series):
         after = question.after[number] if question.after is not None else None
+        about: dict[str, Any] = {"run": wanted.run, "name": wanted.name}
+        if number and time.monotonic() > end and not stores.holds(wanted.run):
+            found.append(Curve(_none(), _none(), about | _empty(wanted, "not read yet") | _LATER))
+            continue
         try:
             found.append(curve(stores.run(wanted.run).run, wanted, question, after))
         except MissingError:
-            about = {"run": wanted.run, "name": wanted.name, **_empty(wanted, "no such run")}
-            found.append(Curve(_none(), _none(), about))
+            found.append(Curve(_none(), _none(), about | _empty(wanted, "no such run")))
     return pack(found)

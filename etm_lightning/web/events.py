@@ -20,9 +20,9 @@ ALIVE = 15.0
 Seen = dict[str, object]
 
 
-def look(stores: Stores, store: str = "", keys: frozenset[str] = frozenset()) -> Seen:
-    """By run what changes when it does; from the sizes and times of its files."""
-    found = stores.pulse(store)
+def look(stores: Stores, store: str = "", keys: frozenset[str] = frozenset(), *, known: bool = False) -> Seen:
+    """By run what changes when it does; from its files, or as the last look had them."""
+    found = stores.pulse(store, look=not known)
     return {key: found[key] for key in keys if key in found} if keys else found
 
 
@@ -38,7 +38,8 @@ def difference(before: Seen, now: Seen) -> dict[str, list[str]]:
 
 async def events(stores: Stores, store: str = "", keys: frozenset[str] = frozenset()) -> AsyncIterator[bytes]:
     """Server-sent events `runs`; a comment when nothing happened for a while. Ends with the connection."""
-    before = await run_in_threadpool(look, stores, store, keys)
+    # the page asks for rows at the same time, which are those of the last look too
+    before = await run_in_threadpool(lambda: look(stores, store, keys, known=True))
     yield b"retry: 2000\n: connected\n\n"
     said = time.monotonic()
     while True:

@@ -20,11 +20,13 @@ from etm_lightning.web import (
     detail,
     events,
     export,
+    figures,
     files,
     groups,
     openapi,
     rows,
     served,
+    views,
 )
 from etm_lightning.web.plain import encode
 from etm_lightning.web.stores import MissingError, Stores
@@ -62,11 +64,14 @@ class Api:
             Route("/api/runs/{key}", self.change, methods=["PATCH"]),
             Route("/api/runs/{key}", self.delete, methods=["DELETE"]),
             Route("/api/runs/{key}/media/{id}", self.media, methods=["GET"]),
+            Route("/api/runs/{key}/figures/{id}", self.figure, methods=["GET"]),
             Route("/api/runs/{key}/artifacts/{id}", self.artifact, methods=["GET"]),
             Route("/api/runs/{key}/logs/{id}", self.log, methods=["GET"]),
             Route("/api/runs/{key}/table/{id}", self.table, methods=["GET"]),
             Route("/api/series", self.series, methods=["POST"]),
             Route("/api/events", self.events, methods=["GET"]),
+            Route("/api/views", self.views, methods=["GET"]),
+            Route("/api/views", self.keep_view, methods=["PATCH"]),
             Route("/api/compare", self.compare, methods=["GET"]),
             Route("/api/groups", self.groups, methods=["GET"]),
             Route("/api/groups/{store}/{project}/{group}", self.group, methods=["GET"]),
@@ -83,6 +88,7 @@ class Api:
         return {
             "version": etm_lightning.__version__,
             "readonly": self.readonly,
+            "plotly": figures.library() is not None,
             "stores": [
                 {"id": p.id, "name": p.name, "path": str(p.store.path), "projects": p.store.projects()}
                 for p in self.stores.places
@@ -100,6 +106,7 @@ class Api:
                 sort=asked.get("sort") or "-created",
                 offset=_whole(asked, "offset", 0),
                 limit=_whole(asked, "limit", 500),
+                columns=_listed(asked, "columns") if "columns" in asked else None,
             )
 
         return answer(await run_in_threadpool(find))
@@ -154,6 +161,18 @@ class Api:
             return self._file(request, run, one.file, one.name)
 
         return await run_in_threadpool(find)
+
+    async def figure(self, request: Request) -> Response:
+        """A figure of plotly as a page, in a sandbox."""
+
+        def find() -> bytes:
+            run = self.stores.run(request.path_params["key"]).run
+            one = files.media(run).get(request.path_params["id"])
+            if one is None or one.type != "plotly":
+                raise MissingError("the run has no such figure")
+            return figures.page(files.open_file(run, one.file))
+
+        return served.framed(await run_in_threadpool(find))
 
     async def artifact(self, request: Request) -> Response:
         """The bytes of an artifact that lies in the run's folder, to be kept as a file."""
@@ -212,6 +231,16 @@ class Api:
         asked = request.query_params
         told = events.events(self.stores, asked.get("store", ""), frozenset(_keys(asked)))
         return StreamingResponse(told, media_type="text/event-stream")
+
+    async def views(self, request: Request) -> Response:
+        """The named views."""
+        return answer(await run_in_threadpool(views.views, self.stores))
+
+    async def keep_view(self, request: Request) -> Response:
+        """Keep a view by its name, or forget it."""
+        self._writable()
+        asked = _read(await request.body(), views.View)
+        return answer(await run_in_threadpool(views.keep, self.stores, asked))
 
     async def compare(self, request: Request) -> Response:
         """Runs side by side."""
@@ -282,14 +311,19 @@ def _filter(asked: Mapping[str, str]) -> rows.Filter:
         archived=asked.get("archived") == "1",
         trashed=asked.get("trashed") == "1",
         keys=tuple(_keys(asked)),
+        known=asked.get("known") == "1",
     )
 
 
 def _keys(asked: Mapping[str, str]) -> list[str]:
-    keys = [key for key in asked.get("keys", "").split(",") if key]
+    keys = _listed(asked, "keys")
     if len(keys) > MOST_KEYS:
         raise ValueError(f"`keys` may be {MOST_KEYS} but got {len(keys)}")
     return keys
+
+
+def _listed(asked: Mapping[str, str], name: str) -> list[str]:
+    return [one for one in asked.get(name, "").split(",") if one]
 
 
 def _whole(asked: Mapping[str, str], name: str, default: int) -> int:

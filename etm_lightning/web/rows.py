@@ -9,17 +9,23 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from etm_lightning.store.catalogue import Catalogue
+from etm_lightning.store.row import Row as CatalogueRow
 from etm_lightning.web.axes import column
 from etm_lightning.web.stores import MissingError, Place, Stores
 from etm_lightning.web.thin import thin
 
 MOST_ROWS = 10_000
+_PREFIXES = (("param.", "params"), ("metric.", "metrics"))
 
 Row = dict[str, Any]
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which runs are asked for; what is empty narrows nothing. With `keys`, just these."""
+    """Which runs are asked for; what is empty narrows nothing. With `keys`, just these.
+
+    With `known` they are as the last look at the store found them, without a look for this question.
+    """
 
     store: str = ""
     project: str = ""
@@ -28,6 +34,11 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     archived: bool = False
     trashed: bool = False
     keys: tuple[str, ...] = ()
+    known: bool = False
+
+    def catalogue(self, place: Place) -> Catalogue:
+        """The runs of a store."""
+        return place.catalogue.known() if self.known else place.catalogue
 
     def narrowed(self) -> dict[str, Any]:
         """As the catalogue has it."""
@@ -53,25 +64,60 @@ def row(stores: Stores, key: str) -> Row:
     return found[0]
 
 
-def rows(stores: Stores, asked: Filter, *, sort: str = "-created", limit: int | None = None) -> list[Row]:
-    """The rows of the runs that fit.
+def rows(
+    stores: Stores,
+    asked: Filter,
+    *,
+    sort: str = "-created",
+    limit: int | None = None,
+    columns: Sequence[str] | None = None,
+) -> list[Row]:
+    """The rows of the runs that fit; arguments as those of `page`.
 
     Raises:
         ValueError: for a search that cannot be read, or if there is nothing to sort by that name.
     """
     found: list[Row] = []
+    if columns is not None:  # by which rows of several stores are put in order
+        name = sort.removeprefix("-")
+        columns = [*columns, name, f"param.{name}", f"metric.{name}"]
     for place in stores.chosen(asked.store):
-        found += _of(place, asked, sort=sort, limit=limit)
+        found += _of(place, asked, columns, sort=sort, limit=limit)
     return found if len(stores.chosen(asked.store)) == 1 else ordered(found, sort)[:limit]
 
 
-def _of(place: Place, asked: Filter, **more: Any) -> list[Row]:
-    found = place.catalogue.rows(asked.q, **asked.narrowed(), **more)
+def _of(place: Place, asked: Filter, columns: Sequence[str] | None = None, **more: Any) -> list[Row]:
+    found = asked.catalogue(place).rows(asked.q, **asked.narrowed(), **more)
+    if columns is not None:
+        found = _narrow(found, columns)
     return [{"store": place.id, **one.as_json()} for one in found]
 
 
+def _narrow(found: list[CatalogueRow], columns: Sequence[str]) -> list[CatalogueRow]:
+    """The rows with these settings and metrics only."""
+    some = [
+        (field, [one.removeprefix(prefix) for one in columns if one.startswith(prefix)])
+        for prefix, field in _PREFIXES
+    ]
+
+    def narrow(row: CatalogueRow) -> CatalogueRow:
+        parts = {}
+        for field, names in some:
+            whole = getattr(row, field)
+            parts[field] = {name: whole[name] for name in names if name in whole}
+        return msgspec.structs.replace(row, **parts)
+
+    return [narrow(one) for one in found]
+
+
 def page(
-    stores: Stores, asked: Filter, *, sort: str = "-created", offset: int = 0, limit: int = 500
+    stores: Stores,
+    asked: Filter,
+    *,
+    sort: str = "-created",
+    offset: int = 0,
+    limit: int = 500,
+    columns: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """A stretch of the sorted table.
 
@@ -82,6 +128,7 @@ def page(
             value come last.
         offset: how many to pass over.
         limit: how many at most.
+        columns: which settings and metrics the rows have, `param.name` or `metric.name`; by default all.
 
     Raises:
         ValueError: if an argument is out of its range, or a search cannot be read.
@@ -89,10 +136,12 @@ def page(
     if offset < 0 or not 0 <= limit <= MOST_ROWS:
         raise ValueError(f"`limit` must be in [0, {MOST_ROWS}] and `offset` not below 0: {limit}, {offset}")
     places = stores.chosen(asked.store)
-    total = sum(place.catalogue.count(asked.q, **asked.narrowed()) for place in places)
+    total = sum(asked.catalogue(place).count(asked.q, **asked.narrowed()) for place in places)
     if len(places) == 1:
-        return {"total": total, "runs": _of(places[0], asked, sort=sort, offset=offset, limit=limit)}
-    return {"total": total, "runs": rows(stores, asked, sort=sort, limit=offset + limit)[offset:]}
+        found = _of(places[0], asked, columns, sort=sort, offset=offset, limit=limit)
+    else:
+        found = rows(stores, asked, sort=sort, limit=offset + limit, columns=columns)[offset:]
+    return {"total": total, "runs": found}
 
 
 def ordered(found: list[Row], sort: str) -> list[Row]:
@@ -106,7 +155,7 @@ def ordered(found: list[Row], sort: str) -> list[Row]:
 
 def value_of(row: Row, name: str) -> Any:
     """What a row has in a column; None if nothing."""
-    for prefix, field in (("param.", "params"), ("metric.", "metrics")):
+    for prefix, field in _PREFIXES:
         if name.startswith(prefix):
             return row[field].get(name.removeprefix(prefix))
     value = row.get(name, row["metrics"].get(name, row["params"].get(name)))
@@ -129,7 +178,9 @@ def columns(stores: Stores, asked: Filter) -> dict[str, list[dict[str, Any]]]:
     Raises:
         ValueError: for a search that cannot be read.
     """
-    found = [place.catalogue.columns(asked.q, **asked.narrowed()) for place in stores.chosen(asked.store)]
+    found = [
+        asked.catalogue(place).columns(asked.q, **asked.narrowed()) for place in stores.chosen(asked.store)
+    ]
     if len(found) == 1:
         return found[0]
     return {

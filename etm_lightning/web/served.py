@@ -27,6 +27,7 @@ SANDBOX = (
     "frame-ancestors 'self'"
 )
 """For a page that a run recorded: an origin of its own, which reaches neither us nor anything else."""
+FRAMED = {"content-security-policy": SANDBOX, "x-frame-options": "SAMEORIGIN"}
 _PIECE = 2**18
 MOST_TABLE = 64 * 2**20
 
@@ -52,7 +53,7 @@ def sent(file: BinaryIO, suffix: str, name: str, range_: str | None, *, download
         headers["content-range"] = f"bytes {start}-{stop - 1}/{size}"
     if suffix == ".html" and not download:
         kind = "text/html; charset=utf-8"
-        headers |= {"content-security-policy": SANDBOX, "x-frame-options": "SAMEORIGIN"}
+        headers |= FRAMED
     elif suffix in TYPES and not download:
         kind = TYPES[suffix]
         headers["content-security-policy"] = "sandbox; default-src 'none'; frame-ancestors 'none'"
@@ -63,6 +64,12 @@ def sent(file: BinaryIO, suffix: str, name: str, range_: str | None, *, download
             "content-security-policy": "sandbox; default-src 'none'; frame-ancestors 'none'",
         }
     return StreamingResponse(_pieces(file, start, stop), status, headers, kind)
+
+
+def framed(page: bytes) -> Response:
+    """A page for a frame of ours: an origin of its own, without a network."""
+    headers = {**FRAMED, "cache-control": "private, max-age=3600"}
+    return Response(page, headers=headers, media_type="text/html; charset=utf-8")
 
 
 def file_name(name: str) -> str:

@@ -9,6 +9,7 @@ import os
 import secrets
 import socket
 import sys
+import threading
 import webbrowser
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -155,6 +156,7 @@ def serve(
         from etm_lightning.web.app import build
         from etm_lightning.web.built import HOW, built
         from etm_lightning.web.guard import Access
+        from etm_lightning.web.stores import Stores
     except ModuleNotFoundError as error:
         raise ImportError(f"`etm ui` needs {error.name}: pip install 'etm-lightning[web]'") from error
     settings.check()
@@ -162,7 +164,9 @@ def serve(
     port: int = listening.getsockname()[1]
     token = settings.token or secrets.token_urlsafe(24)
     access = Access(settings.origins(port), token)
-    app = build(stores, access, readonly=settings.readonly)
+    shown = Stores(stores)
+    app = build(shown, access, readonly=settings.readonly)
+    threading.Thread(target=shown.pulse, daemon=True).start()  # the first look, before somebody asks
     address = f"{_shown(settings, port)}/?token={token}"
     if not built():
         print(f"The page is not built, only the API is served. Build it with:\n  {HOW}", file=sys.stderr)

@@ -78,6 +78,7 @@ class Stores:
         self._runs: OrderedDict[str, tuple[Signature, StoredRun]] = OrderedDict()
         self._reading: dict[str, threading.Lock] = {}
         self._pulses: dict[str, tuple[float, Pulse]] = {}
+        self._looking = threading.Lock()
         self._lock = threading.RLock()
 
     def place(self, id: str) -> Place:
@@ -116,11 +117,24 @@ class Stores:
         place, folder = self._folder(key)
         return Found(key, place, self._load(key, folder))
 
-    def pulse(self, id: str = "") -> Pulse:
-        """By run what changes when there is news of it."""
+    def holds(self, key: str) -> bool:
+        """Whether a run is in memory, so that its points cost little."""
+        with self._lock:
+            return key in self._runs
+
+    def pulse(self, id: str = "", *, look: bool = True) -> Pulse:
+        """By run what changes when there is news of it.
+
+        Args:
+            id: the store; all if empty.
+            look: look at the stores, or tell how the last look found them.
+        """
         found: Pulse = {}
         for place in self.chosen(id):
-            with self._lock:
+            if not look:
+                found |= place.catalogue.known().pulse()
+                continue
+            with self._looking:
                 looked, known = self._pulses.get(place.id, (0.0, {}))
                 if time.monotonic() - looked > LOOK:
                     known = place.catalogue.pulse()

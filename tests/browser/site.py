@@ -17,6 +17,7 @@ from etm_lightning.store.row import key_of
 from etm_lightning.store.store import Store
 from etm_lightning.web.app import build
 from etm_lightning.web.guard import Access
+from etm_lightning.web.stores import Stores
 
 TOKEN = "0123456789abcdef-browser"
 
@@ -40,7 +41,7 @@ class Site:
 def served(store: Path) -> Iterator[Site]:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         base = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        app = build([Store(store)], Access(frozenset({base}), TOKEN))
+        app = build(Stores([Store(store)]), Access(frozenset({base}), TOKEN))
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
+from etm_lightning.store.catalogue import Catalogue
 from etm_lightning.store.store import Store
 from tests.browser.sample import live, sample
 from tests.browser.site import Site, served
@@ -299,3 +300,47 @@ def test_a_page_whose_token_has_expired_says_what_to_do(site: Site, page: Page) 
     # the page itself is refused as well: this is one that was open when the server was started anew
     page.get_by_role("link", name="Groups").click()
     expect(page.get_by_role("alert")).to_contain_text("open the one that it printed")
+
+
+def test_charts_beside_do_not_list_the_runs_again(site: Site, page: Page) -> None:
+    site.open(page, "#/runs?beside=1&project=news")
+    expect(page.locator(".runs-charts figure canvas").first).to_be_visible()
+    expect(page.locator(".chart-side")).to_have_count(0)
+    marked = page.locator('.line [data-column="name"][style*="box-shadow"]')
+    expect(marked).to_have_count(10)
+    page.get_by_label("Runs that are one curve").select_option("replicates")
+    expect(page.locator(".chart-side")).to_be_visible()
+
+
+def test_a_view_with_a_name_comes_back_in_another_browser(site: Site, page: Page, chromium: Browser) -> None:
+    site.open(page, "#/runs?q=seed == 1")
+    expect(lines(page).first).to_be_visible()
+    page.get_by_role("button", name="Views").click()
+    page.get_by_label("Name of this view").fill("first seeds")
+    page.get_by_label("Name of this view").press("Enter")
+    expect(page.get_by_text("This view is kept as")).to_be_visible()
+    context = chromium.new_context()
+    other = context.new_page()
+    site.open(other, "#/groups")
+    other.get_by_role("button", name="Views").click()
+    other.get_by_role("link", name="first seeds").click()
+    expect(other.get_by_label("Filter runs")).to_have_value("seed == 1")
+    other.get_by_role("button", name="Views").click()
+    other.get_by_role("button", name="Forget first seeds").click()
+    expect(other.get_by_text("No view has a name yet")).to_be_visible()
+    context.close()
+
+
+def test_a_fold_is_of_all_runs_and_sorted_by_the_mean(site: Site, page: Page) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    site.open(page, "#/runs?fold=settings&sort=-metric.val/loss&project=news&cols=metric.val/loss")
+    folds = page.locator(".line.fold")
+    expect(folds.first).to_be_visible()
+    assert any("limit=10000&columns=metric.val%2Floss" in url for url in asked)
+    values: dict[str, list[float]] = {}
+    for row in Catalogue(site.store).rows(project="news"):
+        values.setdefault(row.replicates, []).append(float(row.metrics.get("val/loss", "nan")))
+    means = sorted((statistics.fmean(some) for some in values.values() if len(some) > 1), reverse=True)
+    shown = [float(text.split()[0]) for text in folds.locator(".num").all_inner_texts()]
+    assert shown == pytest.approx(means, abs=6e-4)

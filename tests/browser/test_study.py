@@ -78,6 +78,17 @@ def test_two_results_have_a_pareto_front(site: Site, page: Page) -> None:
     expect(page.locator(".plane .readout").last).to_contain_text("latency")
 
 
+def test_each_trial_shows_how_it_came_to_its_result(site: Site, page: Page) -> None:
+    site.open(page, STUDY)
+    curves = page.get_by_role("img", name="val/f1 of 12 trials over epochs")
+    curves.scroll_into_view_if_needed()
+    expect(curves.locator(".trial-line")).to_have_count(12)
+    expect(curves.locator(".trial-line.pruned")).to_have_count(1)
+    assert curves.locator(".trial-line.best").get_attribute("d").count("L") == 2  # type: ignore[union-attr]
+    page.locator(".trials tbody tr").first.hover()
+    expect(curves.locator(".trial-line.pointed")).to_have_count(1)
+
+
 def test_a_new_trial_appears_without_a_reload(site: Site, page: Page) -> None:
     site.open(page, STUDY)
     expect(rows(page)).not_to_have_count(0)

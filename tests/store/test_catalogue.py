@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import stat
 import subprocess
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from etm_lightning.headline import as_json, follow_headline
 from etm_lightning.layout import Identity, RunFolder
 from etm_lightning.process import this_process
 from etm_lightning.records import Alert, Ended, Header, Started, encode
-from etm_lightning.store import database, edits
+from etm_lightning.store import database, edits, looking
 from etm_lightning.store.catalogue import Catalogue
 from etm_lightning.store.digest import Digest, digest
 from etm_lightning.store.row import Row, key_of
@@ -323,3 +324,30 @@ def test_a_digest_is_kept_as_it_is(tmp_path: Path) -> None:
     for seed in range(10):
         one = digest(history(tmp_path, random.Random(seed), f"r{seed}"))
         assert msgspec.json.decode(msgspec.json.encode(one), type=Digest) == one
+
+
+def test_who_asks_what_is_known_does_not_wait_for_a_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finished(tmp_path, "a", 0.5)
+    catalogue = Catalogue(tmp_path)
+    assert catalogue.count() == 1
+    looks, on = threading.Event(), threading.Event()
+
+    def slow(store: Path) -> list[tuple[str, int]]:
+        looks.set()
+        assert on.wait(30)
+        return list(folders(store))
+
+    folders = looking.folders
+    monkeypatch.setattr(looking, "folders", slow)
+    finished(tmp_path, "b", 0.6)
+    looker = threading.Thread(target=catalogue.refresh)
+    looker.start()
+    try:
+        assert looks.wait(30)
+        assert catalogue.known().count() == 1
+    finally:
+        on.set()
+        looker.join()
+    assert catalogue.known().count() == 2

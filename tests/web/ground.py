@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message
 from etm_lightning.store.store import Store
 from etm_lightning.web.app import build
 from etm_lightning.web.guard import Access
+from etm_lightning.web.stores import Stores
 
 ORIGIN = "http://127.0.0.1:8265"
 TOKEN = "0123456789abcdef-token"
@@ -27,7 +28,7 @@ WRITE = {**BEARER, "x-etm": "1", "content-type": "application/json"}
 
 def application(*stores: Path, readonly: bool = False, static: Path | None = None) -> ASGIApp:
     access = Access(frozenset({ORIGIN}), TOKEN)
-    return build([Store(path) for path in stores], access, readonly=readonly, static=static)
+    return build(Stores([Store(path) for path in stores]), access, readonly=readonly, static=static)
 
 
 def stranger(app: ASGIApp) -> TestClient:

@@ -12,6 +12,9 @@ from starlette.testclient import TestClient
 from etm_lightning.layout import RunFolder
 from etm_lightning.records import Artifact, Media, Text
 from etm_lightning.store.store import Store
+from etm_lightning.web.events import difference, look
+from etm_lightning.web.rows import Filter, page
+from etm_lightning.web.stores import Stores
 from tests.share.report_sweep import COUNTS, LABELS
 from tests.store.building import Training, finished
 from tests.web.ground import BEARER, application, client, key, knock
@@ -44,6 +47,31 @@ def test_runs_are_narrowed_and_paged(reader: TestClient) -> None:
     two = [row["key"] for row in every[:2]]
     chosen = reader.get("/api/runs", params={"keys": ",".join([*two, "0" * 16])}).json()
     assert {row["key"] for row in chosen["runs"]} == set(two)
+
+
+def test_rows_have_only_the_columns_that_are_asked_for(tmp_path: Path) -> None:
+    for number in range(3):
+        store = tmp_path / f"{number % 2}" / "etm_runs"
+        params = {"lr": number, "seed": 1}
+        finished(store, f"20231114-22132{number}-a-000{number}", number / 10, params=params)
+    for stores in ([tmp_path / "0" / "etm_runs"], [tmp_path / "0" / "etm_runs", tmp_path / "1" / "etm_runs"]):
+        browser = client(application(*stores))
+        asked = {"columns": "param.lr,metric.none", "sort": "-metric.val/f1"}
+        found = browser.get("/api/runs", params=asked).json()["runs"]
+        whole = browser.get("/api/runs", params={"sort": "-metric.val/f1"}).json()["runs"]
+        assert [row["key"] for row in found] == [row["key"] for row in whole]
+        assert [row["params"] for row in found] == [{"lr": row["params"]["lr"]} for row in whole]
+
+
+def test_what_is_known_is_told_without_a_look(tmp_path: Path) -> None:
+    finished(tmp_path / "etm_runs", "20231114-221320-a-0001", 0.5)
+    stores = Stores([Store(tmp_path / "etm_runs")])
+    assert page(stores, Filter(known=True))["total"] == 1  # the first question is a look
+    finished(tmp_path / "etm_runs", "20231114-221321-b-0002", 0.6)
+    assert page(stores, Filter(known=True))["total"] == 1
+    before = look(stores, known=True)
+    (came,) = difference(before, look(stores))["added"]
+    assert page(stores, Filter(known=True))["runs"][0]["key"] == came
 
 
 def test_the_replicates_of_a_setting_share_a_hash(reader: TestClient) -> None:

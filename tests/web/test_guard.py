@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from starlette.types import ASGIApp
 
 from etm_lightning.web.guard import Access, Guard
+from etm_lightning.web.stores import Stores
 from tests.web.ground import BEARER, ORIGIN, TOKEN, WRITE, application, client, key, knock, statuses, stranger
 
 KNOWN = ("GET", "HEAD", "POST", "PATCH", "DELETE")
@@ -149,7 +150,7 @@ def test_the_cookie_is_for_tls_only_where_the_page_is(sweep_store: Path) -> None
     from etm_lightning.store.store import Store
     from etm_lightning.web.app import build
 
-    app = build([Store(sweep_store)], Access(frozenset({"https://etm.example.org"}), TOKEN))
+    app = build(Stores([Store(sweep_store)]), Access(frozenset({"https://etm.example.org"}), TOKEN))
     browser = TestClient(app, base_url="https://etm.example.org", follow_redirects=False)
     assert "; Secure" in browser.get("/", params={"token": TOKEN}).headers["set-cookie"]
     assert browser.get("/api/session", headers={"host": "etm.example.org:443"}).status_code == 200
@@ -160,7 +161,7 @@ def test_a_cookie_of_another_start_does_not_open_it(app: ASGIApp, sweep_store: P
     from etm_lightning.store.store import Store
     from etm_lightning.web.app import build
 
-    other = build([Store(sweep_store)], Access(frozenset({ORIGIN}), "another-token-another"))
+    other = build(Stores([Store(sweep_store)]), Access(frozenset({ORIGIN}), "another-token-another"))
     browser = stranger(other)
     browser.get("/", params={"token": "another-token-another"})
     (cookie,) = browser.cookies.jar

@@ -55,7 +55,15 @@ def test_every_operation_says_what_it_does_takes_and_gives(document: dict[str, A
 
 def test_the_bodies_are_described_by_schemas_that_there_are(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
-    assert set(schemas["Question"]["properties"]) == {"series", "x", "from", "to", "points", "after"}
+    assert set(schemas["Question"]["properties"]) == {
+        "series",
+        "x",
+        "from",
+        "to",
+        "points",
+        "after",
+        "within",
+    }
     assert set(schemas["Change"]["properties"]) == {"name", "notes", "tags", "archived", "trashed"}
     for reference in re.findall(r"#/components/schemas/(\w+)", str(document)):
         assert reference in schemas

@@ -62,6 +62,22 @@ def test_values_that_are_not_finite_are_told_and_not_drawn(reader: TestClient) -
     assert np.isfinite(y).all()
 
 
+def test_a_question_that_may_not_take_long_leaves_runs_for_later(sweep_store: Path) -> None:
+    browser = client(application(sweep_store))
+    keys = [row["key"] for row in browser.get("/api/runs").json()["runs"]]
+    wanted = [{"run": one, "name": "train/loss"} for one in keys]
+    rounds = 0
+    while wanted:
+        rounds += 1
+        found = [about for about, _, _ in ask(browser, wanted, within=0)]
+        assert all(about["n"] == 0 and not about["complete"] for about in found if about.get("later"))
+        assert not found[0].get("later")
+        wanted = [{"run": about["run"], "name": "train/loss"} for about in found if about.get("later")]
+    assert rounds == len(keys) > 1
+    whole = ask(browser, [{"run": one, "name": "train/loss"} for one in keys], within=0)
+    assert not any(about.get("later") for about, _, _ in whole)
+
+
 def test_what_there_is_not_has_no_points_and_says_why(reader: TestClient) -> None:
     run = key(reader)
     wanted = [{"run": "0" * 16, "name": "x"}, {"run": run, "name": "x"}, {"run": run, "name": "train/loss"}]

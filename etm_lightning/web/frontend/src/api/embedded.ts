@@ -156,6 +156,18 @@ export class EmbeddedSource implements Source {
     return typeof held === "string" && held.startsWith("data:") ? held : "";
   }
 
+  views(): Promise<never[]> {
+    return Promise.resolve([]);
+  }
+
+  keepView(): Promise<never> {
+    return Promise.reject(new SourceError("an exported page keeps no views", 403));
+  }
+
+  figureUrl(): string {
+    return "";
+  }
+
   artifactUrl(): string {
     return "";
   }

@@ -16,6 +16,7 @@ import type {
   Session,
   Study,
   TablePage,
+  View,
 } from "./types";
 
 type Asked = string | number | boolean | undefined | null;
@@ -57,7 +58,7 @@ export class HttpSource implements Source {
   }
 
   runs(asked: RunsQuery, signal?: AbortSignal): Promise<RunsAnswer> {
-    return this.json(`runs${query({ ...asked, keys: asked.keys?.join(",") })}`, signal ? { signal } : {});
+    return this.json(`runs${query({ ...asked, keys: asked.keys?.join(","), columns: asked.columns?.join(",") })}`, signal ? { signal } : {});
   }
 
   columns(asked: RunsQuery): Promise<Columns> {
@@ -115,6 +116,10 @@ export class HttpSource implements Source {
     return `${this.base}/runs/${part(key)}/media/${part(id)}`;
   }
 
+  figureUrl(key: string, id: string): string {
+    return `${this.base}/runs/${part(key)}/figures/${part(id)}`;
+  }
+
   artifactUrl(key: string, id: string): string {
     return `${this.base}/runs/${part(key)}/artifacts/${part(id)}`;
   }
@@ -141,6 +146,14 @@ export class HttpSource implements Source {
 
   study(store: string, project: string, group: string): Promise<Study> {
     return this.json(`study${query({ store, project, group })}`);
+  }
+
+  views(): Promise<View[]> {
+    return this.json("views");
+  }
+
+  keepView(name: string, address: string): Promise<View[]> {
+    return this.json("views", this.write("PATCH", { name, address }));
   }
 
   async export(asked: ExportQuery): Promise<Blob> {

@@ -14,6 +14,7 @@ import type {
   Session,
   Study,
   TablePage,
+  View,
 } from "./types";
 
 /** Where a page gets its data: a server, or the page itself when it was exported. */
@@ -30,6 +31,11 @@ export interface Source {
   series(query: SeriesQuery, signal?: AbortSignal): Promise<SeriesData[]>;
   /** Calls back when runs change; returns what ends that. */
   events(keys: string[] | null, changed: (what: Changed) => void): () => void;
+  views(): Promise<View[]>;
+  /** Keeps a view by its name; without an address it is forgotten. Returns all. */
+  keepView(name: string, address: string): Promise<View[]>;
+  /** A page that draws a figure of plotly; empty where none does. */
+  figureUrl(key: string, id: string): string;
   /** An address for <img>, <a>, <iframe>; empty if the file is not here. */
   mediaUrl(key: string, id: string): string;
   artifactUrl(key: string, id: string): string;

@@ -21,7 +21,16 @@ export interface StoreInfo {
   projects: string[];
 }
 
+/** A page with all that its address holds, by a name. */
+export interface View {
+  name: string;
+  /** From the `#` on. */
+  address: string;
+}
+
 export interface Session {
+  /** Whether figures of plotly are drawn; what an exported page lacks. */
+  plotly?: boolean;
   version: string;
   readonly: boolean;
   stores: StoreInfo[];
@@ -68,6 +77,10 @@ export interface RunsQuery {
   archived?: boolean | undefined;
   trashed?: boolean | undefined;
   keys?: string[] | undefined;
+  /** As the server last saw them: what changed since comes as an event. */
+  known?: boolean | undefined;
+  /** Of settings and metrics only these, `param.lr`, `metric.val/f1`. */
+  columns?: string[] | undefined;
 }
 
 export interface RunsAnswer {
@@ -253,6 +266,8 @@ export interface SeriesQuery {
   points: number;
   /** Cursors of an earlier answer, one for each series: only what came since. */
   after: number[] | null;
+  /** Seconds after which no more runs are read for this answer. */
+  within?: number;
 }
 
 /** What the header of an answer says about one of its series. */
@@ -274,6 +289,8 @@ export interface SeriesHead {
   cursor: number;
   /** What came before does not count any more: a new attempt made it void. */
   reset?: boolean;
+  /** The server has yet to read the run: to be asked for again. */
+  later?: boolean;
   /** Why there is nothing, where one may wonder. */
   why?: string;
 }
@@ -341,7 +358,6 @@ export interface Trial {
   value: Num | null;
   /** Of several objectives, in their order. */
   values?: (Num | null)[] | null;
-  intermediate?: [number, Num][];
   reason?: string;
   started?: number | null;
   duration?: number | null;

@@ -116,8 +116,15 @@ function summary(label: string, { lines }: Told, view: View): string {
 function Chips({ told }: { told: Told | null }) {
   if (!told) return null;
   const odd = told.held.whole.reduce((sum, one) => sum + one.nonfinite.length, 0);
+  const runs = told.held.whole.length;
+  const later = told.held.whole.filter((one) => one.later).length;
   return (
     <>
+      {later > 0 && (
+        <span class="chart-chip" role="status" title="The other runs come as they are read">
+          {runs - later} of {runs} runs
+        </span>
+      )}
       {odd > 0 && (
         <span class="chart-chip bad" title="Values that are not finite; triangles on the axis show where">
           {count(odd)} NaN/∞

@@ -1,15 +1,17 @@
 import { describe, expect, test } from "vitest";
 
-import type { Row, SeriesData } from "../api/types";
+import type { Source } from "../api/source";
+import type { Row, SeriesData, SeriesQuery } from "../api/types";
 import { csv } from "./download";
 import { chosen, grouped } from "./groups";
-import { joined } from "./held";
+import { Held, joined } from "./held";
 import { heights, outside, wholeX } from "./limits";
 import { bands, lines } from "./lines";
 import { placing, valueAt, visible } from "./paint";
 import { moved, scaled } from "./plot";
 import { nearestIndex, pointedAt, valuesAt } from "./pointing";
 import { fits, rearranged, sections } from "./sections";
+import { Turns } from "./turns";
 import { PLAIN, readView, writeView, type View } from "./view";
 
 const series = (run: string, x: number[], y: number[], more: Partial<SeriesData> = {}): SeriesData => ({
@@ -157,4 +159,25 @@ describe("places", () => {
 test("a table of values starts no formula and keeps what is not finite", () => {
   const text = csv([series("k", [0, 2], [1, 2], { nonfinite: [[1, "nan"]] })], () => '=HYPERLINK("x")', "step", "val,f1");
   expect(text).toBe(`run,key,step,"val,f1"\n"'=HYPERLINK(""x"")",k,0,1\n"'=HYPERLINK(""x"")",k,1,nan\n"'=HYPERLINK(""x"")",k,2,2\n`);
+});
+
+describe("points that the server has yet to read", () => {
+  const of = (run: string, later: boolean) => (later ? series(run, [], [], { later, complete: false }) : series(run, [1, 2], [3, 4]));
+
+  test("are asked for again until they are here, and what is here is shown meanwhile", async () => {
+    const asked: string[][] = [];
+    const shown: number[] = [];
+    const source = {
+      series: ({ series }: SeriesQuery) => {
+        asked.push(series.map((one) => one.run));
+        return Promise.resolve(series.map((one, k) => of(one.run, k > 0)));
+      },
+    } as unknown as Source;
+    const held = new Held(source, { keys: ["a", "b", "c"], label: "loss", x: "step", points: 700, superseded: false }, new Turns(2));
+    held.hear(() => shown.push(held.whole.filter((one) => !one.later).length));
+    await held.load();
+    expect(asked).toEqual([["a", "b", "c"], ["b", "c"], ["c"]]);
+    expect(shown).toEqual([1, 2, 3]);
+    expect(held.whole.map((one) => one.run)).toEqual(["a", "b", "c"]);
+  });
 });

@@ -18,6 +18,9 @@ const MARGIN = 0.5;
 /** So many points of a curve are enough to look at: two for each pixel of a small chart. */
 export const FEW = 700;
 
+/** Seconds after which the server answers with the runs that it has read. */
+const SOON = 0.2;
+
 export class Held {
   whole: readonly SeriesData[] = [];
   /** The answer to the last zoom, and the range that it covers. */
@@ -53,14 +56,8 @@ export class Held {
     try {
       // few points come first, so that something is to be seen at once
       for (const points of this.wanted.points > FEW ? [FEW, this.wanted.points] : [this.wanted.points]) {
-        const query = { ...this.query(null, null), points };
-        const whole = await this.turns.run(mine.signal, () => this.source.series(query, mine.signal));
-        if (mine !== this.stop) return;
-        this.whole = whole;
-        this.state = "here";
-        this.error = "";
-        this.tell();
-        if (whole.every((series) => series.complete)) return;
+        await this.fetch(points, mine);
+        if (mine !== this.stop || this.whole.every((series) => series.complete)) return;
       }
     } catch (error) {
       if (mine.signal.aborted) return;
@@ -68,6 +65,24 @@ export class Held {
       this.error = (error as Error).message;
       this.tell();
     }
+  }
+
+  /** Asks until the curves of all runs are here: those of runs that the server has yet to read come as it reads them. */
+  private async fetch(points: number, mine: AbortController): Promise<void> {
+    let keys = this.wanted.keys;
+    for (let within = SOON; keys.length; within *= 2) {
+      const query = { ...this.query(null, null), series: keys.map((key) => this.key(key)), points, within };
+      const found = await this.turns.run(mine.signal, () => this.source.series(query, mine.signal));
+      if (mine !== this.stop) return;
+      const known = new Map(this.whole.map((series) => [series.run, series]));
+      for (const series of found) if (!series.later || !known.has(series.run)) known.set(series.run, series);
+      this.whole = this.wanted.keys.flatMap((key) => known.get(key) ?? []);
+      this.state = "here";
+      this.error = "";
+      keys = found.filter((series) => series.later).map((series) => series.run);
+      this.tell();
+    }
+    performance.mark("etm-whole");
   }
 
   /** Asks for more points of a part; the last one asked for counts. */

@@ -24,10 +24,12 @@ export interface ChartsProps {
   keys: string[];
   /** `metrics` leaves out the samples of the machine, `system` shows only them. */
   only?: "metrics" | "system";
+  /** The runs are listed beside the charts, each in the colour of its curve. */
+  listed?: boolean;
 }
 
 /** A workspace of charts: every metric of some runs. Its view lives in the address. */
-export function Charts({ source, keys, only }: ChartsProps) {
+export function Charts({ source, keys, only, listed = false }: ChartsProps) {
   const asked = useAsked(async () => inOrder((await source.runs({ keys, limit: keys.length })).runs, keys), [source, keys.join()]);
   const wait = useRef(0);
   useLive((what) => {
@@ -35,7 +37,7 @@ export function Charts({ source, keys, only }: ChartsProps) {
       wait.current = setTimeout(() => ((wait.current = 0), asked.again()), 3000) as unknown as number;
   });
   useEffect(() => () => clearTimeout(wait.current), []);
-  return <Shown asked={asked}>{(rows) => <Board source={source} rows={rows} only={only} />}</Shown>;
+  return <Shown asked={asked}>{(rows) => <Board {...{ source, rows, only, listed }} />}</Shown>;
 }
 
 function inOrder(rows: Row[], keys: readonly string[]): Row[] {
@@ -43,22 +45,23 @@ function inOrder(rows: Row[], keys: readonly string[]): Row[] {
   return rows.sort((a, b) => place.get(a.key)! - place.get(b.key)!);
 }
 
-function Board({ source, rows: newest, only }: { source: Source; rows: Row[]; only: ChartsProps["only"] }) {
+function Board({ source, rows: newest, only, listed }: { source: Source; rows: Row[]; only: ChartsProps["only"]; listed: boolean }) {
   const rows = useSame(newest);
   const [view, change] = useView();
   const workspace = useMemo(() => new Workspace(source), [source]);
   useLive((what) => workspace.catchUp(new Set(what.changed)));
   const metrics = useMetrics(source, rows, only);
-  const by = chosen(view.by, rows);
+  const by = listed && view.by === "auto" ? "" : chosen(view.by, rows);
   const groups = useMemo(() => (by ? grouped(rows, by) : null), [rows, by]);
   const labels = useMemo(() => metrics.map((metric) => metric.label), [metrics]);
   const acts = useActs(view, change, metrics);
   const shared = { rows, groups, view, acts, workspace };
+  const side = rows.length > 1 && (!listed || groups !== null);
   return (
-    <div class={rows.length > 1 ? "charts with-side" : "charts"}>
-      {rows.length > 1 && <Side rows={rows} groups={groups} view={view} change={change} workspace={workspace} />}
+    <div class={side ? "charts with-side" : "charts"}>
+      {side && <Side rows={rows} groups={groups} view={view} change={change} workspace={workspace} />}
       <div class="chart-board">
-        <Toolbar view={view} change={change} labels={labels} rows={rows} />
+        <Toolbar view={view} change={change} labels={labels} rows={rows} by={by} />
         <Sections metrics={metrics} change={change} {...shared} />
       </div>
       {labels.includes(view.full) && <Full label={view.full} title={view.full} {...shared} />}

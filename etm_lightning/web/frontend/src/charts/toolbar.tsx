@@ -6,7 +6,6 @@ import { useEffect, useState } from "preact/hooks";
 import { useApp } from "../app";
 import type { Row, X } from "../api/types";
 import type { BandKind } from "../numbers/bands";
-import { chosen } from "./groups";
 import { Icon } from "./icons";
 import type { View } from "./view";
 
@@ -15,9 +14,11 @@ export interface ToolbarProps {
   change: (patch: Partial<View>) => void;
   labels: readonly string[];
   rows: readonly Row[];
+  /** Which runs are one curve now. */
+  by: string;
 }
 
-export function Toolbar({ view, change, labels, rows }: ToolbarProps) {
+export function Toolbar({ view, change, labels, rows, by }: ToolbarProps) {
   const { say } = useApp();
   const link = async () => {
     await navigator.clipboard.writeText(location.href);
@@ -41,7 +42,7 @@ export function Toolbar({ view, change, labels, rows }: ToolbarProps) {
         </optgroup>
       </Choice>
       <Smooth view={view} change={change} />
-      {rows.length > 1 && <Together view={view} change={change} rows={rows} />}
+      {rows.length > 1 && <Together view={view} change={change} rows={rows} by={by} />}
       <span class="segmented" role="group" aria-label="Axes">
         <Toggle on={view.logX} flip={() => change({ logX: !view.logX, zoom: {} })} title="Logarithmic x axes">
           log x
@@ -161,8 +162,7 @@ function Smooth({ view, change }: Part) {
 }
 
 /** Which runs are one curve, and what its band is. */
-function Together({ view, change, rows }: Part & { rows: readonly Row[] }) {
-  const by = chosen(view.by, rows);
+function Together({ view, change, rows, by }: Part & { rows: readonly Row[]; by: string }) {
   return (
     <>
       <Choice name="group" label="Runs that are one curve" value={by} choose={(to) => change({ by: to })}>

@@ -27,7 +27,7 @@ export function Exhibit({ run, items }: { run: string; items: Media[] }) {
 }
 
 function One({ run, item }: { run: string; item: Media }) {
-  const { source } = useApp();
+  const { source, session } = useApp();
   const url = source.mediaUrl(run, item.id);
   switch (item.type) {
     case "table":
@@ -47,21 +47,29 @@ function One({ run, item }: { run: string; item: Media }) {
       return !url ? <Left /> : item.suffix === ".gif" ? <img src={url} alt={item.caption || item.name} /> : <video controls src={url} preload="metadata" />;
     case "html":
       return url ? <iframe src={url} sandbox="allow-scripts" title={item.caption || item.name} loading="lazy" /> : <Left />;
+    case "plotly":
+      if (session.plotly) return <iframe src={source.figureUrl(run, item.id)} sandbox="allow-scripts" title={item.caption || item.name} loading="lazy" />;
+      return <Kept item={item} url={url} why={source.frozen ? "" : "Drawn where plotly is installed (pip install plotly)."} />;
     default:
-      return (
-        <p class="soft">
-          {item.type}, {bytes(item.size)}
-          {url && (
-            <>
-              {": "}
-              <a href={url} download={`${item.name.replace(/[^\w.-]+/g, "-")}${item.suffix}`}>
-                download
-              </a>
-            </>
-          )}
-        </p>
-      );
+      return <Kept item={item} url={url} />;
   }
+}
+
+/** What is not shown, to be kept as a file. */
+function Kept({ item, url, why = "" }: { item: Media; url: string | null; why?: string }) {
+  return (
+    <p class="soft">
+      {why} {item.type}, {bytes(item.size)}
+      {url && (
+        <>
+          {": "}
+          <a href={url} download={`${item.name.replace(/[^\w.-]+/g, "-")}${item.suffix}`}>
+            download
+          </a>
+        </>
+      )}
+    </p>
+  );
 }
 
 function Left() {

@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
 
 import { useApp } from "../app";
 import { useAsked } from "../asked";
@@ -39,7 +39,19 @@ export function RunsPage() {
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
 
   const query: RunsQuery = { q, sort, project, group, store, archived: kept === "archived", trashed: kept === "trash" };
-  const rows = useRows(query, by !== "");
+  const place = JSON.stringify([store, project, group]);
+  // the columns until somebody chooses; once they are shown, other rows of the same place do not change them
+  const [standard, setStandard] = useState<{ place: string; ids: string[] } | null>(null);
+  const projects = session.stores.flatMap((one) => one.projects).length;
+  const known = chosenColumns.length > 0 || standard?.place === place;
+  const ids = chosenColumns.length ? chosenColumns : (standard?.ids ?? usual(null, [], projects));
+  // what is folded is here as a whole, with the columns that it needs: some rows say first which these are
+  const rows = useRows(query, by && known ? [...ids, sort.replace("-", "")] : null);
+  const waiting = rows.empty || (by !== "" && !rows.whole);
+  if (!known && !rows.stale && rows.loaded.length) {
+    const first = rows.loaded.slice(0, 100);
+    setStandard({ place, ids: usual(columnsOf(first), first, projects) });
+  }
   // asked for when somebody is about to choose: until then the columns of the rows that are here do
   const [choosing, setChoosing] = useState(false);
   const columns = useAsked(
@@ -47,10 +59,7 @@ export function RunsPage() {
     [source, store, project, choosing],
     true,
   );
-  const projects = session.stores.flatMap((one) => one.projects).length;
   const here = useMemo(() => columns.value ?? columnsOf(rows.loaded), [columns.value, rows.loaded.length]);
-  const standard = useStandard(rows.loaded, JSON.stringify([store, project, group]), projects);
-  const ids = chosenColumns.length ? chosenColumns : standard;
   const shownColumns = useMemo(() => ids.map(columnOf), [ids.join("\n")]);
 
   const lines = useMemo(
@@ -74,7 +83,7 @@ export function RunsPage() {
     allKeys(source, query).then(selection.set, (error: unknown) => say((error as Error).message, "bad"));
   }, [source, JSON.stringify(query), selection.set, say]);
 
-  const known = useMemo(() => [...new Set(rows.loaded.flatMap((row) => row.tags))].sort(), [rows.loaded]);
+  const tags = useMemo(() => [...new Set(rows.loaded.flatMap((row) => row.tags))].sort(), [rows.loaded]);
   const edited = editing && rows.loaded.find((row) => row.key === editing.key);
   const keys = [...selection.keys];
   const top = Array.from({ length: Math.min(BESIDE, count) }, (_, i) => item(i)).flatMap((one) => (one ? keysOf(one) : []));
@@ -95,13 +104,13 @@ export function RunsPage() {
         ids={ids}
         onColumns={(next) => setColumns(next ?? [])}
         total={rows.total}
-        empty={rows.empty}
+        empty={waiting}
       />
       {keys.length > 0 && (
         <Actions
           keys={keys}
           rows={rows.loaded.filter((row) => selection.keys.has(row.key))}
-          known={known}
+          known={tags}
           trashed={kept === "trash"}
           onRow={rows.put}
           onDone={rows.again}
@@ -110,9 +119,9 @@ export function RunsPage() {
       )}
       {by && rows.total > MOST && <p class="banner">Only the first {MOST.toLocaleString("en")} runs are folded: filter for fewer.</p>}
       <div class="runs-body">
-        {rows.empty && rows.error && !unreadable ? (
+        {waiting && rows.error && !unreadable ? (
           <Failure error={rows.error} again={rows.again} />
-        ) : rows.empty ? (
+        ) : waiting ? (
           unreadable ? null : <Loading lines={14} />
         ) : count === 0 && !unreadable ? (
           <Nothing filtered={Boolean(q || project || group || kept)} />
@@ -120,6 +129,7 @@ export function RunsPage() {
           <Table
             {...{ count, item, sort, selection, columns: shownColumns }}
             want={rows.want}
+            drawn={beside && !by ? drawn : []}
             onSort={setSort}
             onAll={all}
             onOpen={flip}
@@ -129,25 +139,15 @@ export function RunsPage() {
         )}
         {beside && drawn.length > 0 && (
           <section class="runs-charts" aria-label="Charts of these runs">
-            <Charts source={source} keys={drawn} only="metrics" />
+            <Charts source={source} keys={drawn} only="metrics" listed={!by} />
           </section>
         )}
       </div>
       {editing && edited && (
-        <EditPopup editing={editing} row={edited} known={known} onRow={(row: Row) => rows.put(row)} onClose={() => setEditing(null)} />
+        <EditPopup editing={editing} row={edited} known={tags} onRow={(row: Row) => rows.put(row)} onClose={() => setEditing(null)} />
       )}
     </div>
   );
-}
-
-/** The columns until somebody chooses; once they are shown, other rows of the same place do not change them. */
-function useStandard(rows: Row[], place: string, projects: number): string[] {
-  const held = useRef<{ place: string; ids: string[] }>({ place: "", ids: [] });
-  if (held.current.place !== place && rows.length) {
-    const first = rows.slice(0, 100);
-    held.current = { place, ids: usual(columnsOf(first), first, projects) };
-  }
-  return held.current.ids.length ? held.current.ids : usual(null, [], projects);
 }
 
 function Nothing({ filtered }: { filtered: boolean }) {

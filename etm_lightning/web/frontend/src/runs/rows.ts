@@ -3,7 +3,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks"
 import { useApp, useLive, useReturn } from "../app";
 import type { Row, RunsQuery } from "../api/types";
 
-const PAGE = 200;
+const PAGE = 100;
 /** What the server gives at once at most. */
 export const MOST = 10_000;
 
@@ -19,6 +19,8 @@ export interface Rows {
   empty: boolean;
   /** What is shown answers the question before. */
   stale: boolean;
+  /** All that fit are here. */
+  whole: boolean;
   /** Puts a changed row in the place of the one before. */
   put: (row: Row) => void;
   again: () => void;
@@ -29,17 +31,17 @@ interface Held {
   total: number;
   rows: (Row | undefined)[];
   asked: Set<number>;
-  fresh: boolean;
+  whole: boolean;
 }
 
 /**
  * @param query which runs, and in which order
- * @param whole fetch all of them, because they will be folded
+ * @param whole fetch all of them with these columns, because they will be folded; null for a page at a time
  */
-export function useRows(query: RunsQuery, whole: boolean): Rows {
+export function useRows(query: RunsQuery, whole: string[] | null): Rows {
   const { source } = useApp();
   const question = JSON.stringify([query, whole]);
-  const held = useRef<Held>({ question: "", total: 0, rows: [], asked: new Set(), fresh: false });
+  const held = useRef<Held>({ question: "", total: 0, rows: [], asked: new Set(), whole: false });
   const newest = useRef({ query, whole, question });
   newest.current = { query, whole, question };
   const seen = useRef<[number, number]>([0, 0]);
@@ -50,12 +52,13 @@ export function useRows(query: RunsQuery, whole: boolean): Rows {
     (page: number, anew: boolean): void => {
       const { query, whole, question } = newest.current;
       const size = whole ? MOST : PAGE;
-      source.runs({ ...query, offset: page * size, limit: size }).then(
+      const columns = whole ?? undefined;
+      source.runs({ ...query, known: true, offset: page * size, limit: size, columns }).then(
         (answer) => {
           if (question !== newest.current.question) return;
           const now = held.current;
           if (anew || now.question !== question) {
-            held.current = { question, total: answer.total, rows: [], asked: new Set([page]), fresh: true };
+            held.current = { question, total: answer.total, rows: [], asked: new Set([page]), whole: whole !== null };
           }
           const { rows } = held.current;
           held.current.total = answer.total;
@@ -110,7 +113,7 @@ export function useRows(query: RunsQuery, whole: boolean): Rows {
     }
     const here = new Set(held.current.rows.map((row) => row?.key));
     const keys = changed.filter((key) => here.has(key)).slice(0, 500);
-    if (keys.length) source.runs({ keys, limit: keys.length }).then((answer) => answer.runs.forEach(put), () => undefined);
+    if (keys.length) source.runs({ keys, known: true, limit: keys.length }).then((answer) => answer.runs.forEach(put), () => undefined);
   });
   useEffect(() => () => clearTimeout(later.current), []);
 
@@ -124,6 +127,7 @@ export function useRows(query: RunsQuery, whole: boolean): Rows {
     error,
     empty: now.question === "",
     stale: now.question !== question,
+    whole: now.whole,
     put,
     again,
   };

@@ -26,6 +26,8 @@ interface Props {
   sort: string;
   onSort: (sort: string) => void;
   selection: Selection;
+  /** Runs whose curves are beside the table: they show their colours. */
+  drawn: readonly string[];
   onAll: () => void;
   onOpen: (id: string) => void;
   onEdit: (editing: Editing) => void;
@@ -167,7 +169,7 @@ export function Table(props: Props) {
               template={template}
               active={index === active}
               chosen={chosen}
-              colour={chosen && one?.kind === "row" ? colours.of(one.row.key, theme) : undefined}
+              colour={one?.kind === "row" && (chosen || props.drawn.includes(one.row.key)) ? colours.of(one.row.key, theme) : undefined}
               spark={spark}
               onPick={(extend) => pick(index, extend)}
               onActive={() => setActive(index)}

@@ -4,6 +4,7 @@ import { useApp } from "../app";
 import { href, useRoute } from "../router";
 import type { Page } from "../router";
 import { ThemeButton } from "./theme_button";
+import { ViewsButton } from "./views";
 
 interface Props {
   pages: Page[];
@@ -45,6 +46,7 @@ export function Layout({ pages, children }: Props) {
             <i aria-hidden="true" /> {alive ? "live" : "offline"}
           </span>
         )}
+        {!source.frozen && <ViewsButton />}
         <ThemeButton />
       </header>
       {!alive && (

@@ -98,7 +98,7 @@ export function marksOf(column: Column, most = 5): Tick[] {
   const [low, high] = column.range;
   if (low === high) return [{ at: 0.5, text: number(low) }];
   const few = distinct(column);
-  const marks = few.length <= most ? few : column.log ? logTicks(column.range, most) : ticks(column.range, most);
+  const marks = few.length && few.length <= most ? few : column.log ? logTicks(column.range, most) : ticks(column.range, most);
   return marks.map((value) => ({ at: place(column, value)!, text: number(value) }));
 }
 

@@ -8,6 +8,7 @@ import { go, href, path, useParam } from "../router";
 import { Shown } from "../shell/states";
 import { readBrushes, within, writeBrushes } from "./brush";
 import { columnsOf, directionOf, objectivesOf, type Column } from "./columns";
+import { Curves } from "./curves";
 import { History } from "./history";
 import { Importance } from "./bars";
 import { Parallel } from "./parallel";
@@ -85,6 +86,7 @@ function Board({ study, rows }: { study: Study; rows: readonly Row[] }) {
             <Parallel columns={axes} colours={colours} chosen={chosen} brushes={brushes} brush={brush} pointed={pointed} point={point} best={best} />
           </section>
           <History {...shared} result={result} />
+          {result && rows.some((row) => result.name in row.metrics) && <Curves {...shared} result={result} />}
           <Importance study={study} params={params} result={result} />
           <Scatter {...shared} columns={columns} result={result} objectives={objectives} />
           <section class="study-card wide">

@@ -11,6 +11,8 @@ export interface Spot {
   readonly kind: "done" | "pruned" | "failed" | "running";
   readonly colour: string;
   readonly text: string;
+  /** Where, if not at the values that the columns have. */
+  readonly at?: readonly [number, number];
 }
 
 /** Points of one category stand a little beside each other, always in the same places. */
@@ -45,7 +47,8 @@ export function Plane({ x, y, spots, chosen, pointed, point, open, label, behind
     return p === null || q === null ? null : [across(p), down(q)];
   };
   const told = pointed === null ? null : spots.find((spot) => spot.trial === pointed);
-  const there = told && at(x.values[told.trial] ?? null, y.values[told.trial] ?? null);
+  const where = ({ trial, at: own }: Spot) => (own ? at(...own) : at(x.values[trial] ?? null, y.values[trial] ?? null));
+  const there = told && where(told);
   return (
     <div class="plane" ref={box}>
       {width > 60 && (
@@ -71,15 +74,15 @@ export function Plane({ x, y, spots, chosen, pointed, point, open, label, behind
           </text>
           {behind?.(at)}
           {spots.map((spot) => {
-            const where = at(x.values[spot.trial] ?? null, y.values[spot.trial] ?? null);
-            if (!where) return null;
+            const here = where(spot);
+            if (!here) return null;
             const kind = `spot ${spot.kind}${chosen[spot.trial] ? "" : " left"}${spot.trial === best ? " best" : ""}${spot.trial === pointed ? " pointed" : ""}`;
             return (
               <circle
                 key={spot.trial}
                 class={kind}
-                cx={where[0] + beside(x, spot.trial)}
-                cy={where[1]}
+                cx={here[0] + beside(x, spot.trial)}
+                cy={here[1]}
                 r={spot.trial === best || spot.trial === pointed ? 6 : 4}
                 fill={spot.kind === "done" ? spot.colour : "none"}
                 stroke={spot.colour}
