@@ -12,6 +12,9 @@ from etm_lightning.design.space import Choice, Interval, Parameter, Point, Range
 from etm_lightning.optimize import samplers
 from etm_lightning.optimize.given import enqueued
 
+_APART = 1_000_000
+"""What sets the random numbers of trials that are taken up again apart from those of the sampler."""
+
 
 class Brain(Protocol):
     """What decides on trials; numbers count from 0 in the order in which they were asked for."""
@@ -117,8 +120,9 @@ class Study:
         self._trial = optuna.trial.Trial
         first = optuna.create_study(**options, directions=directions, load_if_exists=True)
         known = len(first.get_trials(deepcopy=False))
-        # a trial that is taken up again must not move the sampler
-        self._again = optuna.load_study(**options, sampler=optuna.samplers.RandomSampler(seed))
+        # a trial that is taken up again must not move the sampler, and must not draw what that one draws
+        apart = None if seed is None else seed + known + _APART
+        self._again = optuna.load_study(**options, sampler=optuna.samplers.RandomSampler(apart))
         self._study = optuna.load_study(
             **options, sampler=samplers.sampler(sampler, seed, known, space.conditional)
         )

@@ -42,6 +42,19 @@ def test_every_sampler_draws_from_the_space_and_does_not_draw_the_same_again(
     assert len({point["lr"] for point in drawn}) == 6
 
 
+def test_a_trial_whose_controller_died_before_it_was_drawn_repeats_no_other(tmp_path: Path) -> None:
+    file, drawn = tmp_path / "study.log", []
+    for _ in range(3):
+        study = Study(file, SPACE)
+        drawn += [point["lr"] for point in run(study, 1)]
+        study._study.ask()  # killed here
+        study = Study(file, SPACE)
+        for number, point in study.open().items():
+            drawn.append(point["lr"])
+            study.tell(number, "finished", [loss(dict(point))])
+    assert len(drawn) == len(set(drawn)) == 6
+
+
 @pytest.mark.parametrize("name", samplers.SAMPLERS)
 def test_choices_and_ranges_come_back_in_the_words_of_the_space(tmp_path: Path, name: str) -> None:
     study = Study(tmp_path / "study.log", MIXED, sampler=name)
