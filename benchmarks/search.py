@@ -5,9 +5,10 @@ python benchmarks/search.py
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
-import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -15,10 +16,19 @@ import tempfile
 import time
 from pathlib import Path
 
+import msgspec
+
 from etm_lightning.design.space import Choice, Interval, Range, Space
+from etm_lightning.optimize.folder import Events, StudyFolder
+from etm_lightning.optimize.fresh import Fresh, none
+from etm_lightning.optimize.history import Asked, Started, Told
 from etm_lightning.optimize.study import Study
 
 SCRIPT = """
+import atexit, os, sys, time
+kind = "controller" if "-m" in sys.argv else "trial"
+said = lambda: open(os.environ["CPU"], "a").write(f"{kind} {time.process_time()}\\n")
+atexit.register(said)
 import hydra
 from hydra.core.config_store import ConfigStore
 ConfigStore.instance().store("cfg", {"x": 1.0})
@@ -38,52 +48,51 @@ SPACE = Space(
 )
 
 
-Timed = tuple[float, float]
-"""Seconds on the wall, and of CPU with all processes that were started and waited for."""
-
-
-def timed(folder: Path, *arguments: str, **variables: str) -> Timed:
-    wall, cpu = time.perf_counter(), _children()
-    environment = os.environ | variables
+def used(folder: Path, *arguments: str) -> dict[str, list[float]]:
+    """Seconds of CPU that each process of a command needed, by its kind."""
+    file = folder / "cpu.txt"
+    file.unlink(missing_ok=True)
     subprocess.run(
-        [sys.executable, *arguments], cwd=folder, check=True, stdout=subprocess.DEVNULL, env=environment
+        [sys.executable, *arguments],
+        cwd=folder,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        env=os.environ | {"CPU": str(file)},
     )
-    return time.perf_counter() - wall, _children() - cpu
-
-
-def _children() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-OURS = ("-m", "hydra/sweeper=etm", "hydra/launcher=etm_local")
+    found: dict[str, list[float]] = {"controller": [], "trial": []}
+    for line in file.read_text().splitlines():
+        found[line.split()[0]].append(float(line.split()[1]))
+    return found
 
 
 def trials(folder: Path) -> None:
     """What a trial costs beside the same process alone; and the time between two trials."""
     (folder / "app.py").write_text(SCRIPT)
-    few, many = (
-        timed(folder, "app.py", *OURS, f"hydra.sweep.dir=study{n}", f"x=range(0,{n})")[1]
-        for n in (TRIALS // 3, TRIALS)
-    )
+    few = TRIALS // 4
+
+    def each(*arguments: str) -> tuple[float, float]:
+        """CPU of the first process for one more trial, and of a trial's own."""
+        short, long = (
+            used(folder, "app.py", "-m", *arguments, f"hydra.sweep.dir=study{n}", f"x=range(0,{n})")
+            for n in (few, TRIALS)
+        )
+        own = statistics.median(long["trial"]) if long["trial"] else 0.0
+        return (long["controller"][0] - short["controller"][0]) / (TRIALS - few), own
+
+    theirs, _ = each("hydra/sweeper=basic")
+    shutil.rmtree(folder / f"study{TRIALS}")
+    control, own = each("hydra/sweeper=etm", "hydra/launcher=etm_local")
     told = (folder / f"study{TRIALS}/events.jsonl").read_text().splitlines()
     events = [json.loads(line) for line in told if line]
     began = {event["number"]: event["time"] for event in events if event["e"] == "started"}
     ended = {event["number"]: event["time"] for event in events if event["e"] == "told"}
     between = statistics.median(began[n + 1] - ended[n] for n in range(TRIALS - 1))
-    frozen = ("app.py", "--config-path", str(folder / f"study{TRIALS}/trials/1"), "--config-name", "trial")
-    bare = statistics.median(timed(folder, *frozen)[1] for _ in range(TRIALS))
-    each = (many - few) / (TRIALS - TRIALS // 3)
-    basic = [
-        timed(folder, "app.py", "-m", f"hydra.sweep.dir=basic{n}", f"x=range(0,{n})")[1]
-        for n in (TRIALS // 3, TRIALS)
-    ]
-    theirs = (basic[1] - basic[0]) / (TRIALS - TRIALS // 3)
-    print(f"a trial in a study          {each * 1e3:8.1f} ms of CPU")
-    print(f"the same process alone      {bare * 1e3:8.1f} ms of CPU: a trial costs {each / bare:.2f} of it")
-    print(f"ours of it                  {(each - bare) * 1e3:8.1f} ms of CPU")
-    print(f"Hydra's own, no process     {theirs * 1e3:8.1f} ms of CPU")
-    print(f"between two trials          {between * 1e3:8.1f} ms on the wall")
+    place = ("--config-path", str(folder / f"study{TRIALS}/trials/1"), "--config-name", "trial")
+    bare = statistics.median(used(folder, "app.py", *place)["trial"][0] for _ in range(TRIALS // 2))
+    print(f"CPU of the controller, a trial  {control * 1e3:8.1f} ms")
+    print(f"CPU of a trial's own process    {own * 1e3:8.1f} ms, alone {bare * 1e3:.1f} ms")
+    print(f"Hydra's own sweeper, a job      {theirs * 1e3:8.1f} ms of CPU, all in one process")
+    print(f"between two trials              {between * 1e3:8.1f} ms on the wall")
 
 
 def asking(folder: Path, n: int = 1000) -> None:
@@ -114,7 +123,37 @@ def asking(folder: Path, n: int = 1000) -> None:
 
 def opening(folder: Path, n: int = 10_000, reports: int = 20) -> None:
     """Opening a study of `n` trials with `reports` values each, as a new controller does."""
-    file = folder / "opening.log"
+    study = StudyFolder(folder / "opening")
+    study.path.mkdir()
+    _forge(study, n, reports)
+    code = (
+        "import sys, time, resource; from pathlib import Path; import benchmarks.search as b; import optuna;"
+        "began = time.process_time(); b.taken_up(Path(sys.argv[1]));"
+        "print(time.process_time() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
+    )
+    root = str(Path(__file__).parents[1])
+    env = os.environ | {"PYTHONPATH": root}
+    said = subprocess.run(
+        [sys.executable, "-c", code, str(study.path)], env=env, cwd=root, check=True, capture_output=True
+    )
+    seconds, megabytes = said.stdout.split()
+    size = (study.optuna_file.stat().st_size + study.events_file.stat().st_size) / 1e6
+    print(f"opening {n} x {reports} reports   {float(seconds):8.1f} s of CPU, {int(megabytes)} MB of memory")
+    print(f"                            {size:8.0f} MB on disk")
+
+
+def taken_up(path: Path) -> None:
+    """What a controller reads before it goes on."""
+    folder = StudyFolder(path)
+    events = Events(folder)
+    brain = Fresh(Study(folder.optuna_file, SPACE), SPACE, events, none, 20_000, print)
+    assert not brain.open()
+    assert len(events.history.trials) > 1000
+
+
+def _forge(folder: StudyFolder, n: int, reports: int) -> None:
+    """One trial, written down `n` times."""
+    file = folder.optuna_file
     study = Study(file, SPACE, sampler="random")
     head = file.read_text().splitlines()[0]
     asked = study.ask()
@@ -131,20 +170,26 @@ def opening(folder: Path, n: int = 10_000, reports: int = 20) -> None:
                     changed = {name: number for name in ("trial_id",) if name in line}
                     changed |= {} if step is None else {"step": step}
                     out.write(json.dumps(line | changed) + "\n")
-    code = (
-        "import sys, time, resource; from pathlib import Path; import benchmarks.search as b; import optuna;"
-        "began = time.perf_counter(); s = b.Study(Path(sys.argv[1]), b.SPACE); s.open();"
-        "print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
-    )
-    root = str(Path(__file__).parents[1])
-    env = os.environ | {"PYTHONPATH": root}
-    said = subprocess.run(
-        [sys.executable, "-c", code, str(file)], env=env, cwd=root, check=True, capture_output=True
-    )
-    seconds, megabytes = said.stdout.split()
-    size = file.stat().st_size / 1e6
-    print(f"opening {n} x {reports} reports   {float(seconds):8.1f} s    {int(megabytes)} MB of memory")
-    print(f"                            {size:8.0f} MB on disk")
+    now, output = time.time(), str(folder.path / "trials" / "run")
+    with folder.events_file.open("wb") as events:
+        for number in range(n):
+            for event in (
+                Asked(now, number, asked[1], output),
+                Started(now, number, 1, "host", "boot", 1, 1.0),
+                Told(now, number, "finished", 0.5, "", "20261128-1-run"),
+            ):
+                events.write(msgspec.json.encode(event) + b"\n")
+
+
+PARTS = {"trials": trials, "asking": asking, "opening": opening}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default=",".join(PARTS), help="which of " + ", ".join(PARTS))
+    for part in parser.parse_args().only.split(","):
+        with tempfile.TemporaryDirectory() as place:
+            PARTS[part](Path(place))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from etm_lightning.design.space import Choice, Interval, Parameter, Point, Range, Space, Value, at, bare
 from etm_lightning.optimize import samplers
 from etm_lightning.optimize.given import enqueued
+from etm_lightning.optimize.optuna_file import OptunaFile, mend
 
 _APART = 1_000_000
 """What sets the random numbers of trials that are taken up again apart from those of the sampler."""
@@ -112,8 +113,9 @@ class Study:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         # only the controller of the study writes: a lock that is there was left by one that was killed
         file.with_name(f"{file.name}.lock").unlink(missing_ok=True)
+        mend(file)
         backend = optuna.storages.journal.JournalFileBackend(str(file))
-        storage = optuna.storages.JournalStorage(backend)
+        storage = optuna.storages.JournalStorage(OptunaFile(file, backend))
         pruning = samplers.pruner(pruner)
         options = {"study_name": "study", "storage": storage, "pruner": pruning}
         self._states = optuna.trial.TrialState
