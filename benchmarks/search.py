@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 import msgspec
+import search_race
 
 from etm_lightning.design.space import Choice, Interval, Range, Space
 from etm_lightning.optimize.folder import Events, StudyFolder
@@ -127,14 +128,14 @@ def opening(folder: Path, n: int = 10_000, reports: int = 20) -> None:
     study.path.mkdir()
     _forge(study, n, reports)
     code = (
-        "import sys, time, resource; from pathlib import Path; import benchmarks.search as b; import optuna;"
+        "import sys, time, resource; from pathlib import Path; import search as b; import optuna;"
         "began = time.process_time(); b.taken_up(Path(sys.argv[1]));"
         "print(time.process_time() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
     )
-    root = str(Path(__file__).parents[1])
-    env = os.environ | {"PYTHONPATH": root}
+    here = Path(__file__).parent
+    env = os.environ | {"PYTHONPATH": os.pathsep.join((str(here.parent), str(here)))}
     said = subprocess.run(
-        [sys.executable, "-c", code, str(study.path)], env=env, cwd=root, check=True, capture_output=True
+        [sys.executable, "-c", code, str(study.path)], env=env, check=True, capture_output=True
     )
     seconds, megabytes = said.stdout.split()
     size = (study.optuna_file.stat().st_size + study.events_file.stat().st_size) / 1e6
@@ -181,7 +182,12 @@ def _forge(folder: StudyFolder, n: int, reports: int) -> None:
                 events.write(msgspec.json.encode(event) + b"\n")
 
 
-PARTS = {"trials": trials, "asking": asking, "opening": opening}
+PARTS = {"trials": trials, "asking": asking, "opening": opening, "race": search_race.race}
+
+
+def race(folder: Path) -> None:
+    """Beside Ray Tune and Hydra's own sweeper."""
+    search_race.race(folder)
 
 
 def main() -> None:
