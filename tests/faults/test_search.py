@@ -109,8 +109,9 @@ def whole(study: StudyFolder, total: int) -> None:
     assert {kinds["told", number] for number in range(total)} == {1}
     assert {kinds["asked", number] for number in range(total)} == {1}
     import optuna
+    from optuna.storages.journal import JournalFileBackend
 
-    backend = optuna.storages.journal.JournalFileBackend(str(study.optuna_file))
+    backend = JournalFileBackend(str(study.optuna_file))
     known = optuna.load_study(study_name="study", storage=optuna.storages.JournalStorage(backend)).trials
     assert [trial.number for trial in known] == list(range(total))
     assert {trial.state for trial in known} == {optuna.trial.TrialState.COMPLETE}
