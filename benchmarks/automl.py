@@ -27,7 +27,7 @@ from search_runs import Trained, train
 
 from etm_lightning.design.conditions import conditioned
 from etm_lightning.design.space import Point, Space, space
-from etm_lightning.execute.configs import conf_folder
+from etm_lightning.execute.conf import conf_folder
 from etm_lightning.optimize.study import Study
 from etm_lightning.text.bbc import BBCNews
 from etm_lightning.text.modules import TextClassifier

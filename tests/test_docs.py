@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 import etm_lightning
 from etm_lightning.cli import app
 from etm_lightning.design.config import Config, RayConfig, SlurmConfig
-from etm_lightning.execute.configs import conf_folder
+from etm_lightning.execute.conf import conf_folder
 from etm_lightning.records import KINDS, STATUSES
 
 ROOT = Path(__file__).parents[1]

@@ -1,4 +1,4 @@
-"""Hydra's side of our configs: where they lie, their schema, and the words they may use."""
+"""Hydra's side of our configs: their schema, and the words they may use."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from etm_lightning.attempts import find_writers
 from etm_lightning.design.config import NAME, OPEN, Config
 from etm_lightning.execute.build import InputError
+from etm_lightning.execute.conf import conf_folder
 from etm_lightning.execute.ranks import Meeting
 from etm_lightning.execute.resume import run_to_go_on_with
 from etm_lightning.layout import RunFolder, new_run_id, new_store, project_folder
@@ -27,13 +28,6 @@ from etm_lightning.track.redact import HIDDEN, redact
 _LONGEST = 60
 _UNNAMED = ("trainer", "debug", "search", "")
 _STAND_IN = re.compile(r"\$\{(oc\.decode:\$\{)?oc\.env:ETM_SECRET_\d+\}+")  # of a trial's frozen config
-PACKAGE = Path(__file__).parents[1]
-
-
-def conf_folder() -> Path:
-    """The configs that come with the package: beside it in a clone, inside it in a wheel."""
-    inside = PACKAGE / "conf"
-    return inside if inside.is_dir() else PACKAGE.parent / "conf"
 
 
 def copy_to(folder: Path, force: bool = False) -> list[Path]:

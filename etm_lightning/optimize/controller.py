@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from etm_lightning.execute.launching import CRASHES_OF_OTHERS, MEMORY
-from etm_lightning.layout import RunFolder
 from etm_lightning.optimize.checkpoints import Keeper
+from etm_lightning.optimize.companions import Companions
 from etm_lightning.optimize.crew import Busy, Crew, Task
 from etm_lightning.optimize.goal import Goal
 from etm_lightning.optimize.history import Asked, Began, Confirmed, Lost, Over, Ran, State, Told, Trial
@@ -20,8 +20,6 @@ from etm_lightning.optimize.study import Brain
 from etm_lightning.optimize.verdicts import Verdict, ended, hopeless, verdict
 from etm_lightning.optimize.watch import judged, result
 from etm_lightning.process import this_process
-from etm_lightning.track.shipping.companion import Companion, wanted
-from etm_lightning.track.shipping.configured import configured
 
 TICK = 0.01
 LOOK_EVERY = 0.25
@@ -70,7 +68,7 @@ class Controller:
     number_needed: bool = False
     _waiting: deque[Task] = field(default_factory=deque)
     _given_up: dict[int, str] = field(default_factory=dict)
-    _shipping: list[Companion] = field(default_factory=list)
+    _companions: Companions = field(default_factory=Companions)
     _stopping: Stopping = field(default_factory=Stopping)
     _exhausted: bool = False
     _began: float = field(default_factory=time.monotonic)
@@ -93,8 +91,7 @@ class Controller:
             self.keeper.look(self.events.history)
             while self._step():
                 time.sleep(TICK)
-        for companion in self._shipping:
-            self.screen.warn(*companion.finish())
+        self.screen.warn(*self._companions.finish())
         if self._stopping:
             raise Stopped(self._stopping.signal)
         complete = self._exhausted or len(self.events.history.trials) >= self.limits.total
@@ -114,6 +111,7 @@ class Controller:
         if look:
             for busy in self.crew.busy:
                 self._report(busy)
+            self._companions.look(busy.watch.run for busy in self.crew.busy if busy.watch.run is not None)
             if self._lasted(self.limits.runtime):
                 self._end_early()
             self.crew.follow(now, self._stopping)
@@ -234,7 +232,7 @@ class Controller:
         """The process of a run has ended."""
         self._report(busy)
         if busy.watch.run is not None:
-            self._ship(busy.watch.run)
+            self._companions.ended(busy.watch.run)
         found = result(self.crew.place(busy.task))
         run = busy.watch.run.path.name if busy.watch.run else ""
         if found is not None and not (busy.late and "error" in found):
@@ -306,14 +304,6 @@ class Controller:
         )
         self.screen.ended(trial, self.events.history)
         self.keeper.look(self.events.history)
-
-    def _ship(self, run: RunFolder) -> None:
-        """Bring the run to its sinks: it had no shipper of its own."""
-        sinks = list(configured(run)) if wanted() else []
-        if sinks:
-            companion = Companion(run, run.attempts(), sinks)
-            companion.ask_to_finish()
-            self._shipping.append(companion)
 
     def _time_is_up(self) -> bool:
         return self._lasted(self.limits.timeout) or self._lasted(self.limits.runtime)

@@ -54,7 +54,7 @@ def sweep(context: HydraContext, config: DictConfig, typed: Sequence[str], given
 
     Raises:
         InputError: if the command line cannot be searched over.
-        KeyboardInterrupt: if it was asked to stop; the same command goes on.
+        SystemExit: if it was asked to stop, by Ctrl-C (130) or SIGTERM (143); the same command goes on.
     """
     try:
         return _sweep(context, config, typed, given)
@@ -149,9 +149,8 @@ def _run(
         screen.warn(
             f"study {folder.id} is not over; go on: the same command, or etm study resume {folder.id}"
         )
-        if stopped.signal == signal.SIGTERM:
-            sys.exit(143)
-        raise KeyboardInterrupt from None
+        # in any script, not only in ours: a KeyboardInterrupt would show Hydra's traceback
+        sys.exit(143 if stopped.signal == signal.SIGTERM else 130)
     finally:
         screen.close()
         outcome.write(folder)

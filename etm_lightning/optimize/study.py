@@ -11,6 +11,10 @@ from typing import Any, Protocol
 from etm_lightning.design.space import Choice, Interval, Parameter, Point, Range, Space, Value, at, bare
 from etm_lightning.optimize import samplers
 from etm_lightning.optimize.given import enqueued
+from etm_lightning.optimize.optuna_file import OptunaFile, mend
+
+_APART = 1_000_000
+"""What sets the random numbers of trials that are taken up again apart from those of the sampler."""
 
 
 class Brain(Protocol):
@@ -109,16 +113,18 @@ class Study:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         # only the controller of the study writes: a lock that is there was left by one that was killed
         file.with_name(f"{file.name}.lock").unlink(missing_ok=True)
+        mend(file)
         backend = optuna.storages.journal.JournalFileBackend(str(file))
-        storage = optuna.storages.JournalStorage(backend)
+        storage = optuna.storages.JournalStorage(OptunaFile(file, backend))
         pruning = samplers.pruner(pruner)
         options = {"study_name": "study", "storage": storage, "pruner": pruning}
         self._states = optuna.trial.TrialState
         self._trial = optuna.trial.Trial
         first = optuna.create_study(**options, directions=directions, load_if_exists=True)
         known = len(first.get_trials(deepcopy=False))
-        # a trial that is taken up again must not move the sampler
-        self._again = optuna.load_study(**options, sampler=optuna.samplers.RandomSampler(seed))
+        # a trial that is taken up again must not move the sampler, and must not draw what that one draws
+        apart = None if seed is None else seed + known + _APART
+        self._again = optuna.load_study(**options, sampler=optuna.samplers.RandomSampler(apart))
         self._study = optuna.load_study(
             **options, sampler=samplers.sampler(sampler, seed, known, space.conditional)
         )

@@ -23,7 +23,7 @@ class Configs(SearchPathPlugin):
     """Puts our configs at the end of Hydra's search path, so that `experiment=bbc` works in any project."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        from etm_lightning.execute.configs import conf_folder
+        from etm_lightning.execute.conf import conf_folder
 
         search_path.append("etm_lightning", f"file://{conf_folder()}")
 

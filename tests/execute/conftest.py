@@ -10,7 +10,8 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 
-from etm_lightning.execute.configs import conf_folder, register
+from etm_lightning.execute.conf import conf_folder
+from etm_lightning.execute.configs import register
 
 Compose = Callable[..., DictConfig]
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
 from pathlib import Path
 
 import lightning.pytorch as pl
@@ -11,7 +13,8 @@ from omegaconf import OmegaConf
 from etm_lightning.design.config import Config, TrainerConfig
 from etm_lightning.execute.app import custom
 from etm_lightning.execute.build import accepted
-from etm_lightning.execute.configs import conf_folder, copy_to
+from etm_lightning.execute.conf import conf_folder
+from etm_lightning.execute.configs import copy_to
 from etm_lightning.text.bbc import BBCNews
 from tests.execute.conftest import Compose
 
@@ -98,3 +101,19 @@ def test_what_a_class_passes_on_is_known_for_ours_and_anything_for_a_strangers()
     assert ours is not None
     assert {"dir", "max_length"} <= set(ours)
     assert accepted(Strange) is None
+
+
+def test_a_script_of_hydras_own_loads_next_to_nothing_of_ours(tmp_path: Path) -> None:
+    script = tmp_path / "app.py"
+    script.write_text(
+        "import sys, hydra\n"
+        "@hydra.main(version_base='1.3', config_path=None)\n"
+        "def main(cfg):\n"
+        "    print(*sorted(name for name in sys.modules if name.startswith('etm_lightning.')))\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    loaded = {name for name in done.stdout.split() if name.count(".") > 1}
+    assert loaded == {"etm_lightning.execute.conf", "etm_lightning.design.config"}

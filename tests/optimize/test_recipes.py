@@ -15,7 +15,8 @@ from omegaconf import OmegaConf
 
 from etm_lightning.design.config import Search
 from etm_lightning.design.space import Choice, Interval, Space
-from etm_lightning.execute.configs import conf_folder, register
+from etm_lightning.execute.conf import conf_folder
+from etm_lightning.execute.configs import register
 from etm_lightning.optimize import plots
 from etm_lightning.optimize.explained import explanation
 from etm_lightning.optimize.folder import Events, StudyFolder, studies

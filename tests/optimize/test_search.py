@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import random
 import signal
 import subprocess
 import time
@@ -69,8 +67,8 @@ def test_a_grid_is_hydras_each_point_a_process_of_its_own(search: Search, tmp_pa
 
 
 def test_whatever_happens_to_a_trial_the_study_ends_complete_and_says_which(search: Search) -> None:
-    kinds = "fine,dies,dies once,fails,memory,odd,hangs,several"
-    study = search(f"kind={kinds}", "x=5", "hydra.sweeper.trial_timeout=5", "hydra.sweeper.n_jobs=2")
+    kinds = "fine,dies,dies once,fails,memory,odd,several"
+    study = search(f"kind={kinds}", "x=5", "hydra.sweeper.n_jobs=2")
     assert study.done.returncode == 1
     rows = {row["kind"].replace("\\ ", " "): row for row in study.rows}
     assert {kind: row["state"] for kind, row in rows.items()} == {
@@ -80,7 +78,6 @@ def test_whatever_happens_to_a_trial_the_study_ends_complete_and_says_which(sear
         "fails": "failed",
         "memory": "infeasible",
         "odd": "failed",
-        "hangs": "failed",
         "several": "finished",
     }
     assert (rows["dies"]["attempts"], rows["dies once"]["attempts"], rows["fails"]["attempts"]) == (
@@ -88,11 +85,21 @@ def test_whatever_happens_to_a_trial_the_study_ends_complete_and_says_which(sear
         "2",
         "1",
     )
-    reasons = {"dies": "code 9", "fails": "planted failure", "odd": "nan", "hangs": "trial_timeout"}
+    reasons = {"dies": "code 9", "fails": "planted failure", "odd": "nan"}
     for kind, words in reasons.items():
         assert words in rows[kind]["reason"]
         assert words in study.done.stderr
-    assert "4 of the runs failed" in study.done.stderr
+    assert "3 of the runs failed" in study.done.stderr
+    assert study.history.over == "complete"
+
+
+def test_a_trial_that_hangs_is_ended_in_time_and_the_next_one_begins(search: Search) -> None:
+    # a study of its own: on a machine under load the time is over before another trial has begun to work
+    study = search("kind=hangs", "x=1,2", "hydra.sweeper.trial_timeout=1")
+    assert study.done.returncode == 1
+    assert [(row["state"], row["attempts"]) for row in study.rows] == [("failed", "1")] * 2
+    assert all("trial_timeout" in row["reason"] for row in study.rows)
+    assert "2 of the runs failed" in study.done.stderr
     assert study.history.over == "complete"
 
 
@@ -176,8 +183,9 @@ def test_ctrl_c_once_waits_for_the_trial_and_twice_ends_it_and_both_can_go_on(
         process.send_signal(signal.SIGINT)
         time.sleep(0.2)
     _, stderr = process.communicate(timeout=60)
-    assert process.returncode != 0
+    assert process.returncode == 130
     assert "etm study resume" in stderr
+    assert "Traceback" not in stderr
     (folder,) = studies(tmp_path)
     assert folder.history().count("finished") == 2 - times
     study = search("x=1,2", "pause=0.8")
@@ -247,31 +255,3 @@ def test_a_study_folder_is_read_though_its_last_line_is_torn(tmp_path: Path) -> 
         '{"e":"asked","time":1.0,"number":0,"params":{},"output":"o"}\n{"e":"told","ti'
     )
     assert folder.history().trials[0].state == "waiting"
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(1200)
-@pytest.mark.parametrize("seed", range(3))
-def test_sigkill_at_twenty_random_moments_costs_no_trial_and_repeats_none(
-    search: Search, tmp_path: Path, seed: int
-) -> None:
-    pytest.importorskip("optuna")
-    chance = random.Random(seed)
-    arguments = ("x=interval(0,6)", "hydra.sweeper.n_trials=100", "hydra.sweeper.n_jobs=2", "pause=0.1")
-    killed = 0
-    for _ in range(20):
-        process = started(tmp_path, *arguments)
-        time.sleep(chance.uniform(0.1, 2.0))
-        warm.kill(process)
-        process.communicate()
-        if chance.random() < 0.3 and (tried := lines(tmp_path / "tried.txt")):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(tried[-1].split()[2]), signal.SIGKILL)
-                killed += 1
-    study = search(*arguments)
-    assert study.done.returncode == 0, study.done.stderr
-    assert len(studies(tmp_path)) == 1
-    assert [row["state"] for row in study.rows] == ["finished"] * 100
-    done = [line.split()[0] for line in lines(tmp_path / "done.txt")]
-    assert set(done) == {f"{float(row['x']):g}" for row in study.rows}
-    assert len(done) <= 100 + killed, "one that was killed after its last word says it again"

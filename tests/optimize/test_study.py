@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,47 @@ def test_every_sampler_draws_from_the_space_and_does_not_draw_the_same_again(
     drawn = run(Study(file, SPACE, sampler=name), 3) + run(Study(file, SPACE, sampler=name), 3)
     assert all(1e-5 <= point["lr"] <= 1e-1 and point["width"] in range(1, 65) for point in drawn)
     assert len({point["lr"] for point in drawn}) == 6
+
+
+def test_a_trial_whose_controller_died_before_it_was_drawn_repeats_no_other(tmp_path: Path) -> None:
+    file, drawn = tmp_path / "study.log", []
+    for _ in range(3):
+        study = Study(file, SPACE)
+        drawn += [point["lr"] for point in run(study, 1)]
+        study._study.ask()  # killed here
+        study = Study(file, SPACE)
+        for number, point in study.open().items():
+            drawn.append(point["lr"])
+            study.tell(number, "finished", [loss(dict(point))])
+    assert len(drawn) == len(set(drawn)) == 6
+
+
+def test_a_file_that_a_power_cut_tore_is_gone_on_with(tmp_path: Path) -> None:
+    file = tmp_path / "study.log"
+    run(Study(file, SPACE), 2)
+    whole = file.read_bytes()
+    for torn in (whole + b'{"op_code":4,"wor', whole + b"\0" * 40):
+        file.write_bytes(torn)
+        study = Study(file, SPACE)
+        assert study.ask() is not None
+        assert list(study.open()) == [2]
+        assert list(Study(file, SPACE).open()) == [2]
+        storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(file)))
+        assert len(optuna.load_study(study_name="study", storage=storage).trials) == 3
+
+
+def test_a_study_reads_what_optuna_reads_nan_too(tmp_path: Path) -> None:
+    file = tmp_path / "study.log"
+    study = Study(file, SPACE, sampler="random", pruner="median")
+    for number in range(3):
+        assert study.ask() is not None
+        for step in (1, 2):
+            study.report(number, step, math.nan if number == 1 else number / step)
+        study.tell(number, "finished", [float(number)])
+    theirs = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(file)))
+    known = optuna.load_study(study_name="study", storage=theirs).trials
+    assert repr(Study(file, SPACE)._study.trials) == repr(known)
+    assert math.isnan(known[1].intermediate_values[1])
 
 
 @pytest.mark.parametrize("name", samplers.SAMPLERS)

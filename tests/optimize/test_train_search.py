@@ -16,7 +16,9 @@ from etm_lightning.evaluate.leaderboard import leaderboard
 from etm_lightning.optimize.folder import StudyFolder, studies
 from etm_lightning.store.store import Store
 from tests import warm
+from tests.contracts import memory
 from tests.execute.test_command_line import MINE, ROOT, environment, runs
+from tests.optimize.test_search import wait
 
 
 def sweep(folder: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -67,6 +69,27 @@ def test_two_ranks_that_cannot_win_are_pruned_together(tmp_path: Path) -> None:
     assert (row["state"], row["run"]) == ("pruned", run.id)
     assert float(row["val/loss"]) == pytest.approx(min(values))
     assert "1 pruned" in stdout
+
+
+def test_a_trial_reaches_its_sinks_and_is_sampled_while_it_runs(tmp_path: Path) -> None:
+    process = sweep(
+        tmp_path,
+        *("max_epochs=5000", "+model.pause=0.1", "trainer.log_every_n_steps=1", "lr=0.1,0.2"),
+        f"+logger.memory.sink={memory.SPEC}",
+    )
+    try:
+        found = (tmp_path / "etm_runs" / "default").glob
+        wait(lambda: any(found("*/memory-0.jsonl")), 100)
+        wait(lambda: any("system/memory_gb" in run.metrics for run in runs(tmp_path)), 100)
+        assert process.poll() is None
+    finally:
+        for _ in range(2):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.5)
+        process.communicate(timeout=100)
+    (run,) = runs(tmp_path)
+    steps = [point.step for point in run.series("train/loss")]
+    assert [step for step, _ in memory.kept(run.folder)["train/loss"]] == steps
 
 
 def test_a_trial_whose_process_dies_goes_on_from_its_checkpoint(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import IO
 
 from etm_lightning.attempts import find_writers
 from etm_lightning.layout import RunFolder
-from etm_lightning.process import this_process
+from etm_lightning.process import Process, this_process
 from etm_lightning.reading import START, Cursor
 from etm_lightning.records import Alert
 from etm_lightning.track.shipping.alerts import NAMES
@@ -68,6 +68,9 @@ class Companion:
         timeout: seconds to wait for them at the end; by default `finish_timeout()`.
         rank: on a node above the first the rank of this process: then only its hardware is sampled.
         environment: more variables for the shipper's process, secrets too.
+        process: the training's, if it is not this one.
+        delivers_only: whether the training runs on another machine: then `process` is who asks for delivery.
+        told: whether alerts, and why a sink does not get on, are told here.
     """
 
     def __init__(
@@ -78,7 +81,11 @@ class Companion:
         timeout: float | None = None,
         rank: int = 0,
         environment: Mapping[str, str] | None = None,
+        process: Process | None = None,
+        delivers_only: bool = False,
+        told: bool = True,
     ) -> None:
+        self._of, self._delivers_only, self._tells = process or this_process(), delivers_only, told
         self._folder, self._attempt, self._sinks, self._rank = folder, attempt, list(sinks), rank
         self._timeout = finish_timeout() if timeout is None else timeout
         self._process: subprocess.Popen[bytes] | None = None
@@ -110,7 +117,7 @@ class Companion:
             Whether there is anything left to look after.
         """
         now = time.monotonic()
-        if now >= self._next_look:
+        if self._tells and now >= self._next_look:
             self._next_look = now + _LOOK_EVERY
             self._look()
             self._show_alerts()
@@ -152,7 +159,8 @@ class Companion:
                 self._process.wait(self._timeout if self._sinks else LOCAL_TIMEOUT)
             except subprocess.TimeoutExpired:
                 log.debug("the shipper %d goes on by itself", self._process.pid)
-        self._show_alerts()
+        if self._tells:
+            self._show_alerts()
         lines = []
         for sink in self._sinks:
             count = lag(self._folder, sink)
@@ -173,8 +181,10 @@ class Companion:
         self._start()
 
     def _start(self, *more: str) -> None:
-        me = this_process()
-        arguments = ["--attempt", str(self._attempt), "--pid", str(me.pid), "--born", repr(me.born), *more]
+        whose = ["--pid", str(self._of.pid), "--born", repr(self._of.born)]
+        arguments = ["--attempt", str(self._attempt), *whose, *more]
+        if self._delivers_only:
+            arguments.append("--delivers-only")
         name = f"shipper-{self._attempt}"
         if self._rank:
             arguments += ["--rank", str(self._rank)]

@@ -137,10 +137,21 @@ class Shipper:
         attempt: the attempt that it accompanies.
         process: the training's process.
         rank: on a node above the first the rank of that process: then only hardware is sampled.
+        delivers_only: whether the training runs where its hardware and its death cannot be seen from here;
+            `process` is then the one as long as which there is anything to deliver.
     """
 
-    def __init__(self, folder: RunFolder, attempt: int, process: Process, rank: int = 0) -> None:
+    def __init__(
+        self,
+        folder: RunFolder,
+        attempt: int,
+        process: Process,
+        rank: int = 0,
+        *,
+        delivers_only: bool = False,
+    ) -> None:
         self._folder, self._process, self._rank = folder, process, rank
+        self._delivers_only = delivers_only
         self._watch = Watch(folder, attempt, process)
         self._configured = Configured(folder)
         self._journal = Journal(
@@ -164,7 +175,7 @@ class Shipper:
         ended_since, next_sample = 0.0, time.monotonic() + FIRST_SAMPLE
         while self._watch.alive() and not self._asked.is_set():
             now = time.monotonic()
-            if now >= next_sample:
+            if now >= next_sample and not self._delivers_only:
                 self._sample()
                 next_sample = now + SAMPLE_EVERY
             self._carry()
@@ -174,7 +185,7 @@ class Shipper:
             if ended_since and now - ended_since > IDLE:
                 break
             self._asked.wait(POLL)
-        if not self._rank and not self._watch.alive() and not self._watch.ended():
+        if not (self._rank or self._delivers_only or self._watch.alive() or self._watch.ended()):
             self._note_death()
         self._look()
         self._tell_the_end()
@@ -279,6 +290,7 @@ def main() -> None:
     parser.add_argument("--pid", type=int, required=True)
     parser.add_argument("--born", type=float, required=True)
     parser.add_argument("--rank", type=int, default=0, help="above 0: only sample the hardware")
+    parser.add_argument("--delivers-only", action="store_true", help="the training runs elsewhere")
     parser.add_argument("--finish", action="store_true", help="the training is over: deliver and leave")
     given = parser.parse_args()
     os.nice(10)  # the training comes first
@@ -286,7 +298,9 @@ def main() -> None:
     to_file.setFormatter(Redacted("%(asctime)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[to_file])
     training = Process(host(), this_process().boot, given.pid, given.born)
-    shipper = Shipper(RunFolder(given.folder), given.attempt, training, given.rank)
+    shipper = Shipper(
+        RunFolder(given.folder), given.attempt, training, given.rank, delivers_only=given.delivers_only
+    )
     signal.signal(signal.SIGTERM, shipper.finish)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
