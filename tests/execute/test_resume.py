@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -162,7 +163,7 @@ def test_quiet_is_quiet_about_what_to_do(typed: Type) -> None:
 
 
 def test_ranks_that_torchrun_starts_share_one_folder(tmp_path: Path) -> None:
-    launch = [warm.python(), "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     arguments = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "max_epochs=1"]
     done = subprocess.run(
         [*launch, str(ROOT / "train.py"), *MINE[:2], *MINE[3:], *arguments],
