@@ -85,6 +85,7 @@ def _open(path: Path) -> sqlite3.Connection:
     try:
         opened.execute("PRAGMA journal_mode=WAL")
         opened.execute("PRAGMA synchronous=NORMAL")
+        opened.execute("PRAGMA cache_size=-65536")  # KiB: the index of a big store, which grows everywhere
         return _prepared(opened)
     except BaseException:
         opened.close()

@@ -7,8 +7,9 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote
@@ -158,12 +159,9 @@ class Index:
         ]
         gone = [folder for folder in before if folder not in seen]
         altered: list[str] = []
-        for start in range(0, len(todo), _BATCH):
-            read = [
-                one
-                for folder, changed in todo[start : start + _BATCH]
-                if (one := self._read(known, folder, changed))
-            ]
+        seen_before = (self._read(known, *one) for one in todo if one[0] in before)
+        found = chain(filter(None, seen_before), self._new([one for one in todo if one[0] not in before]))
+        while read := list(islice(found, _BATCH)):
             altered += [one.folder for one in read]
             self._write(known, read, ())
         if gone:
@@ -174,8 +172,20 @@ class Index:
             tuple(self._key(folder) for folder in gone),
         )
 
+    def _new(self, runs: Sequence[tuple[str, int]]) -> Iterator[_Read]:
+        """Runs that nothing is known of."""
+        if not runs:
+            return
+        from etm_lightning.store.reader import read_all
+
+        for (folder, changed), one in zip(
+            runs, read_all([self.store / folder for folder, _ in runs]), strict=True
+        ):
+            settled = looking.settled(one.digest, changed, _writers(one.files))
+            yield _Read(folder, changed, one.files, one.digest, settled, one.time)
+
     def _read(self, known: sqlite3.Connection, folder: str, changed: int) -> _Read | None:
-        """A run that is new, changed or not yet at rest; None if all is as it was."""
+        """A run that changed or is not yet at rest; None if all is as it was."""
         from etm_lightning.store.digest import decoder, digest  # a look at a store at rest needs none of it
 
         path, now = self.store / folder, time.time()

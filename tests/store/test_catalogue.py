@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import stat
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -21,7 +22,7 @@ from etm_lightning.headline import as_json, follow_headline
 from etm_lightning.layout import Identity, RunFolder
 from etm_lightning.process import this_process
 from etm_lightning.records import Alert, Ended, Header, Started, encode
-from etm_lightning.store import database, edits, looking
+from etm_lightning.store import database, edits, looking, reader
 from etm_lightning.store.catalogue import Catalogue
 from etm_lightning.store.digest import Digest, digest
 from etm_lightning.store.row import Row, key_of
@@ -351,3 +352,27 @@ def test_who_asks_what_is_known_does_not_wait_for_a_look(
         on.set()
         looker.join()
     assert catalogue.known().count() == 2
+
+
+def test_many_new_runs_are_read_by_other_processes_as_one_would(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = tmp_path / "store"
+    for number in range(9):
+        finished(store, f"run-{number}", number / 10, params={"lr": number})
+    next(store.glob("*/run-4*/run.json")).write_text("{")
+    alone = Catalogue(store, path=tmp_path / "alone.sqlite").rows()
+    assert len(alone) == 9
+    asked, run = [], subprocess.run
+
+    def counted(command: list[str], **how: Any) -> Any:
+        asked.append(command)
+        return run(command, **how)
+
+    monkeypatch.setattr(reader, "MANY", 4)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(subprocess, "run", counted)
+    assert same(Catalogue(store, path=tmp_path / "many.sqlite").rows(), alone)
+    assert len(asked) == 3
+    monkeypatch.setattr(sys, "executable", "/dev/null")  # none that could
+    assert same(Catalogue(store, path=tmp_path / "none.sqlite").rows(), alone)
