@@ -5,14 +5,19 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-com
 # pip compiles on one core, and the packages' own tests too; a file that is no python of ours is left as it is
 COMPILE := $(BIN)/python -m compileall -qq -j 0 -x 'site-packages/.*/tests/' .venv/lib || true
 
-.PHONY: demo test lint frontend bench soak clean
+WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) < 3 ? 3 : 4)))
+
+.PHONY: demo test suite lint frontend bench soak clean
 
 demo: .venv/demo.stamp ## fine-tune a real BERT three times, rank, report
 	@cd $(CURDIR) && PATH="$(CURDIR)/$(BIN):$$PATH" python train.py -m experiment=bbc lr=1e-4,2e-4,3e-4 project=demo logger=tensorboard
 	@echo "curves: $(BIN)/tensorboard --logdir etm_runs/.tensorboard · dashboard: $(BIN)/etm ui"
 
-test: .venv/dev.stamp lint frontend ## everything that CI runs
-	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal
+test: frontend ## everything that CI runs; tests wait half of the time, for processes and clocks
+	@$(MAKE) --no-print-directory --jobs=2 lint suite
+
+suite: .venv/dev.stamp
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
