@@ -206,7 +206,7 @@ def live(page: Any, folder: Path, base: str) -> dict[str, float]:
         run.log({"train/live": 1.0}, step=0)
         for _ in range(100):
             key = next(
-                (row["key"] for row in asked(base, "runs?limit=1000")["runs"] if row["name"] == "live"), None
+                (row["key"] for row in asked(base, "runs?limit=1000")["runs"] if row["id"] == run.id), None
             )
             if key:
                 break
