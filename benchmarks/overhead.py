@@ -126,7 +126,7 @@ def serve() -> None:
             try:
                 os.write(answers, json.dumps(train(*json.loads(line))).encode() + b"\n")
                 code = 0
-            except BaseException:
+            except BaseException:  # the parent gets `null` for it; the child must end here
                 traceback.print_exc()
             finally:
                 os._exit(code)

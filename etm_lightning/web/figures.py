@@ -24,7 +24,7 @@ Plotly.newPlot("figure", data ?? [], { ...rest, autosize: true }, { responsive: 
 """
 
 
-def library() -> Path | None:
+def plotly_js() -> Path | None:
     """plotly.js of the installed package; None if there is none."""
     found = importlib.util.find_spec("plotly")
     for place in (found.submodule_search_locations or ()) if found else ():
@@ -43,7 +43,7 @@ def page(file: BinaryIO) -> bytes:
     """
     with file:
         content = file.read(MOST_TABLE + 1)
-    script = library()
+    script = plotly_js()
     if script is None:
         raise MissingError("the figure is drawn by plotly, which is missing here: pip install plotly")
     if len(content) > MOST_TABLE:

@@ -88,7 +88,7 @@ class Api:
         return {
             "version": etm_lightning.__version__,
             "readonly": self.readonly,
-            "plotly": figures.library() is not None,
+            "plotly": figures.plotly_js() is not None,
             "stores": [
                 {"id": p.id, "name": p.name, "path": str(p.store.path), "projects": p.store.projects()}
                 for p in self.stores.places

@@ -37,7 +37,7 @@ def test_a_figure_is_a_page_in_a_sandbox(
 ) -> None:
     script = tmp_path / "plotly.min.js"
     script.write_text("/* the library */")
-    monkeypatch.setattr(figures, "library", lambda: script)
+    monkeypatch.setattr(figures, "plotly_js", lambda: script)
     browser, where = address
     answer = browser.get(where)
     assert answer.headers["content-type"].startswith("text/html")
@@ -53,7 +53,7 @@ def test_a_figure_is_a_page_in_a_sandbox(
 def test_without_plotly_it_says_what_is_missing(
     address: tuple[TestClient, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(figures, "library", lambda: None)
+    monkeypatch.setattr(figures, "plotly_js", lambda: None)
     browser, where = address
     answer = browser.get(where)
     assert (answer.status_code, "pip install plotly" in answer.json()["error"]) == (404, True)
