@@ -104,7 +104,6 @@ class Server:
         reason = unfit()
         if reason:
             self._tell(unfit=reason)
-        gc.collect()
         gc.freeze()  # the trials' collector need not look at what all of them have
 
     def _fork(self) -> list[str] | None:
@@ -186,7 +185,7 @@ def live(command: list[str]) -> int | str | None:
         trace = error.__traceback__
         for _ in range(2):  # this frame and that of `run`
             trace = trace.tb_next if trace is not None else None
-        sys.excepthook(type(error), error, trace)
+        sys.excepthook(type(error), error.with_traceback(trace), trace)
         if isinstance(error, KeyboardInterrupt):
             sys.stderr.flush()
             signal.signal(signal.SIGINT, signal.SIG_DFL)
