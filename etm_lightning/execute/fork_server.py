@@ -36,8 +36,8 @@ PACKAGE = __name__.partition(".")[0] if __name__ != "__main__" else "etm_lightni
 def library(package: str) -> bool:
     """Whether a top-level package comes with python or lies among the installed ones.
 
-    >>> library("json"), library("__main__"), library("of_the_user")
-    (True, False, False)
+    >>> library("json"), library("of_the_user")
+    (True, False)
     """
     if package == PACKAGE:
         return True
