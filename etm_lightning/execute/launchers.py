@@ -67,7 +67,11 @@ def launcher(
         here = _slots(search, accelerated) if config.cluster == "local" else None
         return Slurm(config, here or [Slot()] * (search.n_jobs or QUEUED))
     forks = given.get("fork_server")
-    server = ForkServer(modules) if (able() if forks is None else forks) else None
+    if forks and not able():
+        raise ValueError(
+            "`hydra.launcher.fork_server` must be false or null here: it needs Linux, 5.3 or newer"
+        )
+    server = ForkServer(modules) if able() and forks is not False else None
     return Local(_slots(search, accelerated), server)
 
 

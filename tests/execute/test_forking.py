@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from etm_lightning.execute import forking, local
+from etm_lightning.design.config import Search
+from etm_lightning.execute import forking, launchers, local
 from etm_lightning.execute.forking import ForkServer
 from etm_lightning.execute.launching import Errand, Job, Slot
 from etm_lightning.execute.lock import Lock
@@ -245,6 +246,16 @@ def test_when_the_controller_is_killed_the_server_ends_and_the_trial_goes_on(ben
     job = local.left_behind(known, errand.place)
     job.stop()
     assert end(job) == "unseen"
+
+
+def test_a_system_that_cannot_says_so_when_asked_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = {"_target_": launchers.PLUGIN + "EtmLocal"}
+    monkeypatch.setattr(launchers, "able", lambda: False)
+    with pytest.raises(ValueError, match=r"`hydra\.launcher\.fork_server` must be null or false here"):
+        launchers.launcher(chosen | {"fork_server": True}, Search(), False)
+    found = launchers.launcher(chosen, Search(), False)
+    assert isinstance(found, Local)
+    assert found.server is None
 
 
 def install(bench: Bench, monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:
