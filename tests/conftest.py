@@ -8,6 +8,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests import warm
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """All workers of xdist ask one server for warm pythons; without xdist it is begun when one is wanted."""
+    if getattr(config.option, "numprocesses", None):
+        warm.begin()
+
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _catalogues_of_their_own() -> Iterator[None]:
