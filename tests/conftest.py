@@ -8,6 +8,17 @@ from collections.abc import Iterator
 
 import pytest
 
+from etm_lightning.track.run import Run
+from etm_lightning.track.shipping import keeper
+from tests import warm
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """All workers of xdist ask one server for warm pythons; without xdist it is begun when one is wanted."""
+    if getattr(config.option, "numprocesses", None):
+        warm.begin()
+
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _catalogues_of_their_own() -> Iterator[None]:
@@ -20,6 +31,17 @@ def _catalogues_of_their_own() -> Iterator[None]:
             del os.environ["ETM_CATALOGUE"]
         else:
             os.environ["ETM_CATALOGUE"] = before
+
+
+@pytest.fixture(autouse=True)
+def _companions_go_with_their_test() -> Iterator[None]:
+    """A run that a test leaves open gets no companion, or loses it; a process each goes on working otherwise."""
+    before = set(keeper._kept)
+    yield
+    for run in keeper._kept - before:
+        keeper._kept.discard(run)
+        if isinstance(run, Run) and run._companion is not None and run._companion.pid is not None:
+            run._companion.ask_to_finish()
 
 
 @pytest.hookimpl(trylast=True)
