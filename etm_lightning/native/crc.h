@@ -34,6 +34,10 @@ constexpr std::uint32_t four(const char* at) {
     return byte(at) | byte(at + 1) << 8 | byte(at + 2) << 16 | byte(at + 3) << 24;
 }
 
+constexpr std::uint64_t eight(const char* at) {
+    return four(at) | static_cast<std::uint64_t>(four(at + 4)) << 32;
+}
+
 // The share of four bytes in the checksum at the end of sixteen, `behind` tables from the last byte of them.
 constexpr std::uint32_t share(std::uint32_t word, std::size_t behind) {
     return CRC[behind + 3][word & 0xFF] ^ CRC[behind + 2][word >> 8 & 0xFF] ^ CRC[behind + 1][word >> 16 & 0xFF] ^

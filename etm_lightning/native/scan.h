@@ -31,6 +31,7 @@ struct Row {
     string_view axis, stage;
     std::vector<string_view> names;
     std::vector<double> values;
+    std::vector<string_view> expected;  // the names of the line before, wanted or not
 };
 
 // Reads a line from its front. Each method takes what it is named for, or returns false.
@@ -101,17 +102,18 @@ class Scanner {
 
     // The names and values of an object behind its opening brace; with `only` that name's alone.
     template <typename Value>
-    bool object(const string_view* only, Row& row, Value value) {
+    bool object(const string_view* only, Row& row, std::size_t& count, Value value) {
         if (token("}"sv)) return true;
-        string_view name;
-        double number = 0;
+        double found = 0;
         do {
-            if (!token("\""sv) || !text(name) || !token(":"sv)) return false;
+            if (count == row.expected.size()) row.expected.emplace_back();
+            string_view& name = row.expected[count++];
+            if (!again(name) && (!token("\""sv) || !text(name) || !token(":"sv))) return false;
             const bool wanted = only == nullptr || name == *only;
-            if (!(this->*value)(number, wanted)) return false;
+            if (!(this->*value)(found, wanted)) return false;
             if (wanted) {
                 row.names.push_back(name);
-                row.values.push_back(number);
+                row.values.push_back(found);
             }
         } while (token(","sv));
         return token("}"sv);
@@ -123,9 +125,24 @@ class Scanner {
    private:
     const char *at_, *end_;
 
+    // A name that an earlier line has, with its quotes and the colon.
+    bool again(string_view name) {
+        return name.data() != nullptr && token(string_view(name.data() - 1, name.size() + 3));
+    }
+
     bool digit() const { return at_ < end_ && *at_ >= '0' && *at_ <= '9'; }
     bool digits() {
         const char* begin = at_;
+        while (end_ - at_ >= 8) {
+            // 0 to 9 for digits: what is added does not reach the highest bit of their bytes
+            const std::uint64_t less = eight(at_) ^ 0x3030303030303030u;
+            const std::uint64_t other = ((less + 0x7676767676767676u) | less) & 0x8080808080808080u;
+            if (other != 0) {
+                at_ += __builtin_ctzll(other) / 8;
+                return at_ > begin;
+            }
+            at_ += 8;
+        }
         while (digit()) ++at_;
         return at_ > begin;
     }
@@ -143,14 +160,15 @@ inline bool take(string_view line, const string_view* only, Row& row) {
     row.epoch = NO_EPOCH;
     row.names.clear();
     row.values.clear();
+    std::size_t count = 0;
     if (!rest.integer(row.number) || row.number < 0) return false;
     if (!rest.token(R"(,"t":)"sv) || !rest.number(row.time)) return false;
     if (!rest.token(R"(,"s":)"sv) || !rest.integer(row.step)) return false;
     if (rest.token(R"(,"a":")"sv) && !rest.text(row.axis)) return false;
     if (rest.token(R"(,"e":)"sv) && !rest.integer(row.epoch)) return false;
     if (rest.token(R"(,"g":")"sv) && !rest.text(row.stage)) return false;
-    if (rest.token(R"(,"v":{)"sv) && !rest.object(only, row, &Scanner::finite_value)) return false;
-    if (rest.token(R"(,"x":{)"sv) && !rest.object(only, row, &Scanner::other_value)) return false;
+    if (rest.token(R"(,"v":{)"sv) && !rest.object(only, row, count, &Scanner::finite_value)) return false;
+    if (rest.token(R"(,"x":{)"sv) && !rest.object(only, row, count, &Scanner::other_value)) return false;
     return rest.token("}"sv) && rest.done();
 }
 
