@@ -157,8 +157,8 @@ class Row {
 }  // namespace
 
 PyObject* row(PyObject*, PyObject* const* given, Py_ssize_t count) {
-    if (count != 7) {
-        PyErr_SetString(PyExc_TypeError, "row takes numbers, time, step, axis, epoch, stage and values");
+    if (count != 7 || !PyIter_Check(given[0])) {
+        PyErr_SetString(PyExc_TypeError, "row takes an iterator, time, step, axis, epoch, stage and values");
         return nullptr;
     }
     Row row;
