@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from etm_lightning.native import lines as native
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _catalogues_of_their_own() -> Iterator[None]:
@@ -20,6 +22,20 @@ def _catalogues_of_their_own() -> Iterator[None]:
             del os.environ["ETM_CATALOGUE"]
         else:
             os.environ["ETM_CATALOGUE"] = before
+
+
+@pytest.fixture(scope="module", params=["compiled", "python"])
+def _both_ways(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Lines of values are written and read by the compiled way, and then by Python."""
+    if request.param == "compiled":
+        if native.row is None:
+            pytest.skip(f"nothing is compiled: {native.WHY_NOT}")
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(native, "row", None)
+        patch.setattr(native, "rows", None)
+        yield
 
 
 @pytest.hookimpl(trylast=True)
