@@ -63,9 +63,9 @@ class Scanner {
         const bool negative = token("-"sv);
         const char* begin = at_;
         std::int64_t value = 0;
-        for (; digit() && at_ - begin < 19; ++at_) value = value * 10 + (*at_ - '0');
+        for (; digit() && at_ - begin < 18; ++at_) value = value * 10 + (*at_ - '0');
         const auto size = at_ - begin;
-        if (size == 0 || size > 18 || (*begin == '0' && (size > 1 || negative)) || fraction()) return false;
+        if (size == 0 || (*begin == '0' && (size > 1 || negative)) || goes_on()) return false;
         found = negative ? -value : value;
         return true;
     }
@@ -146,7 +146,7 @@ class Scanner {
         while (digit()) ++at_;
         return at_ > begin;
     }
-    bool fraction() const { return at_ < end_ && (digit() || *at_ == '.' || *at_ == 'e' || *at_ == 'E'); }
+    bool goes_on() const { return at_ < end_ && (digit() || *at_ == '.' || *at_ == 'e' || *at_ == 'E'); }
 };
 
 // Take a line, given without its newline; false if it is not an intact row, its fields in the writer's order.
