@@ -1,4 +1,4 @@
-"""Builds the dashboard's front end into wheels, sdists and editable installs; without Node they work too."""
+"""Builds the dashboard's front end and the journal's compiled part; without Node or a compiler all works."""
 
 from __future__ import annotations
 
@@ -17,21 +17,29 @@ HAS_NODE = (
 )
 
 
-class FrontEnd(BuildHookInterface):  # type: ignore[type-arg]
-    """Runs `etm_lightning/web/build.py`, and lets the installation go on when it cannot."""
+class Parts(BuildHookInterface):  # type: ignore[type-arg]
+    """Lets the installation go on when a part of it cannot be built."""
 
     def dependencies(self) -> list[str]:
-        building = self._building()
-        if building.up_to_date():
+        pages = self._module("web/build.py")
+        if pages.up_to_date():
             return []
         try:
-            building.find_node()
-        except building.BuildError:
-            return [f"{building.NODE_PACKAGE}; {HAS_NODE}"]
+            pages.find_node()
+        except pages.BuildError:
+            return [f"{pages.NODE_PACKAGE}; {HAS_NODE}"]
         return []
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        building = self._building()
+        self._pages()
+        if self.target_name == "wheel" and self._compiled() and version != "editable":
+            place = f"etm_lightning/native/{self._module('native/build.py').BUILT}"
+            build_data["force_include"][str(Path(self.root, place))] = place
+            build_data["pure_python"] = False
+            build_data["infer_tag"] = True
+
+    def _pages(self) -> None:
+        building = self._module("web/build.py")
         try:
             if building.build():
                 self.app.display_info("The front end of the dashboard was built.")
@@ -41,9 +49,23 @@ class FrontEnd(BuildHookInterface):  # type: ignore[type-arg]
                 "Later, `python -m etm_lightning.web.build` in a clone builds them."
             )
 
-    def _building(self) -> ModuleType:
-        path = Path(self.root, "etm_lightning", "web", "build.py")
-        spec = importlib.util.spec_from_file_location("etm_build_front_end", path)
+    def _compiled(self) -> bool:
+        """Build it in place; whether it is there."""
+        building = self._module("native/build.py")
+        try:
+            if building.build():
+                self.app.display_info("The compiled part was built.")
+        except building.BuildError as error:
+            self.app.display_warning(
+                f"Journals are written and read in Python alone, which takes longer: {error}\n"
+                "Later, `python -m etm_lightning.native.build` in a clone builds the compiled part."
+            )
+            return False
+        return True
+
+    def _module(self, place: str) -> ModuleType:
+        path = Path(self.root, "etm_lightning", place)
+        spec = importlib.util.spec_from_file_location(f"etm_{path.parent.name}_build", path)
         if spec is None or spec.loader is None:
             raise ImportError(f"{path} cannot be read")
         module = importlib.util.module_from_spec(spec)

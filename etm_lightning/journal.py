@@ -12,7 +12,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 from zlib import crc32
@@ -20,6 +20,7 @@ from zlib import crc32
 import msgspec
 
 from etm_lightning.disk import LOCAL, Disk
+from etm_lightning.native import lines as native
 from etm_lightning.process import this_process
 from etm_lightning.records import FORMAT, Header, Known, encode
 
@@ -61,6 +62,27 @@ class _Row(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag_field=
 _encode_row = msgspec.json.Encoder().encode
 
 
+def seal_row(
+    numbers: Iterator[int],
+    time: float,
+    step: int,
+    axis: str,
+    epoch: int | None,
+    stage: str,
+    values: Mapping[str, float],
+) -> bytes:
+    r"""The line for a `Scalars` with these fields, with the next number.
+
+    >>> seal_row(iter([7]), 1.5, 3, "step", None, "train", {"loss": 0.5})
+    b'{"c":"b76383b7","k":"scalars","n":7,"t":1.5,"s":3,"g":"train","v":{"loss":0.5}}\n'
+    """
+    total = sum(values.values(), time)
+    if total - total != 0.0 and not all(map(isfinite, (time, *values.values()))):
+        raise ValueError("`values` must be finite, or lie apart as `nonfinite`")
+    body = _encode_row(_Row(next(numbers), time, step, axis, epoch, stage, values))
+    return b'{"c":"%08x",' % crc32(body) + body[1:] + b"\n"
+
+
 class Journal:
     """Appends records to the files of one writer in a run's ``journal/`` folder.
 
@@ -99,6 +121,7 @@ class Journal:
         self._run, self._attempt, self._role, self._rank = run, attempt, role, rank
         self._clock, self._segment_bytes, self._keep_bytes = clock, segment_bytes, keep_bytes
         self._disk, self._write = disk, disk.write
+        self._seal_row: Callable[..., bytes | None] = native.row or seal_row
         self._begin()
         _journals.add(self)
 
@@ -156,14 +179,12 @@ class Journal:
         Raises:
             TypeError, ValueError, OSError: as `append` does.
         """
-        total = sum(values.values(), time)
-        if total - total != 0.0 and not all(map(isfinite, (time, *values.values()))):
-            raise ValueError("`values` must be finite, or lie apart as `nonfinite`")
         with self._lock:
             if self._total > self._limit:
                 self._make_room()
-            body = _encode_row(_Row(next(self._numbers), time, step, axis, epoch, stage, values))
-            line = b'{"c":"%08x",' % crc32(body) + body[1:] + b"\n"
+            line = self._seal_row(self._numbers, time, step, axis, epoch, stage, values)
+            if line is None:  # the compiled way leaves what is not plain to Python
+                line = seal_row(self._numbers, time, step, axis, epoch, stage, values)
             size = len(line)
             try:
                 whole = self._write(self._fd, line) == size

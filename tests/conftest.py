@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from etm_lightning.native import lines as native
 from etm_lightning.track.run import Run
 from etm_lightning.track.shipping import keeper
 from tests import warm
@@ -17,7 +18,6 @@ def pytest_configure(config: pytest.Config) -> None:
     """All workers of xdist ask one server for warm pythons; without xdist it is begun when one is wanted."""
     if getattr(config.option, "numprocesses", None):
         warm.begin()
-
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -42,6 +42,20 @@ def _companions_go_with_their_test() -> Iterator[None]:
         keeper._kept.discard(run)
         if isinstance(run, Run) and run._companion is not None and run._companion.pid is not None:
             run._companion.ask_to_finish()
+
+
+@pytest.fixture(scope="module", params=["compiled", "python"])
+def _both_ways(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Lines of values are written and read by the compiled way, and then by Python."""
+    if request.param == "compiled":
+        if native.row is None:
+            pytest.skip(f"nothing is compiled: {native.WHY_NOT}")
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(native, "row", None)
+        patch.setattr(native, "rows", None)
+        yield
 
 
 @pytest.hookimpl(trylast=True)

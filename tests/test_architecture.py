@@ -12,6 +12,7 @@ import etm_lightning
 
 PACKAGE = Path(etm_lightning.__file__).parent
 FACTS = (
+    "native",
     *("records", "process", "disk", "journal", "lines", "columns", "packing", "reading"),
     *("layout", "attempts", "params"),
     *("naming", "tail", "headline"),

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from etm_lightning.cli import app
+from etm_lightning.native import lines as native
 from etm_lightning.store.store import Store
 from tests.store.building import BASE, Training, finished
 
@@ -239,7 +240,7 @@ def test_init_lays_the_files_into_a_project(tmp_path: Path) -> None:
 
 def test_the_doctor_names_what_is_damaged(store: Path) -> None:
     found = as_json("doctor", "--store", store)
-    assert list(found) == ["packages", "devices", "store"]
+    assert list(found) == ["packages", "compiled", "why_not_compiled", "devices", "store"]
     assert found["packages"]["msgspec"]
     assert found["store"]["statuses"] == {"failed": 1, "finished": 4}
     assert found["store"]["damaged"] == []
@@ -249,6 +250,18 @@ def test_the_doctor_names_what_is_damaged(store: Path) -> None:
     (damage,) = as_json("doctor", "--store", store, code=1)["store"]["damaged"]
     assert (damage["file"], damage["reason"]) == (str(path), "checksum does not match")
     assert str(damage["offset"]) in etm("doctor", "--store", store, code=1)[0]
+
+
+def test_the_doctor_says_whether_the_compiled_part_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ETM_STORE", raising=False)
+    for why_not, how in (("", "compiled"), ("ETM_NATIVE=0", "in Python (ETM_NATIVE=0)")):
+        monkeypatch.setattr(native, "WHY_NOT", why_not)
+        found = as_json("doctor")
+        assert (found["compiled"], found["why_not_compiled"]) == (not why_not, why_not)
+        assert f"journals are written and read: {how}\n" in etm("doctor")[0]
 
 
 def test_the_doctor_works_without_a_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

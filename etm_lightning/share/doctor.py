@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
+from etm_lightning.native import lines
 from etm_lightning.share import table
 from etm_lightning.share.described import damage
 from etm_lightning.store.store import Store
@@ -81,13 +82,21 @@ def examine(path: str | None = None) -> dict[str, Any]:
         if path:
             raise
         store = None
-    return {"packages": packages(), "devices": devices(), "store": health(store) if store else None}
+    return {
+        "packages": packages(),
+        "compiled": not lines.WHY_NOT,
+        "why_not_compiled": lines.WHY_NOT,
+        "devices": devices(),
+        "store": health(store) if store else None,
+    }
 
 
 def show(found: dict[str, Any]) -> None:
     """Print what `examine` found."""
     versions = ((name, version or "not installed") for name, version in found["packages"].items())
     table.show(("package", "version"), versions)
+    how = "compiled" if found["compiled"] else f"in Python ({found['why_not_compiled']})"
+    print(f"\njournals are written and read: {how}")
     gpus = [(gpu["name"], _size(gpu["memory"]), _size(gpu["free"])) for gpu in found["devices"]]
     print()
     table.show(("GPU", "memory", "free"), gpus or [("none that NVIDIA's driver shows", "", "")])

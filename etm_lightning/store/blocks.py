@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import msgspec
 
 from etm_lightning.lines import BRACE, unseal
+from etm_lightning.native import lines as native
 from etm_lightning.reading import Cursor, Damage, read_lines, segment_name
 from etm_lightning.records import Nonfinite, Record, Scalars
 from etm_lightning.store.series import LARGEST, NO_EPOCH
@@ -134,7 +135,7 @@ def read_on(path: Path, known: Segment, *, final: bool) -> Segment:
     with path.open("rb") as file:
         while True:
             data = _whole_lines(file, found.end)
-            block = _clean(data, path, found.end) if data else None
+            block = _clean(data, path) if data else None
             if block is not None:
                 found.end += len(data)
             else:
@@ -159,8 +160,58 @@ def _whole_lines(file: Any, offset: int) -> bytes:
         size *= 2
 
 
-def _clean(data: bytes, path: Path, offset: int) -> Block | None:
+def _clean(data: bytes, path: Path) -> Block | None:
     """The items of some lines; None if anything about them is unusual."""
+    measured = _compiled(data) or _decoded(data)
+    if measured is None:
+        return None
+    others = []
+    for at, begin, end in measured.others:
+        line = data[begin:end]
+        item = unseal(line)
+        if isinstance(item, str) or item[0] >= LARGEST or isinstance(item[1], Scalars):
+            return None
+        measured.numbers[at] = item[0]
+        others.append(Other(at, Cursor(segment_name(path), item[0]), item[1], line))
+    return Block(measured.numbers, measured.rows, others)
+
+
+class _Measured(NamedTuple):
+    """The rows in some lines; of the other lines which they are, where each begins and where it ends."""
+
+    numbers: Ints
+    rows: list[Rows]
+    others: Sequence[tuple[int, int, int]]
+
+
+def _compiled(data: bytes) -> _Measured | None:
+    """The rows in some lines by the compiled way; None if there is none, or a line is not for it."""
+    import numpy as np
+
+    found = native.rows(data) if native.rows else None
+    if found is None:
+        return None
+    numbers, shapes, others = found
+    rows = []
+    for stage, axis, names, at, times, steps, epochs, values in shapes:
+        table = np.frombuffer(values).reshape(len(names), -1) if names else np.empty((0, len(at) // 8))
+        place = np.frombuffer(at, np.int64), np.frombuffer(times)
+        rows.append(
+            Rows(
+                stage,
+                axis,
+                names,
+                *place,
+                np.frombuffer(steps, np.int64),
+                np.frombuffer(epochs, np.int64),
+                table,
+            )
+        )
+    return _Measured(np.frombuffer(numbers, np.int64).copy(), rows, others)
+
+
+def _decoded(data: bytes) -> _Measured | None:
+    """The same in Python; None if anything about a row is unusual."""
     import numpy as np
 
     lines = data.split(b"\n")
@@ -179,14 +230,9 @@ def _clean(data: bytes, path: Path, offset: int) -> Block | None:
     numbers[measured] = [row.n for row in rows]
     if len(rows) != len(fast) or found is None or (len(rows) and numbers[measured].min() < 0):
         return None
-    others = []
-    for at in np.flatnonzero(~np.array(measured, bool)).tolist():
-        item = unseal(lines[at])
-        if isinstance(item, str) or item[0] >= LARGEST or isinstance(item[1], Scalars):
-            return None
-        numbers[at] = item[0]
-        others.append(Other(at, Cursor(segment_name(path), item[0]), item[1], lines[at]))
-    return Block(numbers, found, others)
+    ends = np.cumsum([len(line) + 1 for line in lines]) - 1
+    others = np.flatnonzero(~np.array(measured, bool)).tolist()
+    return _Measured(numbers, found, [(at, int(ends[at]) - len(lines[at]), int(ends[at])) for at in others])
 
 
 def _in_arrays(rows: Sequence[_Row], at: Ints) -> list[Rows] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path
@@ -15,6 +16,7 @@ from etm_lightning.attempts import named
 from etm_lightning.columns import SUFFIX, TICKS, ColumnFile
 from etm_lightning.lines import BRACE, unseal
 from etm_lightning.naming import SeriesKey, preference
+from etm_lightning.native import lines as native
 from etm_lightning.reading import writers
 from etm_lightning.records import Header
 from etm_lightning.store.column_blocks import known, plain
@@ -83,10 +85,31 @@ class Picker:
 
     def _of_lines(self, segment: Path) -> Points | None:
         """From the lines that name the metric."""
-        lines = segment.read_bytes().split(b"\n")
-        if lines.pop():
+        data = segment.read_bytes()
+        if data and not data.endswith(b"\n"):
             raise NotPlainError("it ends within a line")
-        _check_header(unseal(lines[0])[1] if lines else None)
+        _check_header(unseal(data[: data.find(b"\n")])[1] if data else None)
+        found = native.rows(data, self.name) if native.rows else None
+        return self._decoded(data) if found is None else self._compiled(found[1])
+
+    def _compiled(self, shapes: Sequence[Any]) -> Points | None:
+        """From what the compiled way found, a shape for each stage and axis."""
+        if not shapes:
+            return None
+        key = self._key({(shape[0], shape[1]) for shape in shapes})
+        [mine] = [shape for shape in shapes if (shape[0], shape[1]) == (key.stage, key.axis)]
+        times, steps, epochs, values = mine[4:]
+        return Points(
+            key,
+            np.frombuffer(steps, np.int64),
+            np.frombuffer(epochs, np.int64),
+            np.frombuffer(times),
+            np.frombuffer(values),
+        )
+
+    def _decoded(self, data: bytes) -> Points | None:
+        """The same in Python."""
+        lines = data.split(b"\n")
         needle = self._needle
         named = [line for line in lines if needle in line and line[21:29] == b'scalars"']
         checks = np.array([zlib.crc32(line[16:], BRACE) for line in named], ">u4").tobytes().hex().encode()

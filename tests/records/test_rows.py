@@ -12,6 +12,7 @@ from etm_lightning.journal import Journal
 from etm_lightning.reading import writers
 from etm_lightning.records import Scalars
 
+pytestmark = pytest.mark.usefixtures("_both_ways")
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 ROWS = st.builds(

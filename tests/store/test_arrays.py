@@ -22,6 +22,7 @@ from etm_lightning.store.run import StoredRun
 from etm_lightning.store.segments import Segments
 from tests.store.building import Training, scalars
 
+pytestmark = pytest.mark.usefixtures("_both_ways")
 SPECIAL = (math.nan, math.inf, -math.inf, 0.1 + 0.2, 5e-324, -0.0, 0.0, 1e308)
 WHERE = list(product(["train", "validate", ""], ["step", "eval_batch"]))
 

@@ -19,6 +19,8 @@ from etm_lightning.store.store import Store
 from tests.store.building import BASE, Training, finished
 from tests.store.test_catalogue import history
 
+pytestmark = pytest.mark.usefixtures("_both_ways")
+
 
 @pytest.mark.parametrize("seed", range(25))
 def test_one_metric_is_that_of_the_whole_run(tmp_path: Path, seed: int) -> None:

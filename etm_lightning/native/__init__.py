@@ -1,0 +1,1 @@
+"""Lines of values in C++: the same bytes and the same numbers as in Python, sooner."""

@@ -1,0 +1,37 @@
+"""Lines of values, compiled. Whatever is not plain comes back as None, and is Python's to do."""
+
+from collections.abc import Iterator, Mapping
+
+_Shape = tuple[str, str, tuple[str, ...], bytes, bytes, bytes, bytes, bytes]
+
+def row(
+    numbers: Iterator[int],
+    time: float,
+    step: int,
+    axis: str,
+    epoch: int | None,
+    stage: str,
+    values: Mapping[str, float],
+    /,
+) -> bytes | None:
+    """The sealed line of a row, with the next number.
+
+    None, and no number taken, unless the numbers are finite Python floats and integers of 64 bits, and the
+    texts need no escapes.
+    """
+
+def rows(
+    data: bytes, name: str | None = None, /
+) -> tuple[bytes, list[_Shape], list[tuple[int, int, int]]] | None:
+    """The rows in whole lines, as the writer sets them, by what they have in common.
+
+    Args:
+        data: lines, each with its newline.
+        name: of the only values to return, of rows that have it.
+
+    Returns:
+        The number of each line's record, -1 for those that are no rows; for each shape stage, axis, names, at
+        which lines its rows are, times, steps, epochs (`series.NO_EPOCH` for none) and the values, name by
+        name; and of the lines that are no rows, which line that is, its first byte, and the one behind it.
+        Numbers are of 64 bits. None if a line that says it holds values is damaged, or not as writers set it.
+    """

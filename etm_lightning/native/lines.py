@@ -1,0 +1,27 @@
+"""What is compiled of writing and reading lines; without it, or with ``ETM_NATIVE=0``, Python does the same.
+
+Attributes:
+    row: the line of one row; None where it is not compiled.
+    rows: many lines in columns; None where it is not compiled.
+    WHY_NOT: why it is not; "" where it is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+row: Callable[..., bytes | None] | None = None
+rows: Callable[..., Any] | None = None
+WHY_NOT = ""
+
+if os.environ.get("ETM_NATIVE", "1") == "0":
+    WHY_NOT = "ETM_NATIVE=0"
+else:
+    try:
+        from etm_lightning.native import _lines
+    except ImportError as error:  # it was not built, or this machine cannot load it
+        WHY_NOT = str(error)
+    else:
+        row, rows = _lines.row, _lines.rows

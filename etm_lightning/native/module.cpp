@@ -1,0 +1,23 @@
+// The module `_lines`; `_lines.pyi` says what its functions are.
+#include "lines.h"
+
+namespace {
+
+template <typename Function>
+PyCFunction called(Function* function) {
+    return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
+}
+
+PyMethodDef methods[] = {
+    {"row", called(etm::row), METH_FASTCALL, "The line of one row, or None if it is not a plain one."},
+    {"rows", called(etm::rows), METH_FASTCALL, "Columns of many lines, or None if they are not plain."},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "_lines", "Lines of values.", 0, methods, nullptr, nullptr, nullptr, nullptr,
+};
+
+}  // namespace
+
+PyMODINIT_FUNC PyInit__lines() { return PyModuleDef_Init(&definition); }

@@ -1,0 +1,181 @@
+// Writing: one row of values as a sealed line, byte for byte as the Python of `journal.py` makes it.
+#include "lines.h"
+
+#include <charconv>
+#include <cmath>
+#include <cstring>
+#include <string_view>
+
+#include "crc.h"
+
+namespace etm {
+namespace {
+
+using std::string_view;
+using namespace std::literals;
+
+constexpr string_view HEAD = R"({"c":"00000000",)"sv;
+constexpr string_view KIND = R"("k":"scalars","n":)"sv;
+constexpr std::size_t NUMBER = 25;  // characters of the longest number
+constexpr std::size_t FIXED = 80 + 4 * NUMBER;
+
+// Room for some items: on the stack if they are few. `resize` may fail with an error set.
+template <typename Item, std::size_t most>
+class Few {
+   public:
+    Few() = default;
+    Few(const Few&) = delete;
+    ~Few() { if (begin_ != few_) PyMem_Free(begin_); }
+
+    bool resize(std::size_t size) {
+        size_ = size;
+        if (size <= most) return true;
+        void* const room = PyMem_Malloc(size * sizeof(Item));
+        if (room == nullptr) return PyErr_NoMemory() != nullptr;
+        begin_ = static_cast<Item*>(room);
+        return true;
+    }
+    Item* begin() { return begin_; }
+    Item* end() { return begin_ + size_; }
+
+   private:
+    Item few_[most];
+    Item* begin_ = few_;
+    std::size_t size_ = 0;
+};
+
+char* put(char* to, string_view text) {
+    std::memcpy(to, text.data(), text.size());
+    return to + text.size();
+}
+
+char* put(char* to, long long value) { return std::to_chars(to, to + NUMBER, value).ptr; }
+
+// The shortest digits that are read back as `value`, set as msgspec sets them: 1.0, 0.00001, 1e-6, 1e16.
+char* put(char* to, double value) {
+    const double size = std::fabs(value);
+    if (size == 0 || (1e-5 <= size && size < 1e16)) {
+        char* end = std::to_chars(to, to + NUMBER, value, std::chars_format::fixed).ptr;
+        return size == static_cast<double>(static_cast<long long>(size)) ? put(end, ".0"sv) : end;
+    }
+    char* end = std::to_chars(to, to + NUMBER, value, std::chars_format::scientific).ptr;
+    char* exponent = end - 1;
+    while (*exponent != 'e') --exponent;
+    char* from = ++exponent;
+    if (*from++ == '-') ++exponent;
+    while (*from == '0') ++from;
+    while (from < end) *exponent++ = *from++;
+    return exponent;
+}
+
+// The UTF-8 of a str that JSON takes as it is; false for any other, with an error set if memory is out.
+bool plain(PyObject* text, string_view& found) {
+    if (!PyUnicode_CheckExact(text)) return false;
+    Py_ssize_t size = 0;
+    const char* data = PyUnicode_AsUTF8AndSize(text, &size);
+    if (data == nullptr) {
+        if (!PyErr_ExceptionMatches(PyExc_MemoryError)) PyErr_Clear();
+        return false;
+    }
+    found = string_view(data, static_cast<std::size_t>(size));
+    bool odd = false;
+    for (const char byte : found) odd |= static_cast<unsigned char>(byte) < 0x20 || byte == '"' || byte == '\\';
+    return !odd;
+}
+
+bool plain(PyObject* number, double& found) {
+    if (!PyFloat_CheckExact(number)) return false;
+    found = PyFloat_AsDouble(number);
+    return std::isfinite(found);
+}
+
+bool plain(PyObject* number, long long& found) {
+    if (!PyLong_CheckExact(number)) return false;
+    int overflow = 0;
+    found = PyLong_AsLongLongAndOverflow(number, &overflow);
+    return overflow == 0;
+}
+
+struct Value {
+    string_view name;
+    double value;
+};
+
+// A row, of which `take` says whether all of it is plain; if not, an error may be set.
+class Row {
+   public:
+    bool take(PyObject* const* given) {
+        PyObject* const values = given[6];
+        in_epoch_ = given[4] != Py_None;
+        if (!plain(given[1], time_) || !plain(given[2], step_) || !plain(given[3], axis_) ||
+            !plain(given[5], stage_) || (in_epoch_ && !plain(given[4], epoch_)) || !PyDict_CheckExact(values))
+            return false;
+        size_ = FIXED + axis_.size() + stage_.size();
+        if (!values_.resize(static_cast<std::size_t>(PyDict_Size(values)))) return false;
+        PyObject *key, *value;
+        Py_ssize_t place = 0;
+        for (Value& one : values_) {
+            if (!PyDict_Next(values, &place, &key, &value) || !plain(value, one.value) || !plain(key, one.name))
+                return false;
+            size_ += one.name.size() + 4 + NUMBER;
+        }
+        return true;
+    }
+
+    // How many bytes its line may need.
+    std::size_t size() const { return size_; }
+
+    // Write its line, which has number `n`; where it ends.
+    char* write(char* line, long long n) {
+        char* to = put(put(put(line, HEAD), KIND), n);
+        to = put(put(to, R"(,"t":)"sv), time_);
+        to = put(put(to, R"(,"s":)"sv), step_);
+        if (axis_ != "step"sv) to = put(put(put(to, R"(,"a":")"sv), axis_), "\""sv);
+        if (in_epoch_) to = put(put(to, R"(,"e":)"sv), epoch_);
+        if (!stage_.empty()) to = put(put(put(to, R"(,"g":")"sv), stage_), "\""sv);
+        string_view before = R"(,"v":{")"sv, end = "}"sv;
+        for (const Value& one : values_) {
+            to = put(put(put(put(to, before), one.name), "\":"sv), one.value);
+            before = ",\""sv;
+            end = "}}"sv;
+        }
+        to = put(to, end);
+        put_hex(line + 6, crc32(line + HEAD.size(), to, BRACE));
+        *to++ = '\n';
+        return to;
+    }
+
+   private:
+    double time_ = 0;
+    long long step_ = 0, epoch_ = 0;
+    bool in_epoch_ = false;
+    string_view axis_, stage_;
+    Few<Value, 64> values_;
+    std::size_t size_ = 0;
+};
+
+}  // namespace
+
+PyObject* row(PyObject*, PyObject* const* given, Py_ssize_t count) {
+    if (count != 7 || !PyIter_Check(given[0])) {
+        PyErr_SetString(PyExc_TypeError, "row takes an iterator, time, step, axis, epoch, stage and values");
+        return nullptr;
+    }
+    Row row;
+    Few<char, 4096> line;
+    if (!row.take(given) || !line.resize(row.size())) {
+        if (PyErr_Occurred()) return nullptr;
+        Py_RETURN_NONE;
+    }
+    PyObject* number = PyIter_Next(given[0]);  // not before all is known to be plain: no number is wasted
+    long long n = 0;
+    if (number == nullptr || !plain(number, n)) {
+        Py_XDECREF(number);
+        if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "`numbers` must give integers of 64 bits");
+        return nullptr;
+    }
+    Py_DECREF(number);
+    return PyBytes_FromStringAndSize(line.begin(), row.write(line.begin(), n) - line.begin());
+}
+
+}  // namespace etm

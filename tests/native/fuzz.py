@@ -1,0 +1,102 @@
+"""Gives random and damaged lines to a compiled part elsewhere: `python -m tests.native.fuzz FILE SECONDS`."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import math
+import random
+import struct
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from etm_lightning.journal import seal_row
+from tests.native.ways import AWKWARD, gap, sealed, spoiled, strange
+
+PIECES = [
+    *(
+        '"',
+        ":",
+        ",",
+        "{",
+        "}",
+        "[",
+        '"v":{',
+        '"x":{',
+        '"nan"',
+        '"inf"',
+        '"-inf"',
+        '"a":',
+        '"e":',
+        '"g":"',
+        "-",
+        ".",
+    ),
+    *("1e5", "0", "00", "1e400", "9" * 30, "\\", "\x00", "\x1f", "é", '"n":', '"t":', '"s":', "null"),
+]
+
+
+def loaded(path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location("_lines", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def row(dice: random.Random) -> tuple[Any, ...]:
+    """A row that is plain."""
+    names = [
+        "".join(dice.choices("ab/é🦊", k=dice.randrange(9))) + str(i)
+        for i in range(dice.choice([0, 1, 3, 90]))
+    ]
+    values = {name: number(dice) for name in names}
+    stage, epoch = dice.choice(["", "train"]), dice.choice([None, 0, -7])
+    return (
+        number(dice),
+        dice.randrange(-(10**17), 10**17),
+        dice.choice(["step", "x" * 5000]),
+        epoch,
+        stage,
+        values,
+    )
+
+
+def number(dice: random.Random) -> float:
+    if dice.random() < 0.2:
+        return dice.choice(AWKWARD)
+    (value,) = struct.unpack("d", dice.randbytes(8))
+    return value if math.isfinite(value) else 0.5
+
+
+def garbled(line: bytes, dice: random.Random) -> bytes:
+    """The line with something else in it, and a right checksum."""
+    body = bytearray(b"{" + line[16:-1])
+    for _ in range(dice.randrange(1, 4)):
+        at = dice.randrange(20, len(body) + 1)
+        body[at : at + dice.choice([0, 0, 1, 9])] = dice.choice(PIECES).encode()
+    return sealed(bytes(body).replace(b"\n", b"?"))
+
+
+def main(path: Path, seconds: float) -> None:
+    module, dice = loaded(path), random.Random()
+    odd = strange()
+    stop, rounds = time.monotonic() + seconds, 0
+    while time.monotonic() < stop:
+        rounds += 1
+        rows = [row(dice) for _ in range(dice.randrange(1, 6))]
+        lines = [seal_row(iter([n]), *one) for n, one in enumerate(rows)]
+        assert [module.row(itertools.count(n), *one) for n, one in enumerate(rows)] == lines
+        module.row(itertools.count(), *rows[0][:-1], dice.choice(odd))
+        data = [dice.choice([line, gap(3), garbled(line, dice)]) for line in lines]
+        for content in (b"".join(lines), b"".join(data), spoiled(data, dice), dice.randbytes(60) + b"\n"):
+            module.rows(content)
+            module.rows(content, dice.choice([*rows[0][-1], "a"]))
+    print(f"{rounds} rounds")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), float(sys.argv[2]))
