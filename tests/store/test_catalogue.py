@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from etm_lightning import Run
 from etm_lightning.headline import as_json, follow_headline
 from etm_lightning.layout import Identity, RunFolder
 from etm_lightning.process import this_process
@@ -111,6 +112,14 @@ def history(store: Path, dice: random.Random, id: str) -> RunFolder:
         content[dice.randrange(len(content))] ^= 1 << dice.randrange(8)
         path.write_bytes(content)
     return training.folder
+
+
+def test_samples_of_the_machine_are_no_metrics_of_a_run(tmp_path: Path) -> None:
+    with Run("p", save_dir=tmp_path / "etm_runs", shipper=False) as run:
+        run.log({"loss": 1.0, "both": 2.0}, step=1)
+        run.log({"system/cpu": 5.0, "both": 3.0}, step=1, axis="seconds", stage="")
+    (row,) = Catalogue(tmp_path / "etm_runs").rows()
+    assert row.metrics == StoredRun(run.folder).headline == {"loss": 1.0, "both": 2.0}
 
 
 @pytest.mark.parametrize("seed", range(40))
