@@ -385,3 +385,35 @@ def test_many_new_runs_are_read_by_other_processes_as_one_would(
     assert len(asked) == 3
     monkeypatch.setattr(sys, "executable", "/dev/null")  # none that could
     assert same(Catalogue(store, path=tmp_path / "none.sqlite").rows(), alone)
+
+
+def test_questions_wait_for_no_look_and_for_no_other_question(tmp_path: Path) -> None:
+    finished(tmp_path / "s", "a", 0.5, params={"lr": 1})
+    catalogue = Catalogue(tmp_path / "s", path=tmp_path / "c.sqlite")
+    assert [row.id for row in catalogue.rows()] == ["a"]
+    answers: list[object] = []
+
+    def ask() -> None:
+        known = catalogue.known()
+        answers.extend(
+            [known.columns()["params"][0]["name"], known.rows()[0].id, known.count(), known.pulse()]
+        )
+
+    with catalogue._index._lock, catalogue._index._looking:  # as long as a look goes on
+        asking = threading.Thread(target=ask, daemon=True)
+        asking.start()
+        asking.join(20)
+    assert answers == ["lr", "a", 1]
+
+
+def test_a_file_that_is_deleted_or_replaced_meanwhile_changes_no_answer(tmp_path: Path) -> None:
+    store, path = tmp_path / "s", tmp_path / "c.sqlite"
+    finished(store, "a", 0.5)
+    catalogue = Catalogue(store, path=path)
+    catalogue.refresh()
+    path.unlink()
+    assert [row.id for row in catalogue.known().rows()] == ["a"]
+    sqlite3.connect(path).execute("CREATE TABLE runs (run)").connection.close()
+    assert [row.id for row in catalogue.known().rows()] == ["a"]
+    finished(store, "b", 0.5, created=BASE + 1)
+    assert [row.id for row in catalogue.rows()] == ["b", "a"]
