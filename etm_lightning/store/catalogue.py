@@ -223,7 +223,7 @@ class Catalogue:
 
     def called(self) -> tuple[set[str], set[str]]:
         """What runs are called by: the ids of all, and the groups of those in ordinary lists."""
-        self._index.fresh()
+        self._fresh()
         found = self._index.ask('SELECT id, "group", archived OR trashed FROM runs')
         return {id for id, _, _ in found}, {group for _, group, hidden in found if group and not hidden}
 

@@ -86,13 +86,13 @@ def test_what_is_not_finite_is_counted_and_a_hostile_name_is_only_text(site: Sit
 
 def test_a_drag_zooms_the_address_keeps_it_and_a_double_click_ends_it(site: Site, page: Page) -> None:
     site.open(page, address(site))
-    area = chart(page, "train/loss").locator(".u-over")
+    area = chart(page, "train/loss").locator(".chart-over")
     drag(page, area, 0.25, 0.5)
     expect(page).to_have_url(re.compile(r"zoom=train(/|%2F)loss"))
     page.reload()
     found = chart(page, "train/loss")
     expect(found.get_by_label("Show all of train/loss")).to_be_visible()
-    found.locator(".u-over").dblclick()
+    found.locator(".chart-over").dblclick()
     expect(page).not_to_have_url(re.compile("zoom="))
 
 
@@ -178,12 +178,12 @@ def test_charts_are_put_in_another_order_by_dragging(site: Site, page: Page) -> 
 def test_the_pointer_is_in_all_charts_at_once_and_tells_each_run(site: Site, page: Page) -> None:
     site.open(page, address(site, view="&by=none"))
     chart(page, "val/loss")
-    area = chart(page, "val/f1").locator(".u-over")
+    area = chart(page, "val/f1").locator(".chart-over")
     area.hover()
     expect(page.locator(".readout tr")).to_have_count(6)
     expect(page.locator(".readout")).to_have_count(1)
     expect(page.locator(".readout b")).to_contain_text("step 1")
-    marked = chart(page, "val/loss").locator("canvas.chart-over")
+    marked = chart(page, "val/loss").locator(".chart-over canvas")
     assert marked.evaluate(
         "c => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v > 0)"
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from starlette.testclient import TestClient
 
 from etm_lightning import Run
 from etm_lightning.store.store import Store
+from etm_lightning.web import curves
 from etm_lightning.web.curves import BIG
 from etm_lightning.web.thin import thin
 from tests.store.building import BASE, Training
@@ -144,6 +147,30 @@ def test_a_live_run_gives_what_came_since(tmp_path: Path) -> None:
     (none, x, _), *_ = ask(browser, wanted, after=[more["cursor"]])
     assert list(x) == []
     assert none["cursor"] == more["cursor"]
+
+
+def test_a_curve_is_made_once_until_its_run_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def counted(y: np.ndarray[Any, Any], points: int) -> np.ndarray[Any, Any]:
+        made.append("one")
+        return thin(y, points)
+
+    monkeypatch.setattr(curves, "thin", counted)
+    one = Training(tmp_path / "etm_runs", "20231114-221320-a-0001").start().log(1, {"loss": 1.0})
+    api = client(application(tmp_path / "etm_runs"))
+    wanted = {"run": key(api), "name": "loss"}
+    assert [list(y) for _, _, y in (*ask(api, [wanted]), *ask(api, [wanted]))] == [[1.0], [1.0]]
+    assert made == ["one"]
+    (_, x, _), *_ = ask(api, [wanted], x="time")
+    assert list(x) == [pytest.approx(BASE + 1, abs=5)]
+    one.log(2, {"loss": 0.5})
+    (_, _, y), *_ = ask(api, [wanted])
+    assert list(y) == [1.0, 0.5]
+    one.end()
+    shutil.rmtree(next((tmp_path / "etm_runs").glob("*/*")))
+    (about, *_), *_ = ask(api, [wanted])
+    assert about["why"] == "no such run"
 
 
 def test_a_new_attempt_makes_a_live_chart_begin_anew(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import { SourceError } from "../api/source";
 import type { Row, RunsQuery } from "../api/types";
 import { Charts } from "../charts";
 import { EditPopup } from "../edit/popup";
+import { whole } from "../numbers/format";
 import { useListParam, useParam } from "../router";
 import { Empty, Failure, Loading } from "../shell/states";
 import { Actions } from "./actions";
@@ -117,7 +118,7 @@ export function RunsPage() {
           onClear={() => selection.set([])}
         />
       )}
-      {by && rows.total > MOST && <p class="banner">Only the first {MOST.toLocaleString("en")} runs are folded: filter for fewer.</p>}
+      {by && rows.total > MOST && <p class="banner">Only the first {whole(MOST)} runs are folded: filter for fewer.</p>}
       <div class="runs-body">
         {waiting && rows.error && !unreadable ? (
           <Failure error={rows.error} again={rows.again} />
