@@ -35,7 +35,7 @@ def _catalogues_of_their_own() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _companions_go_with_their_test() -> Iterator[None]:
-    """A run that a test leaves open gets no companion, or loses it; a process each goes on working otherwise."""
+    """A run that a test leaves open gets no companion, or loses it: each would work on for minutes."""
     before = set(keeper._kept)
     yield
     for run in keeper._kept - before:
