@@ -134,6 +134,8 @@ class Server:
         os.environ.update({name: text for name, text in made.items() if name not in asked})
         if "numpy.random" in sys.modules:
             sys.modules["numpy.random"].seed()  # python's own generator sees to that itself
+        if media := sys.modules.get("etm_lightning.track.media.worker"):
+            media.WORKER.exits()
         command: list[str] = request["command"]
         return command
 

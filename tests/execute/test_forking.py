@@ -153,6 +153,16 @@ def test_chance_is_another_one_in_each(bench: Bench) -> None:
         assert not set(first[1:]) & set(second[1:])
 
 
+def test_media_are_encoded_beside_a_forked_training_as_beside_any(bench: Bench) -> None:
+    script = (
+        "import threading\nfrom etm_lightning.track.media.worker import WORKER\n"
+        "WORKER.take(lambda: print(threading.current_thread().name), lambda: True, 1)\n"
+    )
+    launcher = Local([Slot()], ForkServer(["etm_lightning.track.media.worker"]))
+    assert bench.run(launcher, script) == bench.run(bench.cold, script) == ("code 0", "etm-media\n")
+    launcher.close()
+
+
 def test_what_a_library_sets_in_the_environment_is_kept_unless_the_trial_says_other(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
