@@ -68,9 +68,7 @@ def launcher(
         return Slurm(config, here or [Slot()] * (search.n_jobs or QUEUED))
     forks = given.get("fork_server")
     if forks and not able():
-        raise ValueError(
-            "`hydra.launcher.fork_server` must be false or null here: it needs Linux, 5.3 or newer"
-        )
+        raise ValueError("`hydra.launcher.fork_server` must be null or false here: it needs Linux")
     server = ForkServer(modules) if able() and forks is not False else None
     return Local(_slots(search, accelerated), server)
 
