@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -58,8 +59,19 @@ def _both_ways(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
+LONGEST = (
+    *("execute/test_command_line", "optimize/test_search", "optimize/test_train_search"),
+    *("execute/test_resume", "optimize/test_repeats", "faults/test_simulation", "optimize/test_launchers"),
+    *("execute/test_configs", "contracts/test_sinks", "optimize/test_recipes", "test_first_hour"),
+    *("faults/test_delivery_under_faults", "store/test_series", "browser/test_runs"),
+)
+"""The files that take longest, in that order; behind them come those with slow tests."""
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests go first: at the end, no process of xdist waits for a long test of another."""
+    """Long files go first: at the end, no process of xdist waits for a long one of another."""
+    tests = Path(__file__).parent
+    places = {tests / f"{name}.py": place for place, name in enumerate(LONGEST)}
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    items.sort(key=lambda item: (places.get(item.path, len(places)), item.path not in slow))

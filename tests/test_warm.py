@@ -54,3 +54,9 @@ def test_it_ends_as_an_interpreter_does(end: str, tmp_path: Path) -> None:
         *("what the program held", "what the program held"),
     ]
     assert (warmed.returncode, warmed.stderr) == (cold.returncode, cold.stderr)
+
+
+def test_its_streams_may_be_configured() -> None:
+    code = "import sys; [s.reconfigure(errors='replace') for s in (sys.stdout, sys.stderr)]; print('ä')"
+    done = subprocess.run([warm.python(), "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("ä\n", "")

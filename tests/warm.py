@@ -187,16 +187,23 @@ def begin() -> None:
     server = subprocess.Popen(
         [sys.executable, "-c", SERVER, address],
         stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,  # a stream that knows it cannot seek, as those of its processes cannot
+        stderr=subprocess.PIPE,
         cwd=ROOT,
         env=bare() | {"OMP_NUM_THREADS": "1"},
     )
     atexit.register(shutil.rmtree, folder)
-    atexit.register(server.communicate)
+    atexit.register(_end, server)
     client = Path(folder) / "python"
     client.write_text(CLIENT.format(python=sys.executable, address=address))
     client.chmod(0o700)
     os.environ[PLACE] = folder
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    said = server.communicate()[1]
+    if server.returncode:
+        print(said.decode(), file=sys.stderr)
 
 
 def python() -> str:
@@ -206,7 +213,7 @@ def python() -> str:
         return sys.executable
     folder, deadline = os.environ[PLACE], time.monotonic() + 120
     while not Path(f"{folder}/socket").exists():
-        assert time.monotonic() < deadline, "the server has not come up; it says why on stderr"
+        assert time.monotonic() < deadline, "the server has not come up; why is told at the end"
         time.sleep(0.02)
     return f"{folder}/python"
 

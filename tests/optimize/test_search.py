@@ -113,7 +113,7 @@ def test_a_free_slot_gets_the_next_trial_at_once(tmp_path: Path) -> None:
 
 
 def test_trials_are_given_the_gpus_there_are_and_share_them(search: Search) -> None:
-    study = search("x=1,2,3,4", "pause=1", "hydra.sweeper.trials_per_gpu=2", CUDA_VISIBLE_DEVICES="3,5")
+    study = search("x=1,2,3,4", "meet=4", "hydra.sweeper.trials_per_gpu=2", CUDA_VISIBLE_DEVICES="3,5")
     trials = study.history.trials.values()
     assert sorted(trial.replicates[0].devices for trial in trials) == ["3", "3", "5", "5"]
     assert max(trial.started or 0 for trial in trials) < min(trial.ended or 0 for trial in trials)
