@@ -17,6 +17,7 @@ test: frontend ## everything that CI runs; tests wait half of the time, for proc
 	@$(MAKE) --no-print-directory --jobs=2 lint suite
 
 suite: .venv/dev.stamp
+	$(BIN)/python -m etm_lightning.native.build
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
 lint: .venv/dev.stamp

@@ -22,8 +22,10 @@ if os.environ.get("ETM_NATIVE", "1") == "0":
     WHY_NOT = "ETM_NATIVE=0"
 else:
     try:
-        from etm_lightning.native import _lines
-    except ImportError as error:  # it was not built, or this machine cannot load it
+        import etm_lightning.native._lines as _lines
+    except ModuleNotFoundError:
+        WHY_NOT = "it was not built"
+    except ImportError as error:  # of another machine
         WHY_NOT = str(error)
     else:
         floats, row, rows = _lines.floats, _lines.row, _lines.rows
