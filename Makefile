@@ -18,6 +18,7 @@ test: frontend ## everything that CI runs; tests wait half of the time, for proc
 
 # collected once before: else each worker compiles by itself what all of them import
 suite: .venv/dev.stamp
+	$(BIN)/python -m etm_lightning.native.build
 	@$(BIN)/python -m pytest -qq --collect-only >/dev/null || true
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 

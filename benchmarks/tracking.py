@@ -40,6 +40,7 @@ PARTS = ("calls", "kept", "own", "training")
 OWN: dict[str, dict[str, Any]] = {
     "Run.log, 1 scalar": {"width": 1},
     "Run.log, 10 scalars": {},
+    "Run.log, 10 scalars, ETM_NATIVE=0": {"native": "0"},
     "Run.log, 50 scalars": {"width": 50},
     "Run.log, 10 scalars, one of them NaN": {"nonfinite": True},
     "Run.log, 10 scalars, 1 busy Python thread": {"threads": 1},

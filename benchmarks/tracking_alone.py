@@ -52,6 +52,7 @@ def opened(name: str, folder: str, width: int) -> tuple[Log, Callable[[], None],
 
 def calls(name: str, folder: str, given: dict[str, Any]) -> None:
     """Time each of many calls."""
+    os.environ["ETM_NATIVE"] = given.get("native", os.environ.get("ETM_NATIVE", "1"))
     width, nonfinite = given.get("width", 10), given.get("nonfinite", False)
     log, close, facts = opened(name, folder, width)
     for _ in range(given.get("threads", 0)):

@@ -4,6 +4,9 @@ from collections.abc import Iterator, Mapping
 
 _Shape = tuple[str, str, tuple[str, ...], bytes, bytes, bytes, bytes, bytes]
 
+def floats(values: object, /) -> bool:
+    """Whether it is a dict of Python floats, neither a subclass of these."""
+
 def row(
     numbers: Iterator[int],
     time: float,

@@ -6,6 +6,9 @@
 
 namespace etm {
 
+// floats(values) -> bool
+PyObject* floats(PyObject* module, PyObject* values);
+
 // row(numbers, time, step, axis, epoch, stage, values) -> bytes | None
 PyObject* row(PyObject* module, PyObject* const* given, Py_ssize_t count);
 

@@ -1,6 +1,7 @@
 """What is compiled of writing and reading lines; without it, or with ``ETM_NATIVE=0``, Python does the same.
 
 Attributes:
+    floats: whether something is a dict of Python floats; None where it is not compiled.
     row: the line of one row; None where it is not compiled.
     rows: many lines in columns; None where it is not compiled.
     WHY_NOT: why it is not; "" where it is.
@@ -12,6 +13,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+floats: Callable[[Any], bool] | None = None
 row: Callable[..., bytes | None] | None = None
 rows: Callable[..., Any] | None = None
 WHY_NOT = ""
@@ -20,8 +22,10 @@ if os.environ.get("ETM_NATIVE", "1") == "0":
     WHY_NOT = "ETM_NATIVE=0"
 else:
     try:
-        from etm_lightning.native import _lines
-    except ImportError as error:  # it was not built, or this machine cannot load it
+        import etm_lightning.native._lines as _lines
+    except ModuleNotFoundError:
+        WHY_NOT = "it was not built"
+    except ImportError as error:  # of another machine
         WHY_NOT = str(error)
     else:
-        row, rows = _lines.row, _lines.rows
+        floats, row, rows = _lines.floats, _lines.row, _lines.rows

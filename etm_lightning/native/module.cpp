@@ -9,6 +9,7 @@ PyCFunction called(Function* function) {
 }
 
 PyMethodDef methods[] = {
+    {"floats", etm::floats, METH_O, "Whether it is a dict of floats."},
     {"row", called(etm::row), METH_FASTCALL, "The line of one row, or None if it is not a plain one."},
     {"rows", called(etm::rows), METH_FASTCALL, "Columns of many lines, or None if they are not plain."},
     {nullptr, nullptr, 0, nullptr},

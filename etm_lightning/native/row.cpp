@@ -156,6 +156,14 @@ class Row {
 
 }  // namespace
 
+PyObject* floats(PyObject*, PyObject* values) {
+    if (!PyDict_CheckExact(values)) Py_RETURN_FALSE;
+    PyObject *key, *value;
+    for (Py_ssize_t place = 0; PyDict_Next(values, &place, &key, &value);)
+        if (!PyFloat_CheckExact(value)) Py_RETURN_FALSE;
+    Py_RETURN_TRUE;
+}
+
 PyObject* row(PyObject*, PyObject* const* given, Py_ssize_t count) {
     if (count != 7 || !PyIter_Check(given[0])) {
         PyErr_SetString(PyExc_TypeError, "row takes an iterator, time, step, axis, epoch, stage and values");

@@ -17,6 +17,7 @@ from etm_lightning.attempts import find_writers
 from etm_lightning.headline import Headline, as_json, follow_headline
 from etm_lightning.journal import Journal
 from etm_lightning.layout import Identity, RunFolder, new_run_id, new_store, project_folder
+from etm_lightning.native import lines as native
 from etm_lightning.process import Process, this_process
 from etm_lightning.records import (
     Alert,
@@ -357,10 +358,7 @@ class Run(Exhibits):
         Raises:
             TypeError: with `strict`, for a value that is not one number; the others are recorded.
         """
-        for value in values.values():
-            if value.__class__ is not float:
-                break
-        else:
+        if _floats(values):
             spool = self._outbox.spool
             # does nothing stand between them and the journal?
             if (
@@ -647,6 +645,17 @@ class Run(Exhibits):
         if self.rejected == 1:
             self.alert("a value could not be logged", plain(text))
             log.warning("run %s: a value could not be logged: %s", self.id, text)
+
+
+def _all_floats(values: Mapping[str, Any]) -> bool:
+    """Whether the values are Python floats and nothing else."""
+    for value in values.values():  # noqa: SIM110  # `all` takes twice as long
+        if value.__class__ is not float:
+            return False
+    return True
+
+
+_floats = native.floats or _all_floats
 
 
 def _numbers(values: Mapping[str, Any]) -> tuple[dict[str, float], str]:

@@ -164,7 +164,7 @@ print(lines.WHY_NOT)
 
 @pytest.mark.parametrize(
     ("content", "variable", "reason"),
-    [(None, "1", "_lines"), (b"no module", "1", "_lines"), (None, "0", "ETM_NATIVE=0")],
+    [(None, "1", "it was not built"), (b"no module", "1", "_lines"), (None, "0", "ETM_NATIVE=0")],
 )
 def test_a_package_whose_compiled_part_is_not_there_or_not_for_this_machine_works(
     tmp_path: Path, content: bytes | None, variable: str, reason: str

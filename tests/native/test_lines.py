@@ -17,7 +17,8 @@ from etm_lightning.native import lines as native
 from etm_lightning.reading import Damage, read
 from etm_lightning.store import blocks
 from etm_lightning.store.picked import Picker
-from tests.native.ways import AWKWARD, BITS, NAMES, ROWS, gap, sealed, spoiled, strange, told
+from etm_lightning.track.run import _all_floats
+from tests.native.ways import AWKWARD, BITS, NAMES, ROWS, Odd, gap, sealed, spoiled, strange, told
 
 pytestmark = pytest.mark.skipif(native.row is None, reason=f"nothing is compiled: {native.WHY_NOT}")
 
@@ -109,6 +110,14 @@ def test_what_is_not_plain_is_left_to_python_and_takes_no_number(
 )
 def test_a_place_that_is_not_plain_is_left_to_python(odd: Any) -> None:
     assert compiled_row(*odd, {"a": 1.0}) is None
+
+
+def test_floats_are_told_as_python_tells_them() -> None:
+    assert native.floats is not None
+    for values in [*strange(), {}, {"a": 0.5}, {"a": 0.5, "b": float("nan")}, {"a": 0.5, "b": 1}]:
+        if type(values) is dict:
+            assert native.floats(values) == _all_floats(values)
+    assert not any(map(native.floats, (None, [0.5], Odd(a=1.0))))  # the long way takes them
 
 
 def test_a_mistake_in_the_call_is_told() -> None:
