@@ -238,13 +238,17 @@ def _none() -> Floats:
 
 
 def answer(stores: Stores, question: Question) -> bytes:
-    """All that a question asks for, packed; what there is not has no points."""
+    """All that a question asks for, packed; what there is not has no points.
+
+    Where it may not take long, runs that another question reads are left to that: two read different ones.
+    """
     found: list[Curve] = []
     end = math.inf if question.within is None else time.monotonic() + question.within
     for number, wanted in enumerate(question.series):
         after = question.after[number] if question.after is not None else None
         about: dict[str, Any] = {"run": wanted.run, "name": wanted.name}
-        if number and time.monotonic() > end and not stores.holds(wanted.run):
+        late = time.monotonic() > end or (question.within is not None and stores.reads(wanted.run))
+        if number and late and not stores.holds(wanted.run):
             found.append(Curve(_none(), _none(), about | _empty(wanted, "not read yet") | _LATER))
             continue
         try:

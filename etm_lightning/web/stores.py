@@ -140,6 +140,11 @@ class Stores:
         with self._lock:
             return key in self._runs
 
+    def reads(self, key: str) -> bool:
+        """Whether somebody is reading a run now, for whom one would have to wait."""
+        reading = self._reading.get(key)
+        return reading is not None and reading.locked()
+
     def pulse(self, id: str = "", *, look: bool = True) -> Pulse:
         """By run what changes when there is news of it.
 

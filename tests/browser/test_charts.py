@@ -70,6 +70,29 @@ def test_every_metric_has_a_chart_and_seeds_are_one_curve_with_a_band(site: Site
     expect(page).to_have_url(re.compile("by=none"))
 
 
+WATCH = """{
+  const fetched = window.fetch;
+  window.asked = [];
+  window.fetch = (...of) => {
+    const parts = [".chart figcaption button", ".side-run", "figure.chart"];
+    window.asked.push([String(of[0]), ...parts.map((one) => document.querySelectorAll(one).length)]);
+    return fetched(...of);
+  };
+}"""
+
+
+def test_the_first_charts_ask_for_their_curves_before_the_rest_is_drawn(site: Site, page: Page) -> None:
+    page.add_init_script(WATCH)
+    site.open(page, address(site))
+    expect(page.locator(".side-run").first).to_be_visible()
+    asked = page.evaluate("window.asked")
+    assert not any("session" in address for address, *_ in asked)  # it came within the page
+    first = next(parts for address, *parts in asked if "series" in address)
+    assert first[:2] == [0, 0]
+    assert first[2] > 0
+    expect(page.get_by_role("button", name="Enlarge val/f1")).to_have_count(1)
+
+
 def test_one_value_per_run_is_shown_as_dots(site: Site, page: Page) -> None:
     site.open(page, address(site, view="&by=none&find=test"))
     rows = chart(page, "test/f1").locator(".dot-row")

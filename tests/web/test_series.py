@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from etm_lightning import Run
 from etm_lightning.store.store import Store
 from etm_lightning.web import curves
 from etm_lightning.web.curves import BIG
+from etm_lightning.web.stores import Stores
 from etm_lightning.web.thin import thin
 from tests.store.building import BASE, Training
-from tests.web.ground import application, ask, client, key
+from tests.web.ground import application, ask, client, key, unpack
 
 
 def test_all_points_come_where_there_is_room(reader: TestClient, sweep_store: Path) -> None:
@@ -79,6 +81,18 @@ def test_a_question_that_may_not_take_long_leaves_runs_for_later(sweep_store: Pa
     assert rounds == len(keys) > 1
     whole = ask(browser, [{"run": one, "name": "train/loss"} for one in keys], within=0)
     assert not any(about.get("later") for about, _, _ in whole)
+
+
+def test_a_run_that_is_being_read_is_left_to_who_reads_it(sweep_store: Path) -> None:
+    stores = Stores([Store(sweep_store)])
+    keys = stores.keys()[:3]
+    wanted = [curves.Wanted(key, "train/loss") for key in keys]
+    stores._reading[keys[1]] = threading.Lock()
+    with stores._reading[keys[1]]:
+        found = unpack(curves.answer(stores, curves.Question(wanted, within=60)))
+    assert [about.get("later", False) for about, _, _ in found] == [False, True, False]
+    found = unpack(curves.answer(stores, curves.Question(wanted)))
+    assert not any(about.get("later") for about, _, _ in found)
 
 
 def test_what_there_is_not_has_no_points_and_says_why(reader: TestClient) -> None:

@@ -13,15 +13,18 @@ import { Empty, Failure, Loading } from "../shell/states";
 import { Actions } from "./actions";
 import { columnOf, usual } from "./columns";
 import { fold, sortFolds, type FoldBy } from "./fold";
-import { items, keysOf, type Item } from "./items";
+import { items, keysOf, type Editing, type Item } from "./items";
 import { allKeys, MOST, useRows } from "./rows";
 import { useSelection } from "./selection";
-import { Table, type Editing } from "./table";
+import { Table } from "./table";
 import { Tools } from "./tools";
 import "./runs.css";
 
 /** Beside the table, with nothing chosen, so many of its first runs have their curves drawn. */
 const BESIDE = 10;
+
+/** So many runs tell which columns there are, until somebody chooses some. */
+const TOLD = 500;
 
 /** `#/runs`: the table of runs, and whatever is done with several of them. */
 export function RunsPage() {
@@ -60,7 +63,7 @@ export function RunsPage() {
     [source, store, project, choosing],
     true,
   );
-  const here = useMemo(() => columns.value ?? columnsOf(rows.loaded), [columns.value, rows.loaded.length]);
+  const here = useMemo(() => columns.value ?? columnsOf(rows.loaded.slice(0, TOLD)), [columns.value, rows.loaded.length]);
   const shownColumns = useMemo(() => ids.map(columnOf), [ids.join("\n")]);
 
   const lines = useMemo(

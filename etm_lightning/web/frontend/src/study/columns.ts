@@ -106,3 +106,10 @@ export function marksOf(column: Column, most = 5): Tick[] {
 function distinct(column: Column): number[] {
   return [...new Set(column.values.filter((value): value is number => typeof value === "number"))].sort((a, b) => a - b);
 }
+
+/** What became of a trial, for its mark. */
+export function kindOf(trial: Trial): "done" | "pruned" | "failed" | "running" {
+  if (/prun/i.test(trial.status)) return "pruned";
+  if (/run|wait|queue|retry|open/i.test(trial.status)) return "running";
+  return /fail|crash|interrupt|preempt|lost|time/i.test(trial.status) ? "failed" : "done";
+}
