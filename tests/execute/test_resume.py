@@ -61,7 +61,8 @@ def whole(run: StoredRun, attempts: int) -> None:
 def test_a_job_that_slurm_requeues_goes_on_with_its_run(typed: Type, tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     scontrol = tmp_path / "bin" / "scontrol"
-    scontrol.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n')
+    # SLURM ends the job at once; one that waits to be killed logs nothing in the meantime
+    scontrol.write_text(f'#!/bin/sh\nkill -STOP $PPID\necho "$@" >> {tmp_path}/asked\n')
     scontrol.chmod(0o755)
     here = SLURM | {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
 
