@@ -2,8 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint requirements.lock
-# pip compiles on one core, and the packages' own tests too; a file that is no python of ours is left as it is
-COMPILE := $(BIN)/python -m compileall -qq -j 0 -x 'site-packages/.*/tests/' .venv/lib || true
+# of 24,000 files in .venv a quarter is ever imported: the first import compiles it, for all later ones
+unexport PYTHONDONTWRITEBYTECODE
 
 WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) < 3 ? 3 : 4)))
 
@@ -16,9 +16,11 @@ demo: .venv/demo.stamp ## fine-tune a real BERT three times, rank, report
 test: frontend ## everything that CI runs; tests wait half of the time, for processes and clocks
 	@$(MAKE) --no-print-directory --jobs=2 lint suite
 
+# collected once before: else each worker compiles by itself what all of them import
 suite: .venv/dev.stamp
 	$(BIN)/python -m etm_lightning.native.build
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
+	@$(BIN)/python -m pytest -qq --collect-only >/dev/null || true
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
@@ -30,7 +32,7 @@ frontend: .venv/dev.stamp ## types, unit tests and build of the dashboard's page
 
 bench: .venv/dev.stamp ## side by side with peers
 	$(PIP) --editable '.[bench]'
-	$(COMPILE)
+	$(BIN)/python -m compileall -qq -j 0 -x 'site-packages/.*/tests/' .venv/lib || true  # starts are measured
 	$(BIN)/python benchmarks/tracking.py --install
 	$(BIN)/python benchmarks/tracking.py
 	$(BIN)/python benchmarks/sinks.py
@@ -44,14 +46,11 @@ clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis etm_runs
 
 # torch alone first: its pin resolves to a CPU wheel where the index has one, a range would pull CUDA
-.venv/demo.stamp: pyproject.toml requirements.lock
+.venv/torch.stamp: pyproject.toml requirements.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(PIP) torch
-	$(PIP) --editable '.[demo]'
-	$(COMPILE)
 	touch $@
 
-.venv/dev.stamp: .venv/demo.stamp
-	$(PIP) --editable '.[dev]'
-	$(COMPILE)
+.venv/demo.stamp .venv/dev.stamp: .venv/%.stamp: .venv/torch.stamp
+	$(PIP) --editable '.[$*]'
 	touch $@

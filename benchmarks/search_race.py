@@ -62,7 +62,7 @@ def race(folder: Path) -> None:
         (place / "app.py").write_text(APP)
         (place / "tune.py").write_text(TUNE)
         for side, command in _sides(lengths, place).items():
-            wall, cpu = _timed(place, command)
+            wall, cpu = timed(place, command)
             print(f"{name:22} {side:34} {wall:6.1f} s   {cpu:6.1f} s of CPU", flush=True)
 
 
@@ -82,7 +82,7 @@ def _sides(lengths: list[float], place: Path) -> dict[str, list[str]]:
     return sides
 
 
-def _timed(place: Path, command: list[str]) -> tuple[float, float]:
+def timed(place: Path, command: list[str]) -> tuple[float, float]:
     """Seconds on the wall, and of CPU of all processes that were waited for."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(

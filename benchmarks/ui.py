@@ -163,7 +163,7 @@ def asked(base: str, path: str) -> Any:
 def moving(page: Any) -> dict[str, float]:
     """Frames per second while a chart is dragged, and while it is zoomed by the wheel."""
     page.wait_for_timeout(3000)
-    box = page.locator(".u-over").first.bounding_box()
+    box = page.locator(".chart-over").first.bounding_box()
     middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(*middle)
     found: dict[str, float] = {}

@@ -64,10 +64,13 @@ class Headline:
         return {name: key.stage for name, key in self._named().items()}
 
     def _named(self) -> dict[str, SeriesKey]:
-        """The series that have a value, by the names that all series together give them."""
+        """The series that have a value, by the names that all series together give them.
+
+        Samples on the axis `seconds` have none: they are of the machine, not of the experiment.
+        """
         known = [SeriesKey(name, *place, 0) for place, latest in self._latest.items() for name in latest]
         chosen = self._chosen
-        return {name: key for name, key in labels(known).items() if key in chosen}
+        return {name: key for name, key in labels(known).items() if key in chosen and key.axis != "seconds"}
 
     @property
     def _chosen(self) -> dict[SeriesKey, float]:

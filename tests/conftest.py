@@ -5,10 +5,20 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from etm_lightning.native import lines as native
+from etm_lightning.track.run import Run
+from etm_lightning.track.shipping import keeper
+from tests import warm
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """All workers of xdist ask one server for warm pythons; without xdist it is begun when one is wanted."""
+    if getattr(config.option, "numprocesses", None):
+        warm.begin()
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -22,6 +32,17 @@ def _catalogues_of_their_own() -> Iterator[None]:
             del os.environ["ETM_CATALOGUE"]
         else:
             os.environ["ETM_CATALOGUE"] = before
+
+
+@pytest.fixture(autouse=True)
+def _companions_go_with_their_test() -> Iterator[None]:
+    """A run that a test leaves open gets no companion, or loses it: each would work on for minutes."""
+    before = set(keeper._kept)
+    yield
+    for run in keeper._kept - before:
+        keeper._kept.discard(run)
+        if isinstance(run, Run) and run._companion is not None and run._companion.pid is not None:
+            run._companion.ask_to_finish()
 
 
 @pytest.fixture(scope="module", params=["compiled", "python"])
@@ -38,8 +59,19 @@ def _both_ways(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
+LONGEST = (
+    *("execute/test_command_line", "optimize/test_search", "optimize/test_train_search"),
+    *("execute/test_resume", "optimize/test_repeats", "faults/test_simulation", "optimize/test_launchers"),
+    *("execute/test_configs", "contracts/test_sinks", "optimize/test_recipes", "test_first_hour"),
+    *("faults/test_delivery_under_faults", "store/test_series", "browser/test_runs"),
+)
+"""The files that take longest, in that order; behind them come those with slow tests."""
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests go first: at the end, no process of xdist waits for a long test of another."""
+    """Long files go first: at the end, no process of xdist waits for a long one of another."""
+    tests = Path(__file__).parent
+    places = {tests / f"{name}.py": place for place, name in enumerate(LONGEST)}
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    items.sort(key=lambda item: (places.get(item.path, len(places)), item.path not in slow))

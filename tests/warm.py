@@ -86,7 +86,7 @@ def become(arguments, folder, environment, numbers, fds):
     sys.argv, sys.path[0] = arguments, os.path.dirname(os.path.realpath(arguments[0]))
     main.__file__ = os.path.abspath(arguments[0])
     with open(arguments[0], "rb") as file:
-        return compile(file.read(), arguments[0], "exec"), main.__dict__
+        return compile(file.read(), main.__file__, "exec"), main.__dict__
 
 def leave(code):
     "Threads, exit functions, what the program itself holds, and its last words, in an interpreter's order."
@@ -133,8 +133,15 @@ try:
         runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 except SystemExit as end:
     code = end.code
-    if code is not None and not isinstance(code, int):  # words, which the interpreter prints
-        raise
+    if code is not None and not isinstance(code, int):
+        print(code, file=sys.stderr)
+        code = 1
+except KeyboardInterrupt:  # of which an interpreter dies as by the signal
+    raise
+except BaseException as error:
+    error.__traceback__ = error.__traceback__.tb_next
+    sys.excepthook(type(error), error, error.__traceback__)
+    code = 1
 leave(code or 0)
 """
 CLIENT = """#!{python} -SE
@@ -168,31 +175,47 @@ os._exit(code)
 """
 
 
+def begin() -> None:
+    """Start the server, if this can be had and none is there; it imports while the caller goes on.
+
+    Processes that the caller starts, as those of xdist, ask the same server.
+    """
+    if sys.platform != "linux" or PLACE in os.environ:
+        return
+    folder = tempfile.mkdtemp(prefix="etm")
+    address = f"{folder}/socket"
+    server = subprocess.Popen(
+        [sys.executable, "-c", SERVER, address],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,  # a stream that knows it cannot seek, as those of its processes cannot
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        env=bare() | {"OMP_NUM_THREADS": "1"},
+    )
+    atexit.register(shutil.rmtree, folder)
+    atexit.register(_end, server)
+    client = Path(folder) / "python"
+    client.write_text(CLIENT.format(python=sys.executable, address=address))
+    client.chmod(0o700)
+    os.environ[PLACE] = folder
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    said = server.communicate()[1]
+    if server.returncode:
+        print(said.decode(), file=sys.stderr)
+
+
 def python() -> str:
     """A command that does what `sys.executable` does, at once."""
-    if sys.platform != "linux":
-        return sys.executable
+    begin()
     if PLACE not in os.environ:
-        folder = tempfile.mkdtemp(prefix="etm")
-        address = f"{folder}/socket"
-        server = subprocess.Popen(
-            [sys.executable, "-c", SERVER, address],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=ROOT,
-            env=bare() | {"OMP_NUM_THREADS": "1"},
-        )
-        atexit.register(shutil.rmtree, folder)
-        atexit.register(server.communicate)
-        client = Path(folder) / "python"
-        client.write_text(CLIENT.format(python=sys.executable, address=address))
-        client.chmod(0o700)
-        while not Path(address).exists():
-            assert server.poll() is None, server.communicate()[1].decode()
-            time.sleep(0.02)
-        os.environ[PLACE] = folder
-    return f"{os.environ[PLACE]}/python"
+        return sys.executable
+    folder, deadline = os.environ[PLACE], time.monotonic() + 120
+    while not Path(f"{folder}/socket").exists():
+        assert time.monotonic() < deadline, "the server has not come up; why is told at the end"
+        time.sleep(0.02)
+    return f"{folder}/python"
 
 
 def bare() -> dict[str, str]:

@@ -153,9 +153,15 @@ class SweeperConfig(Search):
 
 @dataclass
 class LauncherConfig:
-    """The node ``hydra.launcher`` of ``hydra/launcher=etm_local``."""
+    """The node ``hydra.launcher`` of ``hydra/launcher=etm_local``.
+
+    Attributes:
+        fork_server: trials are forked from a process that has imported the libraries, so that they begin at
+            once; false starts a python for each, null is true on Linux and false elsewhere.
+    """
 
     _target_: str = "hydra_plugins.etm_lightning.EtmLocal"
+    fork_server: bool | None = None
 
 
 @dataclass

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from etm_lightning.design.config import RayConfig, Search, SlurmConfig
 from etm_lightning.execute import local
+from etm_lightning.execute.forking import ForkServer, able
 from etm_lightning.execute.launching import Job, Launcher, Slot
+from etm_lightning.execute.on_local import Local
 from etm_lightning.process import Process
 from etm_lightning.track.gpus import usable
 
@@ -36,13 +38,16 @@ def check(node: Mapping[str, Any], chosen: str) -> None:
         )
 
 
-def launcher(node: Mapping[str, Any], search: Search, accelerated: bool) -> Launcher:
+def launcher(
+    node: Mapping[str, Any], search: Search, accelerated: bool, modules: Sequence[str] = ()
+) -> Launcher:
     """The launcher that a config means.
 
     Args:
         node: `hydra.launcher`.
         search: how many trials at a time, and on how many GPUs.
         accelerated: whether a trial may want a GPU.
+        modules: what a trial will import, as far as that is known.
 
     Raises:
         ImportError: without what the launcher needs.
@@ -61,7 +66,11 @@ def launcher(node: Mapping[str, Any], search: Search, accelerated: bool) -> Laun
         config = SlurmConfig(**given)
         here = _slots(search, accelerated) if config.cluster == "local" else None
         return Slurm(config, here or [Slot()] * (search.n_jobs or QUEUED))
-    return local.Local(_slots(search, accelerated))
+    forks = given.get("fork_server")
+    if forks and not able():
+        raise ValueError("`hydra.launcher.fork_server` must be null or false here: it needs Linux")
+    server = ForkServer(modules) if able() and forks is not False else None
+    return Local(_slots(search, accelerated), server)
 
 
 def left_behind(handle: str, process: Process | None, place: Path, attempt: int) -> Job:

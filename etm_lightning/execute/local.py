@@ -1,4 +1,4 @@
-"""Trials as processes of this machine: slots, starting, watching, ending."""
+"""Processes of this machine that are trials: slots, starting, watching, ending."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from etm_lightning.execute.launching import Errand, Slot
+from etm_lightning.execute.launching import Slot
 from etm_lightning.execute.lock import Lock
 from etm_lightning.process import Process, boot_id, born, host, lives
 
@@ -47,17 +47,15 @@ def slots(n_jobs: int | None, gpus: Sequence[str], per_trial: int = 1, per_gpu: 
 
 @dataclass
 class LocalJob:
-    """A process of a trial, this one's child or one that another controller left behind.
+    """A process of a trial, which leads a session of its own.
 
     Attributes:
         known: which it is.
-        child: its handle, if it is ours.
-        held: for one that is not ours: whether it still holds the file that its trial holds.
+        look: how it ended, in words, once it and all in its session are gone; None before that.
     """
 
     known: Process
-    child: subprocess.Popen[bytes] | None = None
-    held: Callable[[], bool] = field(default=lambda: False)
+    look: Callable[[], str | None]
     handle: str = ""
     _asked: float = 0.0
 
@@ -65,15 +63,7 @@ class LocalJob:
         return self.known
 
     def ended(self) -> str | None:
-        if self.child is None:
-            return None if self.held() or lives(self.known) else "unseen"
-        if self.child.returncode is None:
-            if not _exited(self.child):
-                return None
-            self._signal(signal.SIGKILL)  # ranks that it left behind: they would hold the devices
-            self.child.wait()
-        code = self.child.returncode
-        return f"code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+        return self.look()
 
     def stop(self) -> None:
         now = time.monotonic()
@@ -85,37 +75,16 @@ class LocalJob:
 
     def _signal(self, number: signal.Signals) -> None:
         """To it and to all that it started in its session."""
-        if self.child is None and not lives(self.known):
+        if not lives(self.known):
             return  # the number may be another's by now
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.known.pid, number)
 
 
 def left_behind(process: Process | None, place: Path) -> LocalJob:
-    """The job that an earlier controller started on this machine, of which only its lock may be known."""
-    return LocalJob(process or Process("", "", 0, 0.0), held=lambda: Lock.held(place / "lock"))
-
-
-@dataclass(frozen=True)
-class Local:
-    """Trials are processes of this machine."""
-
-    slots: Sequence[Slot]
-
-    def start(self, errand: Errand, slot: Slot, lock: int) -> LocalJob:
-        devices = {} if slot.devices is None else {"CUDA_VISIBLE_DEVICES": slot.devices}
-        env = {**os.environ, **errand.env, **devices}
-        return start(errand.command, cwd=errand.cwd, env=env, log=errand.log, hold=lock)
-
-    def close(self) -> None:
-        pass
-
-
-def _exited(child: subprocess.Popen[bytes]) -> bool:
-    """Whether a child is over; where the system can do that, its number stays taken meanwhile."""
-    if hasattr(os, "waitid"):
-        return os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-    return child.poll() is not None
+    """The job of a process that is nobody's child here, of which only the trial's lock may be known."""
+    known = process or Process("", "", 0, 0.0)
+    return LocalJob(known, lambda: None if Lock.held(place / "lock") or lives(known) else "unseen")
 
 
 def start(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path, hold: int) -> LocalJob:
@@ -139,4 +108,30 @@ def start(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Pat
             start_new_session=True,
             pass_fds=(hold,),
         )
-    return LocalJob(Process(host(), boot_id(), child.pid, born(child.pid) or 0.0), child)
+    return LocalJob(Process(host(), boot_id(), child.pid, born(child.pid) or 0.0), lambda: _end(child))
+
+
+def in_words(code: int) -> str:
+    """How a process ended, by its exit code as `subprocess` has it.
+
+    >>> in_words(1), in_words(-9)
+    ('code 1', 'signal SIGKILL')
+    """
+    return f"code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+
+
+def _end(child: subprocess.Popen[bytes]) -> str | None:
+    if child.returncode is None:
+        if not _exited(child):
+            return None
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)  # ranks that it left behind: they would hold the devices
+        child.wait()
+    return in_words(child.returncode)
+
+
+def _exited(child: subprocess.Popen[bytes]) -> bool:
+    """Whether a child is over; where the system can do that, its number stays taken meanwhile."""
+    if hasattr(os, "waitid"):
+        return os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    return child.poll() is not None

@@ -21,6 +21,7 @@ from etm_lightning.design.space import Space, space
 from etm_lightning.evaluate.objective import Mode, Objective
 from etm_lightning.execute import launchers
 from etm_lightning.execute.build import InputError
+from etm_lightning.execute.forking import targets
 from etm_lightning.execute.launching import Launcher
 from etm_lightning.execute.quiet import quiet
 from etm_lightning.execute.resume import settings as recorded
@@ -40,7 +41,13 @@ from etm_lightning.optimize.stopping import Stopped
 from etm_lightning.store.store import Store
 
 
-def sweep(context: HydraContext, config: DictConfig, typed: Sequence[str], given: Mapping[str, Any]) -> Any:
+def sweep(
+    context: HydraContext,
+    config: DictConfig,
+    typed: Sequence[str],
+    given: Mapping[str, Any],
+    loaded: Sequence[str] = (),
+) -> Any:
     """Run the study that a command line asks for, or go on with it.
 
     Args:
@@ -48,6 +55,7 @@ def sweep(context: HydraContext, config: DictConfig, typed: Sequence[str], given
         config: of the multirun.
         typed: the overrides.
         given: fields of `Search`, for scripts whose config has no `search` of ours.
+        loaded: modules that the script had imported when its task was to begin.
 
     Returns:
         The best value; None if there is none.
@@ -57,7 +65,7 @@ def sweep(context: HydraContext, config: DictConfig, typed: Sequence[str], given
         SystemExit: if it was asked to stop, by Ctrl-C (130) or SIGTERM (143); the same command goes on.
     """
     try:
-        return _sweep(context, config, typed, given)
+        return _sweep(context, config, typed, given, loaded)
     except (ValueError, ImportError) as error:
         told = "`" in str(error) or "pip install" in str(error)
         if isinstance(error, HydraException) or not told:
@@ -65,7 +73,13 @@ def sweep(context: HydraContext, config: DictConfig, typed: Sequence[str], given
         raise InputError(str(error)) from error
 
 
-def _sweep(context: HydraContext, config: DictConfig, typed: Sequence[str], given: Mapping[str, Any]) -> Any:
+def _sweep(
+    context: HydraContext,
+    config: DictConfig,
+    typed: Sequence[str],
+    given: Mapping[str, Any],
+    loaded: Sequence[str],
+) -> Any:
     chosen = config.hydra.runtime.choices.get("hydra/launcher")
     launchers.check(config.hydra.launcher, str(chosen))
     ours = "search" in config and OmegaConf.get_type(config, "search") is Search
@@ -82,7 +96,7 @@ def _sweep(context: HydraContext, config: DictConfig, typed: Sequence[str], give
     if recipe:
         print(f"search={recipe} is {spelled(sys.argv[0], typed, recipe, settings)}", flush=True)
     find = _before(config, tried, plan, freezer)
-    launcher = _launcher(config, settings)
+    launcher = _launcher(config, settings, [*loaded, *(["etm_lightning.execute.train"] if ours else [])])
     try:
         if settings.dry_run:
             return rehearse(config, tried, plan, len(launcher.slots), freezer)
@@ -183,10 +197,13 @@ def _before(config: DictConfig, tried: Space, plan: Plan, freezer: Freezer) -> F
     )
 
 
-def _launcher(config: DictConfig, settings: Search) -> Launcher:
+def _launcher(config: DictConfig, settings: Search, loaded: Sequence[str]) -> Launcher:
     accelerator = OmegaConf.select(config, "trainer.accelerator") if "trainer" in config else None
     node: Any = OmegaConf.to_container(config.hydra.launcher, resolve=True)
-    return launchers.launcher(node, settings, accelerator != "cpu")
+    built = OmegaConf.to_container(config, resolve=False)
+    assert isinstance(built, dict)
+    modules = [*loaded, *targets([built[key] for key in built if key not in ("hydra", "search")])]
+    return launchers.launcher(node, settings, accelerator != "cpu", modules)
 
 
 class Failed(Callback):

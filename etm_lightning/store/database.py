@@ -7,6 +7,7 @@ import hashlib
 import os
 import sqlite3
 from pathlib import Path
+from typing import NamedTuple
 
 from etm_lightning.process import host
 
@@ -62,6 +63,38 @@ def connect(path: Path | None) -> sqlite3.Connection:
             except OSError:
                 break
     return _prepared(sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None))
+
+
+class File(NamedTuple):
+    """A database's file, told from another one that may take its place."""
+
+    path: Path
+    inode: int
+
+
+def file_of(opened: sqlite3.Connection) -> File | None:
+    """The file of a database; None for one in memory."""
+    name = opened.execute("PRAGMA database_list").fetchone()[2]
+    return File(Path(name), os.stat(name).st_ino) if name else None
+
+
+def reader(file: File) -> sqlite3.Connection:
+    """One more connection to an open database, for questions.
+
+    Raises:
+        sqlite3.OperationalError: if the file is gone, or another one is in its place.
+    """
+    opened = sqlite3.connect(f"{file.path.as_uri()}?mode=rw", uri=True, timeout=30.0, check_same_thread=False)
+    opened.isolation_level = None
+    try:
+        if os.stat(file.path).st_ino != file.inode:
+            raise sqlite3.OperationalError("another file")
+        opened.execute("PRAGMA query_only=1")
+        opened.create_function("etm_contains", 2, _contains, deterministic=True)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
 
 
 def odd(error: Exception) -> bool:

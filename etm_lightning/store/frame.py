@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from etm_lightning.params import flatten
 from etm_lightning.store.picked import Picker
-from etm_lightning.store.run import StoredRun
 from etm_lightning.store.series import NO_EPOCH, Series
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from etm_lightning.store.run import StoredRun
 
 Kind = Literal["pandas", "polars", "arrow"]
 KINDS = ("pandas", "polars", "arrow")

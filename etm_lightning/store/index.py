@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import sqlite3
@@ -78,6 +79,8 @@ class Index:
         self.store, self.max_age, self.path = store, max_age, path
         self._real = os.path.realpath(store)
         self._connection: sqlite3.Connection | None = None
+        self._file: database.File | None = None
+        self._readers: list[sqlite3.Connection] = []
         self._lock = threading.RLock()
         self._looking = threading.Lock()
         self._looked = -math.inf
@@ -96,8 +99,7 @@ class Index:
             values: of its question marks.
             make: makes something of each row.
         """
-        with self._lock:
-            return self._safely(lambda known: [make(row) for row in known.execute(sql, values)])
+        return self._asked(lambda known: [make(row) for row in known.execute(sql, values)])
 
     def bodies(
         self, column: str, sql: str, values: Sequence[Any], make: Callable[[str, float, bytes], _Result]
@@ -122,6 +124,22 @@ class Index:
             )
             return [make(folder, looked, kept[run]) for run, folder, looked in chosen if run in kept]
 
+        return self._asked(act)
+
+    def _asked(self, act: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        """Answer a question beside others and beside a look: in a file each has a connection of its own."""
+        file, readers = self._file, self._readers
+        if file is not None:
+            # whatever is wrong, the connection that writes finds it too, and mends it
+            with contextlib.suppress(sqlite3.DatabaseError, msgspec.DecodeError, OSError):
+                known = _taken(readers) or database.reader(file)
+                try:
+                    found = act(known)
+                except BaseException:
+                    known.close()
+                    raise
+                readers.append(known)
+                return found
         with self._lock:
             return self._safely(act)
 
@@ -257,6 +275,7 @@ class Index:
         for attempt in range(3):
             if self._connection is None:
                 self._connection = database.connect(self.path if attempt < 2 else None)
+                self._file = database.file_of(self._connection)
                 self._looked = -math.inf
             try:
                 if self._looked == -math.inf:
@@ -279,7 +298,10 @@ class Index:
         with self._lock:
             if self._connection is not None:
                 self._connection.close()
-            self._connection = None
+            self._connection, self._file = None, None
+            readers, self._readers = self._readers, []
+            for reader in readers:
+                reader.close()
 
 
 def _known(known: sqlite3.Connection) -> _Before:
@@ -287,6 +309,13 @@ def _known(known: sqlite3.Connection) -> _Before:
     return dict(
         known.execute("SELECT folder, CASE WHEN settled THEN changed ELSE -1 END FROM runs").fetchall()
     )
+
+
+def _taken(readers: list[sqlite3.Connection]) -> sqlite3.Connection | None:
+    try:
+        return readers.pop()
+    except IndexError:  # all are at work
+        return None
 
 
 def _writers(files: Iterable[str]) -> int:

@@ -25,8 +25,8 @@ def folders(store: Path) -> Iterator[tuple[str, int]]:
     The time, in nanoseconds, is that of the folder ``journal``, which changes as files come and go; 0 without
     such a folder.
     """
-    for project in _visible(str(store)):
-        for name in _visible(f"{store}/{project}"):
+    for project in visible(str(store)):
+        for name in visible(f"{store}/{project}"):
             try:
                 changed = os.stat(f"{store}/{project}/{name}/journal").st_mtime_ns
             except OSError:
@@ -34,7 +34,8 @@ def folders(store: Path) -> Iterator[tuple[str, int]]:
             yield f"{project}/{name}", changed
 
 
-def _visible(folder: str) -> list[str]:
+def visible(folder: str) -> list[str]:
+    """The names of the folders in a folder, hidden ones left out; none if it cannot be read."""
     try:
         with os.scandir(folder) as entries:
             return [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir()]

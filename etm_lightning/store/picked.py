@@ -20,12 +20,12 @@ from etm_lightning.native import lines as native
 from etm_lightning.reading import writers
 from etm_lightning.records import Header
 from etm_lightning.store.column_blocks import known, plain
-from etm_lightning.store.run import StoredRun
 from etm_lightning.store.scan import NotPlainError
 from etm_lightning.store.series import NO_EPOCH
 
 if TYPE_CHECKING:
     from etm_lightning.store.blocks import Floats, Ints
+    from etm_lightning.store.run import StoredRun
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,10 @@ def select(store: Store, target: str = "") -> Selection:
     Raises:
         LookupError: if it names nothing, or more than one thing.
     """
+    return _select(store.still(), target)
+
+
+def _select(store: Store, target: str) -> Selection:
     if not target:
         newest = store.run("latest")
         return _group(store, newest.group) if newest.group else Selection("run", newest.id, (newest,))
@@ -61,8 +65,9 @@ def several(store: Store, targets: Iterable[str]) -> list[StoredRun]:
         LookupError: if a target names nothing, or more than one thing.
     """
     found: dict[RunFolder, StoredRun] = {}
+    store = store.still()
     for target in targets:
-        chosen = select(store, target)
+        chosen = _select(store, target)
         wanted = chosen.runs[:1] if chosen.kind == "run" else chosen.runs
         found.update({run.folder: run for run in wanted if run.folder not in found})
     return list(found.values())
@@ -80,6 +85,7 @@ def field(store: Store, target: str = "", query: str = "") -> Selection:
         LookupError: if `target` names nothing, or more than one thing.
         ValueError: for a query that cannot be read.
     """
+    store = store.still()
     if not query:
         return _field(store, target)
     fit = store.runs(query)
@@ -91,7 +97,7 @@ def field(store: Store, target: str = "", query: str = "") -> Selection:
 
 
 def _field(store: Store, target: str) -> Selection:
-    found = select(store, target)
+    found = _select(store, target)
     if found.kind != "run":
         return found
     run = found.runs[0]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +12,7 @@ from urllib.parse import unquote
 
 from etm_lightning.layout import RunFolder, find_store, project_folder
 from etm_lightning.store.catalogue import Catalogue
-from etm_lightning.store.looking import is_run
+from etm_lightning.store.looking import is_run, visible
 
 if TYPE_CHECKING:
     from etm_lightning.store.frame import Kind
@@ -49,6 +51,13 @@ class Store:
     def catalogue(self) -> Catalogue:
         """What all runs are, without reading their journals again."""
         return Catalogue(self.path)
+
+    def still(self) -> Store:
+        """The same runs as they are now: after this look its lists and searches look no more."""
+        self.catalogue.refresh()
+        same = copy(self)
+        same.__dict__["catalogue"] = self.catalogue.known()
+        return same
 
     def runs(
         self,
@@ -129,14 +138,23 @@ class Store:
 
         if id == "latest":
             return self._latest()
-        folders = list(self.folders())
-        whole = [folder for folder in folders if folder.path.name == id]
-        found = whole or [folder for folder in folders if id and id in folder.path.name]
+        found = self._called(id)
         if len(found) == 1:
-            return StoredRun(found[0])
-        raise LookupError(
-            _unclear(id, self.path, [folder.path.name for folder in found or folders], bool(found))
-        )
+            return StoredRun(RunFolder(found[0]))
+        names = [path.name for path in found] or [folder.path.name for folder in self.folders()]
+        raise LookupError(_unclear(id, self.path, names, bool(found)))
+
+    def _called(self, id: str) -> list[Path]:
+        """The folders of runs with this id, or else with this part of one; of others nothing is looked at."""
+        projects = _folders(self.path)
+        if id and os.path.basename(id) == id and not id.startswith("."):
+            whole = [path for project in projects if os.path.isdir(path := project / id) and is_run(path)]
+            if whole:
+                return whole
+        parts = [
+            project / name for project in projects for name in visible(str(project)) if id and id in name
+        ]
+        return [path for path in parts if is_run(path)]
 
     def _latest(self) -> StoredRun:
         found = self.runs(limit=1)
@@ -149,9 +167,7 @@ class Store:
 
 def _folders(path: Path) -> list[Path]:
     """The visible folders in `path`; none if it is not there."""
-    if not path.is_dir():
-        return []
-    return [entry for entry in path.iterdir() if not entry.name.startswith(".") and entry.is_dir()]
+    return [path / name for name in visible(str(path))]
 
 
 def _unclear(id: str, store: Path, names: list[str], several: bool) -> str:

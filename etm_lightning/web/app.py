@@ -41,7 +41,7 @@ def build(stores: Stores, access: Access, *, readonly: bool = False, static: Pat
     """
     api = Api(stores, readonly=readonly, static=static)
     app = Starlette(
-        routes=[*api.routes(), *page_routes(static)],
+        routes=[*api.routes(), *page_routes(api.about, static)],
         middleware=[Middleware(Compressed)],
         exception_handlers={
             HTTPException: _refused,
@@ -64,6 +64,7 @@ class Compressed:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
         raw = path in ("/api/series", "/api/events") or "/media/" in path or "/artifacts/" in path
+        raw = raw or not path.startswith("/api/")  # the page's files are kept compressed
         await (self._app if raw else self._compressing)(scope, receive, send)
 
 

@@ -16,11 +16,13 @@ from etm_lightning.store.run import StoredRun
 from etm_lightning.store.series import Series
 from etm_lightning.store.zoom import LEAST, X
 from etm_lightning.web.axes import AXES, Floats, along, column
-from etm_lightning.web.stores import MissingError, Stores
+from etm_lightning.web.stores import Found, MissingError, Stores
 from etm_lightning.web.thin import thin
 
 MOST_POINTS = 20_000
 MOST_SERIES = 5_000
+MOST_KEPT = 1_000
+"""Points of a curve up to which it is kept."""
 MOST_MARKS = 1_000
 """How many values that are not finite are told one by one."""
 BIG = 200_000
@@ -77,6 +79,24 @@ class Curve:
     x: Floats
     y: Floats
     about: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Bytes of its points."""
+        return self.x.nbytes + self.y.nbytes
+
+
+def known(found: Found, wanted: Wanted, question: Question, after: int | None) -> Curve:
+    """A whole curve of few points is made once, as long as its run does not change; others each time."""
+    if after is not None or question.since is not None or question.until is not None:
+        return curve(found.run, wanted, question, after)
+    if question.points > MOST_KEPT:
+        return curve(found.run, wanted, question)
+    name = wanted, str(question.x), question.points
+    if name not in found.curves:
+        found.curves[name] = curve(found.run, wanted, question)
+    kept: Curve = found.curves[name]
+    return kept
 
 
 def curve(run: StoredRun, wanted: Wanted, question: Question, after: int | None = None) -> Curve:
@@ -218,17 +238,21 @@ def _none() -> Floats:
 
 
 def answer(stores: Stores, question: Question) -> bytes:
-    """All that a question asks for, packed; what there is not has no points."""
+    """All that a question asks for, packed; what there is not has no points.
+
+    Where it may not take long, runs that another question reads are left to that: two read different ones.
+    """
     found: list[Curve] = []
     end = math.inf if question.within is None else time.monotonic() + question.within
     for number, wanted in enumerate(question.series):
         after = question.after[number] if question.after is not None else None
         about: dict[str, Any] = {"run": wanted.run, "name": wanted.name}
-        if number and time.monotonic() > end and not stores.holds(wanted.run):
+        late = time.monotonic() > end or (question.within is not None and stores.reads(wanted.run))
+        if number and late and not stores.holds(wanted.run):
             found.append(Curve(_none(), _none(), about | _empty(wanted, "not read yet") | _LATER))
             continue
         try:
-            found.append(curve(stores.run(wanted.run).run, wanted, question, after))
+            found.append(known(stores.run(wanted.run), wanted, question, after))
         except MissingError:
             found.append(Curve(_none(), _none(), about | _empty(wanted, "no such run")))
     return pack(found)

@@ -18,7 +18,7 @@ from etm_lightning.store.store import Store
 from etm_lightning.web.built import HOW, built, static_folder
 from etm_lightning.web.curves import MOST_POINTS
 from etm_lightning.web.embedded import gather
-from etm_lightning.web.plain import encode
+from etm_lightning.web.plain import as_data
 from etm_lightning.web.stores import Stores
 
 _SCRIPT = re.compile(r'<script\b[^>]*\bsrc="\./([\w.-]+)"[^>]*></script>')
@@ -121,15 +121,6 @@ def policy(scripts: Sequence[str], styles: Sequence[str]) -> str:
 def _hashes(texts: Sequence[str]) -> str:
     found = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in texts]
     return " ".join(f"'sha256-{one}'" for one in found) or "'none'"
-
-
-def as_data(data: Any) -> str:
-    r"""JSON that is only ever data within HTML: it holds no `<`, so it closes and opens nothing.
-
-    >>> as_data({"name": "</script><!--"})
-    '{"name":"\\u003c/script>\\u003c!--"}'
-    """
-    return encode(data).decode().replace("<", "\\u003c")
 
 
 def _script(text: str) -> str:

@@ -36,3 +36,12 @@ def plain(value: Any) -> Any:
 def encode(value: Any) -> bytes:
     """Plain data as JSON."""
     return msgspec.json.encode(value)
+
+
+def as_data(value: Any) -> str:
+    r"""JSON that is only ever data within HTML: it holds no `<`, so it closes and opens nothing.
+
+    >>> as_data({"name": "</script><!--"})
+    '{"name":"\\u003c/script>\\u003c!--"}'
+    """
+    return encode(value).decode().replace("<", "\\u003c")

@@ -82,7 +82,11 @@ class Api:
 
     async def session(self, request: Request) -> Response:
         """Which version this is, whether it may change anything, and which stores it shows."""
-        return answer(await run_in_threadpool(self._session))
+        return answer(await self.about())
+
+    async def about(self) -> dict[str, Any]:
+        """What the page asks first."""
+        return await run_in_threadpool(self._session)
 
     def _session(self) -> dict[str, Any]:
         return {

@@ -10,7 +10,6 @@ import msgspec
 import numpy as np
 
 from etm_lightning.store.catalogue import Catalogue
-from etm_lightning.store.row import Row as CatalogueRow
 from etm_lightning.web.axes import column
 from etm_lightning.web.stores import MissingError, Place, Stores
 from etm_lightning.web.thin import thin
@@ -87,27 +86,19 @@ def rows(
 
 
 def _of(place: Place, asked: Filter, columns: Sequence[str] | None = None, **more: Any) -> list[Row]:
-    found = asked.catalogue(place).rows(asked.q, **asked.narrowed(), **more)
+    found = asked.catalogue(place).plain(asked.q, **asked.narrowed(), **more)
     if columns is not None:
-        found = _narrow(found, columns)
-    return [{"store": place.id, **one.as_json()} for one in found]
+        _narrow(found, columns)
+    return [{"store": place.id, **one} for one in found]
 
 
-def _narrow(found: list[CatalogueRow], columns: Sequence[str]) -> list[CatalogueRow]:
-    """The rows with these settings and metrics only."""
-    some = [
-        (field, [one.removeprefix(prefix) for one in columns if one.startswith(prefix)])
-        for prefix, field in _PREFIXES
-    ]
-
-    def narrow(row: CatalogueRow) -> CatalogueRow:
-        parts = {}
-        for field, names in some:
-            whole = getattr(row, field)
-            parts[field] = {name: whole[name] for name in names if name in whole}
-        return msgspec.structs.replace(row, **parts)
-
-    return [narrow(one) for one in found]
+def _narrow(found: Sequence[Row], columns: Sequence[str]) -> None:
+    """Leave the rows these settings and metrics only."""
+    for prefix, field in _PREFIXES:
+        names = [one.removeprefix(prefix) for one in columns if one.startswith(prefix)]
+        for row in found:
+            whole = row[field]
+            row[field] = {name: whole[name] for name in names if name in whole}
 
 
 def page(

@@ -6,9 +6,10 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from etm_lightning.layout import RunFolder
 from etm_lightning.store.catalogue import Catalogue
@@ -19,7 +20,7 @@ from etm_lightning.store.store import Store
 
 KEPT = 256
 KEPT_BYTES = 2**30
-"""How many runs stay in memory with their points, and how large their journals may be together."""
+"""How many runs stay in memory with their points, and how large their journals and curves may be together."""
 FRESH = 0.5
 """Seconds for which a look at a whole store counts for all who ask."""
 LOOK = 0.9
@@ -64,6 +65,17 @@ class Found:
     key: str
     place: Place
     run: StoredRun
+    curves: dict[Any, Any] = field(default_factory=dict)
+    """What was made of its points, as long as these are the same."""
+
+
+@dataclass
+class _Kept:
+    """A run in memory, as its files were when it was read."""
+
+    files: Signature
+    found: Found
+    size: int
 
 
 class Stores:
@@ -75,7 +87,8 @@ class Stores:
 
     def __init__(self, stores: Iterable[Store]) -> None:
         self.places = [Place(str(number), store) for number, store in enumerate(stores)]
-        self._runs: OrderedDict[str, tuple[Signature, StoredRun]] = OrderedDict()
+        self._runs: OrderedDict[str, _Kept] = OrderedDict()
+        self._size = 0
         self._reading: dict[str, threading.Lock] = {}
         self._pulses: dict[str, tuple[float, Pulse]] = {}
         self._looking = threading.Lock()
@@ -114,13 +127,23 @@ class Stores:
         Raises:
             MissingError: if there is none.
         """
+        with self._lock:
+            kept = self._runs.get(key)
+        if kept and (found := self._load(key, kept.found.place, kept.found.run.folder)):
+            return found
         place, folder = self._folder(key)
-        return Found(key, place, self._load(key, folder))
+        found = self._load(key, place, folder)
+        return found or Found(key, place, StoredRun(folder))
 
     def holds(self, key: str) -> bool:
         """Whether a run is in memory, so that its points cost little."""
         with self._lock:
             return key in self._runs
+
+    def reads(self, key: str) -> bool:
+        """Whether somebody is reading a run now, for whom one would have to wait."""
+        reading = self._reading.get(key)
+        return reading is not None and reading.locked()
 
     def pulse(self, id: str = "", *, look: bool = True) -> Pulse:
         """By run what changes when there is news of it.
@@ -142,33 +165,39 @@ class Stores:
             found |= known
         return found
 
-    def _load(self, key: str, folder: RunFolder) -> StoredRun:
+    def _load(self, key: str, place: Place, folder: RunFolder) -> Found | None:
+        """The run as its files are now; None if it has none."""
         with self._lock:
             reading = self._reading.setdefault(key, threading.Lock())
         with reading:  # who asks for a run that is being read waits for that
             now = files(folder.path)
+            if not now:
+                return None
             with self._lock:
-                known = self._runs.get(key)
-            if known and known[0] == now and now:
-                run = known[1]
+                kept = self._runs.get(key)
+            if kept and kept.files == now:
+                found = kept.found
             else:
-                run = known[1].again() if known else StoredRun(folder)
-            if run.status == "running":
-                run.look_again()
-            with self._lock:
-                self._keep(key, now, run)
-        return run
+                found = Found(key, place, kept.found.run.again() if kept else StoredRun(folder))
+            if found.run.status == "running":
+                found.run.look_again()
+            self._keep(key, now, found)
+        return found
 
-    def _keep(self, key: str, now: Signature, run: StoredRun) -> None:
-        self._runs[key] = now, run
-        self._runs.move_to_end(key)
-        while len(self._runs) > 1 and (len(self._runs) > KEPT or self._size() > KEPT_BYTES):
-            gone, _ = self._runs.popitem(last=False)
-            self._reading.pop(gone, None)
+    def _keep(self, key: str, now: Signature, found: Found) -> None:
+        with self._lock:
+            self._drop(key)
+            size = sum(size for size, _ in now.values()) + sum(one.size for one in found.curves.values())
+            self._runs[key] = _Kept(now, found, size)
+            self._size += size
+            while len(self._runs) > 1 and (len(self._runs) > KEPT or self._size > KEPT_BYTES):
+                gone = next(iter(self._runs))
+                self._drop(gone)
+                self._reading.pop(gone, None)
 
-    def _size(self) -> int:
-        """Bytes of the journals of the runs that are kept: about what their points take."""
-        return sum(size for known, _ in self._runs.values() for size, _ in known.values())
+    def _drop(self, key: str) -> None:
+        if key in self._runs:
+            self._size -= self._runs.pop(key).size
 
     def _folder(self, key: str) -> tuple[Place, RunFolder]:
         for refreshed in (False, True):

@@ -22,4 +22,6 @@ def thin(y: npt.NDArray[np.float64], points: int) -> npt.NDArray[np.intp]:
         return np.arange(len(y))
     made: Any = tsdownsample.MinMaxDownsampler
     chosen = made().downsample(np.ascontiguousarray(y), n_out=max(2, points - 2) // 2 * 2)
-    return np.unique(np.concatenate([[0], chosen.astype(np.intp), [len(y) - 1]]))
+    kept = np.zeros(len(y), bool)
+    kept[chosen] = kept[0] = kept[-1] = True
+    return np.flatnonzero(kept)

@@ -5,6 +5,7 @@ Hydra imports this file at every start, so what it needs is loaded where it is u
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
@@ -45,12 +46,13 @@ class EtmSweeper(Sweeper):
         self._config, self._context = config, hydra_context
 
     def sweep(self, arguments: list[str]) -> Any:
+        loaded = list(sys.modules)  # before ours, most of which no trial needs
         from etm_lightning.optimize.search import sweep
 
         assert self._config is not None
         assert self._context is not None
         typed = [f"{name}={value}" for name, value in self._params.items()]
-        return sweep(self._context, self._config, [*typed, *arguments], self._search)
+        return sweep(self._context, self._config, [*typed, *arguments], self._search, loaded)
 
 
 class EtmLocal(BasicLauncher):

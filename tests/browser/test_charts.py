@@ -70,6 +70,29 @@ def test_every_metric_has_a_chart_and_seeds_are_one_curve_with_a_band(site: Site
     expect(page).to_have_url(re.compile("by=none"))
 
 
+WATCH = """{
+  const fetched = window.fetch;
+  window.asked = [];
+  window.fetch = (...of) => {
+    const parts = [".chart figcaption button", ".side-run", "figure.chart"];
+    window.asked.push([String(of[0]), ...parts.map((one) => document.querySelectorAll(one).length)]);
+    return fetched(...of);
+  };
+}"""
+
+
+def test_the_first_charts_ask_for_their_curves_before_the_rest_is_drawn(site: Site, page: Page) -> None:
+    page.add_init_script(WATCH)
+    site.open(page, address(site))
+    expect(page.locator(".side-run").first).to_be_visible()
+    asked = page.evaluate("window.asked")
+    assert not any("session" in address for address, *_ in asked)  # it came within the page
+    first = next(parts for address, *parts in asked if "series" in address)
+    assert first[:2] == [0, 0]
+    assert first[2] > 0
+    expect(page.get_by_role("button", name="Enlarge val/f1")).to_have_count(1)
+
+
 def test_one_value_per_run_is_shown_as_dots(site: Site, page: Page) -> None:
     site.open(page, address(site, view="&by=none&find=test"))
     rows = chart(page, "test/f1").locator(".dot-row")
@@ -86,13 +109,13 @@ def test_what_is_not_finite_is_counted_and_a_hostile_name_is_only_text(site: Sit
 
 def test_a_drag_zooms_the_address_keeps_it_and_a_double_click_ends_it(site: Site, page: Page) -> None:
     site.open(page, address(site))
-    area = chart(page, "train/loss").locator(".u-over")
+    area = chart(page, "train/loss").locator(".chart-over")
     drag(page, area, 0.25, 0.5)
     expect(page).to_have_url(re.compile(r"zoom=train(/|%2F)loss"))
     page.reload()
     found = chart(page, "train/loss")
     expect(found.get_by_label("Show all of train/loss")).to_be_visible()
-    found.locator(".u-over").dblclick()
+    found.locator(".chart-over").dblclick()
     expect(page).not_to_have_url(re.compile("zoom="))
 
 
@@ -178,12 +201,12 @@ def test_charts_are_put_in_another_order_by_dragging(site: Site, page: Page) -> 
 def test_the_pointer_is_in_all_charts_at_once_and_tells_each_run(site: Site, page: Page) -> None:
     site.open(page, address(site, view="&by=none"))
     chart(page, "val/loss")
-    area = chart(page, "val/f1").locator(".u-over")
+    area = chart(page, "val/f1").locator(".chart-over")
     area.hover()
     expect(page.locator(".readout tr")).to_have_count(6)
     expect(page.locator(".readout")).to_have_count(1)
     expect(page.locator(".readout b")).to_contain_text("step 1")
-    marked = chart(page, "val/loss").locator("canvas.chart-over")
+    marked = chart(page, "val/loss").locator(".chart-over canvas")
     assert marked.evaluate(
         "c => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v > 0)"
     )

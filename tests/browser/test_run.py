@@ -54,6 +54,16 @@ def test_the_overview_has_values_notes_origin_and_how_to_run_it_again(site: Site
     assert copied == page.locator(".commands").inner_text()
 
 
+def test_the_charts_are_of_the_experiment_and_the_machine_has_its_own(site: Site, page: Page) -> None:
+    opened(site, page, "charts")
+    sections = page.locator(".chart-section h2")
+    expect(sections).to_contain_text(["val", "train", "metrics"])
+    expect(sections).to_have_count(3)
+    opened(site, page, "system")
+    expect(sections).to_contain_text(["system"])
+    expect(sections).to_have_count(1)
+
+
 def test_a_failure_and_its_attempts_are_told(site: Site, page: Page) -> None:
     opened(site, page, project="resumed")
     expect(page.locator(".trouble")).to_contain_text("RuntimeError: CUDA out of memory")

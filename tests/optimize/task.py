@@ -18,6 +18,7 @@ ConfigStore.instance().store(
         "n": 0,
         "kind": "fine",
         "pause": 0.0,
+        "meet": 0,
         "seed": None,
         "fold": None,
         "folds": None,
@@ -38,6 +39,9 @@ def main(cfg: DictConfig) -> object:
     with Path("tried.txt").open("a") as file:
         file.write(f"{cfg.x:g} {cfg.y:g} {os.getpid()} {cfg.seed} {cfg.fold}\n")
     time.sleep(cfg.pause)
+    deadline = time.monotonic() + 60
+    while len(Path("tried.txt").read_text().splitlines()) < cfg.meet and time.monotonic() < deadline:
+        time.sleep(0.01)
     first = not Path(f"seen-{cfg.kind}").exists()
     Path(f"seen-{cfg.kind}").touch()
     if cfg.kind == "dies" or (cfg.kind == "dies once" and first):

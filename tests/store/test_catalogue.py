@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from etm_lightning import Run
 from etm_lightning.headline import as_json, follow_headline
 from etm_lightning.layout import Identity, RunFolder
 from etm_lightning.process import this_process
@@ -111,6 +112,14 @@ def history(store: Path, dice: random.Random, id: str) -> RunFolder:
         content[dice.randrange(len(content))] ^= 1 << dice.randrange(8)
         path.write_bytes(content)
     return training.folder
+
+
+def test_samples_of_the_machine_are_no_metrics_of_a_run(tmp_path: Path) -> None:
+    with Run("p", save_dir=tmp_path / "etm_runs", shipper=False) as run:
+        run.log({"loss": 1.0, "both": 2.0}, step=1)
+        run.log({"system/cpu": 5.0, "both": 3.0}, step=1, axis="seconds", stage="")
+    (row,) = Catalogue(tmp_path / "etm_runs").rows()
+    assert row.metrics == StoredRun(run.folder).headline == {"loss": 1.0, "both": 2.0}
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -376,3 +385,35 @@ def test_many_new_runs_are_read_by_other_processes_as_one_would(
     assert len(asked) == 3
     monkeypatch.setattr(sys, "executable", "/dev/null")  # none that could
     assert same(Catalogue(store, path=tmp_path / "none.sqlite").rows(), alone)
+
+
+def test_questions_wait_for_no_look_and_for_no_other_question(tmp_path: Path) -> None:
+    finished(tmp_path / "s", "a", 0.5, params={"lr": 1})
+    catalogue = Catalogue(tmp_path / "s", path=tmp_path / "c.sqlite")
+    assert [row.id for row in catalogue.rows()] == ["a"]
+    answers: list[object] = []
+
+    def ask() -> None:
+        known = catalogue.known()
+        answers.extend(
+            [known.columns()["params"][0]["name"], known.rows()[0].id, known.count(), known.pulse()]
+        )
+
+    with catalogue._index._lock, catalogue._index._looking:  # as long as a look goes on
+        asking = threading.Thread(target=ask, daemon=True)
+        asking.start()
+        asking.join(20)
+    assert answers == ["lr", "a", 1]
+
+
+def test_a_file_that_is_deleted_or_replaced_meanwhile_changes_no_answer(tmp_path: Path) -> None:
+    store, path = tmp_path / "s", tmp_path / "c.sqlite"
+    finished(store, "a", 0.5)
+    catalogue = Catalogue(store, path=path)
+    catalogue.refresh()
+    path.unlink()
+    assert [row.id for row in catalogue.known().rows()] == ["a"]
+    sqlite3.connect(path).execute("CREATE TABLE runs (run)").connection.close()
+    assert [row.id for row in catalogue.known().rows()] == ["a"]
+    finished(store, "b", 0.5, created=BASE + 1)
+    assert [row.id for row in catalogue.rows()] == ["b", "a"]

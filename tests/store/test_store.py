@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from etm_lightning.records import Alert, Artifact, Media, Text
 from etm_lightning.share.described import text, whole
 from etm_lightning.store import edits
+from etm_lightning.store.looking import folders, is_run
 from etm_lightning.store.selection import field, select
 from etm_lightning.store.store import Store
 from tests.store.building import BASE, Training, finished
@@ -65,6 +67,53 @@ def test_a_part_of_an_id_is_enough(tmp_path: Path) -> None:
         store.run("20251124-lr=3-bbbb")
     with pytest.raises(LookupError):
         store.run("")
+
+
+def test_a_run_is_found_by_its_id_without_a_look_at_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("20251123-lr=1-aaaa", "20251124-lr=2-bbbb", "20251124-lr=2-cccc"):
+        finished(tmp_path, name, 0.1)
+    looked: list[str] = []
+
+    def counted(folder: Path) -> bool:
+        looked.append(folder.name)
+        return is_run(folder)
+
+    monkeypatch.setattr("etm_lightning.store.store.is_run", counted)
+    store = Store(tmp_path)
+    assert store.run("20251124-lr=2-bbbb").id == "20251124-lr=2-bbbb"
+    assert store.run("aaaa").id == "20251123-lr=1-aaaa"
+    assert looked == ["20251124-lr=2-bbbb", "20251123-lr=1-aaaa"]
+    for odd in ("../p/20251123-lr=1-aaaa", "p/20251123-lr=1-aaaa", "/", ".", "..", "a" * 5000, "a\0"):
+        with pytest.raises(LookupError):
+            store.run(odd)
+
+
+def test_a_leaderboard_looks_at_the_store_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    finished(tmp_path, "a-1", 0.2, group="sweep-7", project="p")
+    finished(tmp_path, "e-1", 0.2, evaluates="a-1", project="p", created=BASE + 2)
+    looks: list[Path] = []
+
+    def counted(store: Path) -> Iterator[tuple[str, int]]:
+        looks.append(store)
+        return folders(store)
+
+    monkeypatch.setattr("etm_lightning.store.looking.folders", counted)
+    for target, query in (
+        ("", ""),
+        ("sweep-7", ""),
+        ("a-1", ""),
+        ("p", "alerts == 0"),
+        ("", "has evaluates"),
+    ):
+        opened = Store(tmp_path)
+        opened.runs()
+        looks.clear()
+        field(opened, target, query)
+        assert len(looks) == 1, (target, query)
+    finished(tmp_path, "a-2", 0.2, group="sweep-7", project="p", created=BASE + 3)
+    assert [run.id for run in field(opened, "sweep-7").runs] == ["a-2", "a-1", "e-1"]
 
 
 def test_edits_change_what_is_shown_and_nothing_else(tmp_path: Path) -> None:

@@ -105,7 +105,10 @@ def test_lightnings_mlflow_logger_goes_on_with_the_same_run(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-def test_the_worker_is_a_process_of_its_own_and_none_is_left(tmp_path: Path) -> None:
+def test_the_worker_is_a_process_of_its_own_and_none_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.executable", python())  # which is taken where no other one is named
     folder = journals.simple(tmp_path)
     delivery = delivery_of(folder, csv_logger(folder), python="")
     assert delivery.advance() > 50

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import textwrap
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 
 from etm_lightning.store.run import StoredRun
 from etm_lightning.store.store import Store
+from tests import warm
 
 pytestmark = pytest.mark.slow
 
@@ -42,13 +42,16 @@ def new_trainer():
 """
 
 
+TYPED = "import code; code.interact('', local=globals(), exitmsg='')"
+
+
 class Kernel:
-    """`python -i`, which reads cells from a pipe as it does from a terminal."""
+    """What `python -i` runs, which reads cells from a pipe as it does from a terminal."""
 
     def __init__(self, place: Path) -> None:
         self.place = place
         self.process = subprocess.Popen(
-            [sys.executable, "-i", "-q"],
+            [warm.python(), "-c", TYPED],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -76,11 +79,14 @@ class Kernel:
     def leave(self) -> str:
         return self.process.communicate(timeout=100)[0]
 
+    def kill(self) -> None:
+        warm.kill(self.process)
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.process.kill()
+        self.kill()
         self.process.communicate()
 
 
@@ -108,7 +114,7 @@ def test_an_interrupted_cell_and_a_restarted_kernel_go_on_with_the_run(tmp_path:
         kernel.type('new_trainer().fit(model, ckpt_path=logger.log_dir + "/checkpoints/last.ckpt")')
         kernel.wait_for("now")
         assert stored(tmp_path).status == "running"
-        kernel.process.kill()
+        kernel.kill()
         said = kernel.leave()
         assert said.count("etm resume mine") == 1, "told at once, where one types"
         assert (stored(tmp_path).status, stored(tmp_path).attempts) == ("crashed", 2)

@@ -303,6 +303,33 @@ def test_what_does_not_change_is_not_sent_again(sweep_store: Path, tmp_path: Pat
     assert first["cache-control"] == "private, no-cache"
 
 
+def test_scripts_are_compressed_for_whom_understands_that(sweep_store: Path, tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("<!doctype html>")
+    (tmp_path / "app.js").write_text("let one = 1;" * 1000)
+    app = client(application(sweep_store, static=tmp_path))
+    packed = app.get("/app.js", headers={"accept-encoding": "br, gzip"})
+    plain = app.get("/app.js", headers={"accept-encoding": "identity"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert int(packed.headers["content-length"]) < 1000 < len(plain.content)
+    assert packed.text == plain.text
+    assert packed.headers["etag"] != plain.headers["etag"]
+    (tmp_path / "app.js").write_text("let two = 22;")  # it was built anew
+    assert app.get("/app.js").text == "let two = 22;"
+
+
+def test_the_page_comes_with_the_session_as_data(tmp_path: Path) -> None:
+    store = tmp_path / "</script><b>"
+    finished(store / "etm_runs", "20231114-221320-a-0001", 0.5)
+    (tmp_path / "index.html").write_text("<!doctype html><head></head><body>")
+    app = client(application(store / "etm_runs", static=tmp_path))
+    page = app.get("/")
+    before, _, rest = page.text.partition('<script type="application/json" id="etm-session">')
+    told, _, after = rest.partition("</script>")
+    assert (before, after) == ("<!doctype html><head>", "</head><body>")
+    assert json.loads(told) == app.get("/api/session").json()
+    assert page.headers["cache-control"] == "no-store"
+
+
 def test_long_answers_of_text_are_compressed_and_nothing_else(reader: TestClient) -> None:
     assert reader.get("/api/runs").headers["content-encoding"] == "gzip"
     assert "content-encoding" not in reader.get("/api/session").headers

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
+import shutil
+import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,10 +17,12 @@ from starlette.testclient import TestClient
 
 from etm_lightning import Run
 from etm_lightning.store.store import Store
+from etm_lightning.web import curves
 from etm_lightning.web.curves import BIG
+from etm_lightning.web.stores import Stores
 from etm_lightning.web.thin import thin
 from tests.store.building import BASE, Training
-from tests.web.ground import application, ask, client, key
+from tests.web.ground import application, ask, client, key, unpack
 
 
 def test_all_points_come_where_there_is_room(reader: TestClient, sweep_store: Path) -> None:
@@ -76,6 +81,18 @@ def test_a_question_that_may_not_take_long_leaves_runs_for_later(sweep_store: Pa
     assert rounds == len(keys) > 1
     whole = ask(browser, [{"run": one, "name": "train/loss"} for one in keys], within=0)
     assert not any(about.get("later") for about, _, _ in whole)
+
+
+def test_a_run_that_is_being_read_is_left_to_who_reads_it(sweep_store: Path) -> None:
+    stores = Stores([Store(sweep_store)])
+    keys = stores.keys()[:3]
+    wanted = [curves.Wanted(key, "train/loss") for key in keys]
+    stores._reading[keys[1]] = threading.Lock()
+    with stores._reading[keys[1]]:
+        found = unpack(curves.answer(stores, curves.Question(wanted, within=60)))
+    assert [about.get("later", False) for about, _, _ in found] == [False, True, False]
+    found = unpack(curves.answer(stores, curves.Question(wanted)))
+    assert not any(about.get("later") for about, _, _ in found)
 
 
 def test_what_there_is_not_has_no_points_and_says_why(reader: TestClient) -> None:
@@ -144,6 +161,30 @@ def test_a_live_run_gives_what_came_since(tmp_path: Path) -> None:
     (none, x, _), *_ = ask(browser, wanted, after=[more["cursor"]])
     assert list(x) == []
     assert none["cursor"] == more["cursor"]
+
+
+def test_a_curve_is_made_once_until_its_run_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def counted(y: np.ndarray[Any, Any], points: int) -> np.ndarray[Any, Any]:
+        made.append("one")
+        return thin(y, points)
+
+    monkeypatch.setattr(curves, "thin", counted)
+    one = Training(tmp_path / "etm_runs", "20231114-221320-a-0001").start().log(1, {"loss": 1.0})
+    api = client(application(tmp_path / "etm_runs"))
+    wanted = {"run": key(api), "name": "loss"}
+    assert [list(y) for _, _, y in (*ask(api, [wanted]), *ask(api, [wanted]))] == [[1.0], [1.0]]
+    assert made == ["one"]
+    (_, x, _), *_ = ask(api, [wanted], x="time")
+    assert list(x) == [pytest.approx(BASE + 1, abs=5)]
+    one.log(2, {"loss": 0.5})
+    (_, _, y), *_ = ask(api, [wanted])
+    assert list(y) == [1.0, 0.5]
+    one.end()
+    shutil.rmtree(next((tmp_path / "etm_runs").glob("*/*")))
+    (about, *_), *_ = ask(api, [wanted])
+    assert about["why"] == "no such run"
 
 
 def test_a_new_attempt_makes_a_live_chart_begin_anew(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ class Worker:
 
     Who gives it a job takes no lock that is not reentrant, and nothing is done under a lock that a training
     holds: a signal handler may give jobs and wait for them. A forked child has no thread and does its own
-    work, since it may end without a word; so does everybody while the interpreter exits.
+    work, since it may end without a word, unless it says that it does not; so does everybody while the
+    interpreter exits.
 
     Args:
         most_bytes: how much the jobs that wait may hold in memory.
@@ -77,6 +78,10 @@ class Worker:
                 return
             if job is not None:
                 self._do(job)
+
+    def exits(self) -> None:
+        """In a forked child that will run its exit functions: it may have a thread."""
+        self._alone = False
 
     def stop(self) -> None:
         """Let the thread finish what it has and end; the next job starts another."""

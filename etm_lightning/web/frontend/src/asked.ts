@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { useCallback, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 /** An answer on its way, here, or refused; after an error the last good answer stays. */
 export interface Asked<T> {
@@ -29,8 +29,9 @@ export function useAsked<T>(ask: () => Promise<T>, what: unknown[], keep = false
       (error: unknown) => mine === turn.current && setState((was) => ({ ...was, error: error as Error, loading: false })),
     );
   }, []);
-  useEffect(() => {
-    if (!keep) setState({ value: null, error: null, loading: true });
+  // not after the next frame: an answer is waited for
+  useLayoutEffect(() => {
+    if (!keep && turn.current) setState({ value: null, error: null, loading: true });
     again();
     return () => {
       turn.current++;

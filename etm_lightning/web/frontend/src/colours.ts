@@ -21,6 +21,7 @@ const KEPT = 2000;
  */
 export class Colours {
   private readonly slots: Map<string, number>;
+  private writing: ReturnType<typeof setTimeout> | undefined;
 
   constructor() {
     this.slots = new Map(readSlots());
@@ -32,8 +33,13 @@ export class Colours {
     if (known !== undefined) return known;
     const slot = this.slots.size;
     this.slots.set(key, slot);
-    store(KEY, JSON.stringify([...this.slots].slice(-KEPT)));
+    this.writing ??= setTimeout(() => this.write()); // once for all runs that are new
     return slot;
+  }
+
+  private write(): void {
+    this.writing = undefined;
+    store(KEY, JSON.stringify([...this.slots].slice(-KEPT)));
   }
 
   of(key: string, theme: Theme): string {

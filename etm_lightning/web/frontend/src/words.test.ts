@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { ago, bytes, shown, spread } from "./words";
+import { ago, bytes, inOrder, many, shown, spread } from "./words";
 
 describe("words", () => {
   it("show nothing as a dash and odd numbers as such", () => {
@@ -27,4 +27,12 @@ describe("words", () => {
   it("give bytes units of a thousand", () => {
     expect([999, 1000, 1_234_567, null].map(bytes)).toEqual(["999 B", "1.00 kB", "1.23 MB", "–"]);
   });
+});
+
+it("numbers in names count, and so do their letters in either case", () => {
+  expect(["b", "a10", "A2", "a", "a2x", "val/loss_10", "val/loss_9"].sort(inOrder)).toEqual(["a", "A2", "a2x", "a10", "b", "val/loss_9", "val/loss_10"]);
+});
+
+it("large counts have commas", () => {
+  expect([many(1, "run"), many(999, "run"), many(1234567, "run")]).toEqual(["1 run", "999 runs", "1,234,567 runs"]);
 });

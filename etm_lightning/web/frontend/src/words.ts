@@ -1,5 +1,5 @@
 import type { Num, Plain, Row } from "./api/types";
-import { number, parsed } from "./numbers/format";
+import { number, parsed, whole } from "./numbers/format";
 
 /** A value of the API for people; nothing is a dash. */
 export function shown(value: Plain | undefined): string {
@@ -52,4 +52,18 @@ export const named = (row: Row): string => row.name || row.id;
 
 export const numeric = (value: Num | null | undefined): number => (value === null || value === undefined ? NaN : parsed(value));
 
-export const many = (n: number, one: string, more = `${one}s`): string => `${n.toLocaleString("en")} ${n === 1 ? one : more}`;
+export const many = (n: number, one: string, more = `${one}s`): string => `${whole(n)} ${n === 1 ? one : more}`;
+
+/** The order of names: letters in either case, numbers in them by size. */
+export function inOrder(a: string, b: string): number {
+  const [p, q] = [pieces(a), pieces(b)];
+  for (let k = 0; k < Math.min(p.length, q.length); k++) {
+    const [one, other] = [p[k]!, q[k]!];
+    const by = k % 2 ? Number(one) - Number(other) : 0;
+    if (by) return by;
+    if (one !== other) return one < other ? -1 : 1;
+  }
+  return p.length - q.length || (a < b ? -1 : Number(a > b));
+}
+
+const pieces = (name: string): string[] => name.toLowerCase().split(/(\d+)/);

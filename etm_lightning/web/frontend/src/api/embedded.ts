@@ -1,3 +1,4 @@
+import { inOrder } from "../words";
 import { SourceError, type Source } from "./source";
 import { thin } from "./thin";
 import type {
@@ -307,7 +308,7 @@ export function sortRows(rows: Row[], sort: string): Row[] {
   valued.sort(([a], [b]) => {
     if (a === null || b === null) return a === b ? 0 : a === null ? 1 : -1;
     const order =
-      typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), "en", { numeric: true });
+      typeof a === "number" && typeof b === "number" ? a - b : inOrder(String(a), String(b));
     return down ? -order : order;
   });
   return valued.map(([, row]) => row);

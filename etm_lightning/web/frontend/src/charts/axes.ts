@@ -1,7 +1,7 @@
 /** What axes say. */
 
 import type { X } from "../api/types";
-import { count, duration, number } from "../numbers/format";
+import { count, date, duration, number } from "../numbers/format";
 
 export const X_NAMES: Record<string, string> = {
   step: "step",
@@ -15,7 +15,7 @@ export const nameOf = (x: X): string => (typeof x === "string" ? X_NAMES[x]! : x
 
 /** A value of x as the tooltip says it. */
 export function told(x: X, value: number): string {
-  if (x === "time") return new Date(value * 1000).toLocaleString();
+  if (x === "time") return date(value);
   if (x === "relative") return duration(value);
   return `${nameOf(x)} ${number(value, 6)}`;
 }
@@ -29,4 +29,13 @@ export const SECONDS = [
 export function tickText(x: X, value: number): string {
   if (x === "relative") return value === 0 ? "0" : duration(value);
   return count(value);
+}
+
+/** A mark of an axis of wall time: the date where a day begins or the axis does, the time elsewhere. */
+export function clockText(value: number, before: number | undefined, step: number): string {
+  const text = date(value); // 2026-11-28 18:41:12
+  if (step >= 28 * 86400) return step >= 365 * 86400 ? text.slice(0, 4) : text.slice(0, 7);
+  if (before === undefined || date(before).slice(0, 10) !== text.slice(0, 10)) return text.slice(5, 10);
+  if (step < 1) return text.slice(17) + (value - Math.floor(value)).toFixed(3).slice(1);
+  return step < 60 ? text.slice(11) : text.slice(11, 16);
 }

@@ -14,7 +14,7 @@ import type { RunGroup } from "./groups";
 import { Icon } from "./icons";
 import { paperOf } from "./ink";
 import { lastOf } from "./lines";
-import { useSeen } from "./seen";
+import { useLater, useSeen } from "./seen";
 import type { View } from "./view";
 import type { Workspace } from "./workspace";
 
@@ -43,6 +43,7 @@ export function Chart(props: ChartProps) {
   const { label, title, view, acts, rows, tall = false } = props;
   const [place, seen] = useSeen<HTMLElement>();
   const [told, setTold] = useState<Told | null>(null);
+  const later = useLater();
   const hear = (now: Told) => {
     setTold(now);
     props.told?.(now);
@@ -56,7 +57,7 @@ export function Chart(props: ChartProps) {
       <figcaption>
         {!tall && (
           <span class="grip" {...drag.handle} title="Drag to move; Alt and arrow keys move it too">
-            <Icon name="grip" />
+            {later && <Icon name="grip" />}
           </span>
         )}
         <h3 class="ellipsis" title={label}>
@@ -69,15 +70,7 @@ export function Chart(props: ChartProps) {
             <Icon name="back" />
           </button>
         )}
-        {!tall && (
-          <button type="button" class={view.pinned.includes(label) ? "plain icon shown" : "plain icon"} aria-pressed={view.pinned.includes(label)} aria-label={`Pin ${label}`} title="Pin on top (p)" onClick={() => acts.pin(label)}>
-            <Icon name="pin" />
-          </button>
-        )}
-        <button type="button" class="plain icon" aria-label={tall ? "Close" : `Enlarge ${label}`} title={tall ? "Close (Esc)" : "Enlarge (f)"} onClick={() => acts.full(tall ? "" : label)}>
-          <Icon name={tall ? "close" : "full"} />
-        </button>
-        <Menu {...props} logY={logY} now={told} />
+        {later && <Buttons {...props} logY={logY} now={told} />}
       </figcaption>
       <div class="chart-body">
         {seen && (
@@ -139,11 +132,30 @@ function Chips({ told }: { told: Told | null }) {
   );
 }
 
-type MenuProps = ChartProps & { logY: boolean; now: Told | null };
+type ButtonsProps = ChartProps & { logY: boolean; now: Told | null };
 
-function Menu({ label, view, acts, rows, logY, now, tall, workspace }: MenuProps) {
+function Buttons(props: ButtonsProps) {
+  const { label, view, acts, tall = false } = props;
+  const pinned = view.pinned.includes(label);
+  return (
+    <>
+      {!tall && (
+        <button type="button" class={pinned ? "plain icon shown" : "plain icon"} aria-pressed={pinned} aria-label={`Pin ${label}`} title="Pin on top (p)" onClick={() => acts.pin(label)}>
+          <Icon name="pin" />
+        </button>
+      )}
+      <button type="button" class="plain icon" aria-label={tall ? "Close" : `Enlarge ${label}`} title={tall ? "Close (Esc)" : "Enlarge (f)"} onClick={() => acts.full(tall ? "" : label)}>
+        <Icon name={tall ? "close" : "full"} />
+      </button>
+      <Menu {...props} />
+    </>
+  );
+}
+
+function Menu({ label, view, acts, rows, logY, now, tall, workspace }: ButtonsProps) {
   const { theme, say } = useApp();
   const menu = useRef<HTMLDetailsElement>(null);
+  const [open, setOpen] = useState(false);
   const act = (what: () => unknown) => () => {
     menu.current!.open = false;
     void Promise.resolve(what()).catch((error: Error) => say(error.message, "bad"));
@@ -163,31 +175,33 @@ function Menu({ label, view, acts, rows, logY, now, tall, workspace }: MenuProps
     if (!menu.current!.contains(event.relatedTarget as Node | null)) menu.current!.open = false;
   };
   return (
-    <details class="chart-menu" ref={menu} onFocusOut={close}>
+    <details class="chart-menu" ref={menu} onFocusOut={close} onToggle={() => setOpen(menu.current!.open)}>
       <summary aria-label={`More for ${label}`} title="More">
         <Icon name="more" />
       </summary>
-      <div role="menu">
-        <button type="button" role="menuitemcheckbox" aria-checked={logY} onClick={act(() => acts.log(label))}>
-          {logY ? "Linear y axis" : "Logarithmic y axis"}
-        </button>
-        <button type="button" role="menuitem" disabled={!now?.plot} onClick={act(png)}>
-          Picture (PNG)
-        </button>
-        <button type="button" role="menuitem" onClick={act(table)}>
-          Values (CSV)
-        </button>
-        {!tall && (
-          <>
-            <button type="button" role="menuitem" onClick={act(() => acts.move(label, -1))}>
-              Move back
-            </button>
-            <button type="button" role="menuitem" onClick={act(() => acts.move(label, 1))}>
-              Move on
-            </button>
-          </>
-        )}
-      </div>
+      {open && (
+        <div role="menu">
+          <button type="button" role="menuitemcheckbox" aria-checked={logY} onClick={act(() => acts.log(label))}>
+            {logY ? "Linear y axis" : "Logarithmic y axis"}
+          </button>
+          <button type="button" role="menuitem" disabled={!now?.plot} onClick={act(png)}>
+            Picture (PNG)
+          </button>
+          <button type="button" role="menuitem" onClick={act(table)}>
+            Values (CSV)
+          </button>
+          {!tall && (
+            <>
+              <button type="button" role="menuitem" onClick={act(() => acts.move(label, -1))}>
+                Move back
+              </button>
+              <button type="button" role="menuitem" onClick={act(() => acts.move(label, 1))}>
+                Move on
+              </button>
+            </>
+          )}
+        </div>
+      )}
     </details>
   );
 }

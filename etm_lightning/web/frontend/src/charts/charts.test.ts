@@ -3,7 +3,9 @@ import { describe, expect, test } from "vitest";
 import type { Source } from "../api/source";
 import type { Row, SeriesData, SeriesQuery } from "../api/types";
 import { csv } from "./download";
+import { clockText } from "./axes";
 import { chosen, grouped } from "./groups";
+import { gridOf } from "./grid";
 import { Held, joined } from "./held";
 import { heights, outside, wholeX } from "./limits";
 import { bands, lines } from "./lines";
@@ -11,6 +13,7 @@ import { placing, valueAt, visible } from "./paint";
 import { moved, scaled } from "./plot";
 import { nearestIndex, pointedAt, valuesAt } from "./pointing";
 import { fits, rearranged, sections } from "./sections";
+import { boxOf } from "./selecting";
 import { Turns } from "./turns";
 import { PLAIN, readView, writeView, type View } from "./view";
 
@@ -180,4 +183,30 @@ describe("points that the server has yet to read", () => {
     expect(shown).toEqual([1, 2, 3]);
     expect(held.whole.map((one) => one.run)).toEqual(["a", "b", "c"]);
   });
+});
+
+describe("the grid", () => {
+  const look = { x: "step", logX: false, logY: false, text: "", grid: "", font: "" } as const;
+
+  test("leaves the lines the place that the texts do not need", () => {
+    const { frame, x, y } = gridOf(look, [0, 500], [0, 3], { width: 400, height: 216 }, 2);
+    expect(x.map((mark) => mark.text)).toEqual(["0", "100", "200", "300", "400", "500"]);
+    expect(y.map((mark) => mark.text)).toEqual(["0", "1", "2", "3"]);
+    expect([frame.x.from, frame.x.to, frame.y.to, frame.y.from]).toEqual([66, 764, 16, 380]);
+  });
+  test("a time axis tells the day once, and then the times", () => {
+    const [ten, eleven] = [new Date(2026, 10, 28, 10).getTime() / 1000, new Date(2026, 10, 28, 11).getTime() / 1000];
+    expect(clockText(ten, undefined, 3600)).toBe("11-28");
+    expect(clockText(eleven, ten, 3600)).toBe("11:00");
+    expect(clockText(eleven, ten, 30)).toBe("11:00:00");
+    expect(clockText(eleven + 0.5, eleven, 0.5)).toBe("00.500");
+    expect(clockText(eleven, ten, 31 * 86400)).toBe("2026-11");
+  });
+});
+
+test("a drag chooses a stretch of x, of y if it is upright, and both if it is large", () => {
+  const area = [300, 200] as const;
+  expect(boxOf([10, 50], [90, 60], area)).toEqual({ left: 10, width: 80, top: 0, height: 200 });
+  expect(boxOf([90, 50], [85, 150], area)).toEqual({ left: 0, width: 300, top: 50, height: 100 });
+  expect(boxOf([90, 150], [400, 100], area)).toEqual({ left: 90, width: 210, top: 100, height: 50 });
 });

@@ -115,7 +115,7 @@ function useHeld({ workspace, rows, groups, label, view, tall }: CurveProps): He
   const wanted = { keys, label, x: view.x, points, superseded: view.superseded };
   const [, again] = useReducer((n: number) => n + 1, 0);
   const held = useMemo(() => workspace.hold(wanted), [workspace, JSON.stringify(wanted)]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const end = held.hear(() => again(undefined));
     void held.load();
     return () => {

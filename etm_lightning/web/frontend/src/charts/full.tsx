@@ -3,7 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import { useApp } from "../app";
-import { number } from "../numbers/format";
+import { number, whole } from "../numbers/format";
 import { extent } from "../numbers/ranges";
 import { Chart, type ChartProps } from "./chart";
 import type { Told } from "./curve";
@@ -56,7 +56,7 @@ function Values({ told, workspace }: { told: Told; workspace: ChartProps["worksp
               <td class="num">{number(last)}</td>
               <td class="num">{number(low)}</td>
               <td class="num">{number(high)}</td>
-              <td class="num">{line.total.toLocaleString("en")}</td>
+              <td class="num">{whole(line.total)}</td>
             </tr>
           ))}
         </tbody>

@@ -10,12 +10,12 @@ import { Full } from "./full";
 import { chosen, grouped, type RunGroup } from "./groups";
 import { useMetrics } from "./metrics";
 import { fits, rearranged, sectionOf, sections, titleOf, type Metric } from "./sections";
+import { useLater } from "./seen";
 import { Side } from "./side";
 import { useView } from "./state";
 import { Toolbar } from "./toolbar";
 import type { View } from "./view";
 import { Workspace } from "./workspace";
-import "uplot/dist/uPlot.min.css";
 import "./charts.css";
 
 export interface ChartsProps {
@@ -120,6 +120,7 @@ interface SectionsProps {
 
 function Sections({ metrics, change, ...shared }: SectionsProps) {
   const { view } = shared;
+  const room = useLater() ? Infinity : AT_ONCE;
   const found = metrics.filter((metric) => fits(metric.label, view.filter));
   const pinned = view.pinned.flatMap((label) => found.find((metric) => metric.label === label) ?? []);
   const rest = sections(found.filter((metric) => !view.pinned.includes(metric.label)), view.order);
@@ -128,22 +129,28 @@ function Sections({ metrics, change, ...shared }: SectionsProps) {
   const flip = (name: string) =>
     change({ toggled: view.toggled.includes(name) ? view.toggled.filter((one) => one !== name) : [...view.toggled, name] });
   const closed = (name: string) => view.toggled.includes(name) !== (name === "system" && rest.length > 1 && !view.filter);
+  const parts = [...(pinned.length ? [{ name: "Pinned", metrics: pinned }] : []), ...rest];
+  let left = room;
   return (
     <>
-      {pinned.length > 0 && <Part name="Pinned" metrics={pinned} closed={closed("Pinned")} flip={() => flip("Pinned")} {...shared} />}
-      {rest.map((section) => (
-        <Part key={section.name} {...section} closed={closed(section.name)} flip={() => flip(section.name)} {...shared} />
-      ))}
+      {parts.map((section) => {
+        const part = { ...section, room: left, closed: closed(section.name), flip: () => flip(section.name) };
+        if (!part.closed) left = Math.max(0, left - section.metrics.length);
+        return <Part key={section.name} {...part} {...shared} />;
+      })}
     </>
   );
 }
 
+/** So many charts are laid out before anything is asked for: those that a window has room for. */
+const AT_ONCE = 9;
+
 /** So many charts of a section are laid out at first. */
 const FIRST = 60;
 
-type PartProps = Omit<SectionsProps, "change"> & { name: string; closed: boolean; flip: () => void };
+type PartProps = Omit<SectionsProps, "change"> & { name: string; room: number; closed: boolean; flip: () => void };
 
-function Part({ name, metrics, closed, flip, ...shared }: PartProps) {
+function Part({ name, metrics, room, closed, flip, ...shared }: PartProps) {
   const [most, setMost] = useState(FIRST);
   const more = useCallback(() => setMost((n) => n + 4 * FIRST), []);
   const { columns } = shared.view;
@@ -156,7 +163,7 @@ function Part({ name, metrics, closed, flip, ...shared }: PartProps) {
       </h2>
       {!closed && (
         <div class="chart-grid" style={columns ? { gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))` } : undefined}>
-          {metrics.slice(0, most).map((metric) => (
+          {metrics.slice(0, Math.min(most, room)).map((metric) => (
             <KeptChart key={metric.label} label={metric.label} title={name === "Pinned" ? metric.label : titleOf(metric.label, sectionOf(metric))} {...shared} />
           ))}
         </div>

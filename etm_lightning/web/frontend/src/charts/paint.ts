@@ -69,7 +69,7 @@ export function paint(ctx: CanvasRenderingContext2D, lines: readonly Line[], fra
   for (const line of lines) if (line.low) paintBand(ctx, line, frame, ink.colour(line.slot));
   for (const line of lines) if (line.raw) paintLine(ctx, line, frame, ink, { raw: true, thick: Math.min(thick, frame.ratio) });
   for (const line of lines) paintLine(ctx, line, frame, ink, { thick });
-  ctx.restore(); // uPlot counts on finding its styles as it left them
+  ctx.restore();
   ctx.save();
   for (const line of lines) paintMarks(ctx, line, frame, ink);
   ctx.restore();

@@ -1,23 +1,14 @@
-/** One chart on the page: uPlot for axes, scales and selection, our own strokes for what is in between. */
+/** One chart on the page: a canvas, and what the pointer does on it. */
 
-import uPlot from "uplot";
-
-import type { X } from "../api/types";
-import { count } from "../numbers/format";
 import type { Range } from "../numbers/ranges";
-import { SECONDS, tickText } from "./axes";
+import { gridOf, paintGrid, type Grid, type Look as Axes } from "./grid";
 import type { Line } from "./lines";
 import { paint, paintLine, placing, valueAt, type Frame, type Ink } from "./paint";
 import { nearestIndex, pointedAt, valuesAt } from "./pointing";
+import { selecting } from "./selecting";
 
-export interface Look {
-  readonly x: X;
-  readonly logX: boolean;
-  readonly logY: boolean;
+export interface Look extends Axes {
   readonly ink: Ink;
-  readonly text: string;
-  readonly grid: string;
-  readonly font: string;
 }
 
 export interface Shown {
@@ -41,8 +32,12 @@ export interface Heard {
 const REST = 160;
 
 export class Plot {
-  private readonly plot: uPlot;
-  private readonly over = document.createElement("canvas");
+  readonly canvas = document.createElement("canvas");
+  /** Lies over the lines, where the pointer acts. */
+  private readonly over = document.createElement("div");
+  private readonly marks = document.createElement("canvas");
+  private readonly endSelecting: () => void;
+  private grid!: Grid;
   private shown: Shown;
   private dragging: { left: number; range: Range } | null = null;
   private frameAsked = 0;
@@ -56,28 +51,33 @@ export class Plot {
     private readonly look: Look,
     shown: Shown,
     private readonly heard: Heard,
-    size: { width: number; height: number },
+    private size: { width: number; height: number },
   ) {
     this.shown = shown;
-    this.plot = new uPlot(this.options(size), this.corners(), host);
+    this.canvas.className = "chart-lines";
     this.over.className = "chart-over";
-    this.plot.over.append(this.over);
-    this.plot.over.addEventListener("mousedown", this.beginPan);
-    this.plot.over.addEventListener("mouseleave", () => this.heard.point(null));
-    this.plot.over.addEventListener("wheel", this.wheel, { passive: false });
+    this.marks.width = 0;
+    this.over.append(this.marks);
+    this.over.addEventListener("mousedown", this.beginPan);
+    this.over.addEventListener("mousemove", this.pointed);
+    this.over.addEventListener("mouseleave", () => this.heard.point(null));
+    this.over.addEventListener("dblclick", () => this.heard.zoom(null, null));
+    this.over.addEventListener("wheel", this.wheel, { passive: false });
+    this.endSelecting = selecting(this.over, (across, up) => this.selected(across, up));
+    host.append(this.canvas, this.over);
+    this.draw();
   }
 
   show(shown: Shown): void {
+    if (shown === this.shown) return;
     this.shown = shown;
-    if (this.frameAsked) return;
-    this.frameAsked = requestAnimationFrame(() => {
-      this.frameAsked = 0;
-      this.plot.setData(this.corners());
-    });
+    this.frameAsked ||= requestAnimationFrame(() => this.draw());
   }
 
   resize(width: number, height: number): void {
-    if (width !== this.plot.width || height !== this.plot.height) this.plot.setSize({ width, height });
+    if (width === this.size.width && height === this.size.height) return;
+    this.size = { width, height };
+    this.draw();
   }
 
   destroy(): void {
@@ -85,34 +85,28 @@ export class Plot {
     clearTimeout(this.rest);
     removeEventListener("mousemove", this.movePan);
     removeEventListener("mouseup", this.endPan);
-    this.plot.destroy();
-  }
-
-  get canvas(): HTMLCanvasElement {
-    return this.plot.ctx.canvas;
+    this.endSelecting();
+    this.canvas.remove();
+    this.over.remove();
   }
 
   get frame(): Frame {
-    const { left, top, width, height } = this.plot.bbox;
-    return {
-      x: { range: this.shown.xRange, log: this.look.logX, from: left, to: left + width },
-      y: { range: this.shown.yRange, log: this.look.logY, from: top + height, to: top },
-      ratio: this.plot.ctx.canvas.width / this.plot.width,
-    };
+    return this.grid.frame;
   }
 
   /** Shows a cursor at `x`, dots on the lines there, and the line that is pointed at stronger; null shows nothing. */
   mark(x: number | null, strong: string | null): void {
-    const { left, top, width, height } = this.plot.bbox;
-    const ctx = this.over.getContext("2d")!;
-    if (this.over.width !== width || this.over.height !== height) {
-      this.over.width = width;
-      this.over.height = height;
+    if (x === null && strong === null && !this.marks.width) return;
+    const frame = this.frame;
+    const [width, height] = [frame.x.to - frame.x.from, frame.y.from - frame.y.to];
+    const ctx = this.marks.getContext("2d")!;
+    if (this.marks.width !== width || this.marks.height !== height) {
+      this.marks.width = width;
+      this.marks.height = height;
     } else ctx.clearRect(0, 0, width, height);
     if (x === null && strong === null) return;
     ctx.save();
-    ctx.translate(-left, -top);
-    const frame = this.frame;
+    ctx.translate(-frame.x.from, -frame.y.to);
     const line = this.shown.lines.find((one) => one.id === strong);
     if (line) paintLine(ctx, line, frame, this.look.ink, { thick: 2.5 * frame.ratio });
     if (x !== null) this.markAt(ctx, frame, x);
@@ -132,11 +126,11 @@ export class Plot {
 
   /** Pixels from the left of the chart to its plotting area, and how wide that is. */
   get offset(): number {
-    return this.plot.over.offsetLeft;
+    return this.frame.x.from / this.frame.ratio;
   }
 
   get wide(): number {
-    return this.plot.over.clientWidth;
+    return (this.frame.x.to - this.frame.x.from) / this.frame.ratio;
   }
 
   private markAt(ctx: CanvasRenderingContext2D, frame: Frame, x: number): void {
@@ -161,89 +155,42 @@ export class Plot {
     }
   }
 
-  private corners(): uPlot.AlignedData {
-    return [[...this.shown.xRange], [...this.shown.yRange]];
-  }
-
-  private options({ width, height }: { width: number; height: number }): uPlot.Options {
-    const { look } = this;
-    const axis = { stroke: look.text, font: look.font, grid: { stroke: look.grid, width: 1 }, ticks: { show: false } };
-    const time = look.x === "time";
-    return {
-      width,
-      height,
-      legend: { show: false },
-      padding: [8, 18, 0, 0],
-      scales: {
-        x: { time, distr: look.logX ? 3 : 1, range: () => [...this.shown.xRange] as [number, number] },
-        y: { distr: look.logY ? 3 : 1, range: () => [...this.shown.yRange] as [number, number] },
-      },
-      axes: [
-        {
-          ...axis,
-          size: 26,
-          gap: 4,
-          space: 56,
-          ...(look.x === "relative" ? { incrs: SECONDS } : {}),
-          ...(time ? {} : { values: (_, marks) => marks.map((mark) => (mark === null ? "" : tickText(look.x, mark))) }),
-        },
-        {
-          ...axis,
-          gap: 4,
-          size: (_, values) => 14 + 6.2 * Math.max(3, ...(values ?? []).map((value) => value?.length ?? 0)),
-          space: 32,
-          values: (_, marks) => marks.map((mark) => (mark === null ? "" : axisText(mark))),
-        },
-      ],
-      series: [{}, { paths: () => null, points: { show: false } }],
-      cursor: {
-        x: false,
-        y: false,
-        points: { show: false },
-        drag: { x: true, y: true, uni: 24, setScale: false },
-        bind: {
-          dblclick: () => () => (this.heard.zoom(null, null), null),
-          mousedown: (_, __, handler) => (event) => (event.shiftKey || event.button === 1 ? null : (handler(event), null)),
-        },
-      },
-      hooks: {
-        draw: [() => this.draw()],
-        setSelect: [(plot) => this.selected(plot)],
-        setCursor: [(plot) => this.pointed(plot)],
-      },
-    };
-  }
-
   private draw(): void {
+    cancelAnimationFrame(this.frameAsked);
+    this.frameAsked = 0;
     const began = performance.now();
-    paint(this.plot.ctx, this.shown.lines, this.frame, this.look.ink, this.shown.moving);
+    const { width, height } = this.size;
+    const ratio = devicePixelRatio || 1;
+    this.grid = gridOf(this.look, this.shown.xRange, this.shown.yRange, this.size, ratio);
+    const { frame } = this;
+    const [wide, high] = [Math.round(width * ratio), Math.round(height * ratio)];
+    const ctx = this.canvas.getContext("2d")!;
+    if (this.canvas.width !== wide || this.canvas.height !== high) {
+      this.canvas.width = wide;
+      this.canvas.height = high;
+    } else ctx.clearRect(0, 0, wide, high);
+    const place = this.over.style;
+    place.left = `${frame.x.from / ratio}px`;
+    place.top = `${frame.y.to / ratio}px`;
+    place.width = `${(frame.x.to - frame.x.from) / ratio}px`;
+    place.height = `${(frame.y.from - frame.y.to) / ratio}px`;
+    paintGrid(ctx, this.grid, this.look);
+    paint(ctx, this.shown.lines, frame, this.look.ink, this.shown.moving);
     this.drawn = performance.now() - began;
   }
 
-  private selected(plot: uPlot): void {
-    const { left, top, width, height } = plot.select;
-    if (width < 4 && height < 4) return;
-    const frame = this.frame;
-    const ratio = frame.ratio;
-    const across = (from: number, length: number): Range => [
-      valueAt(frame.x, frame.x.from + from * ratio),
-      valueAt(frame.x, frame.x.from + (from + length) * ratio),
-    ];
-    const up = (from: number, length: number): Range => [
-      valueAt(frame.y, frame.y.to + (from + length) * ratio),
-      valueAt(frame.y, frame.y.to + from * ratio),
-    ];
-    const [wide, high] = [width < plot.over.clientWidth - 1, height < plot.over.clientHeight - 1];
-    plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-    this.heard.zoom(wide && width >= 4 ? across(left, width) : null, high && height >= 4 ? up(top, height) : null);
+  /** A part was drawn: shares of width and height, null for all of it. */
+  private selected(across: Range | null, up: Range | null): void {
+    const { x, y } = this.frame;
+    const value = (scale: typeof x, share: number) => valueAt(scale, scale.from + share * (scale.to - scale.from));
+    this.heard.zoom(across && [value(x, across[0]), value(x, across[1])], up && [value(y, up[0]), value(y, up[1])]);
   }
 
-  private pointed(plot: uPlot): void {
-    const { left, top } = plot.cursor;
-    if (left === undefined || top === undefined || left < 0 || this.dragging) return;
-    const frame = this.frame;
-    this.heard.point({ x: valueAt(frame.x, frame.x.from + left * frame.ratio), left, top });
-  }
+  private readonly pointed = (event: MouseEvent): void => {
+    if (this.dragging) return;
+    const { offsetX: left, offsetY: top } = event;
+    this.heard.point({ x: valueAt(this.frame.x, this.frame.x.from + left * this.frame.ratio), left, top });
+  };
 
   private readonly beginPan = (event: MouseEvent): void => {
     if (!event.shiftKey && event.button !== 1) return;
@@ -265,14 +212,14 @@ export class Plot {
 
   private panned(event: MouseEvent): Range {
     const { left, range } = this.dragging!;
-    const share = (left - event.clientX) / this.plot.over.clientWidth;
+    const share = (left - event.clientX) / this.wide;
     return moved(range, share, this.look.logX);
   }
 
   private readonly wheel = (event: WheelEvent): void => {
     if (!event.ctrlKey && !event.altKey && !this.host.closest("dialog")) return;
     event.preventDefault();
-    const share = event.offsetX / this.plot.over.clientWidth;
+    const share = event.offsetX / this.wide;
     this.wheeled = scaled(this.wheeled ?? this.shown.xRange, Math.exp(event.deltaY / 400), share, this.look.logX);
     this.heard.pan(this.wheeled, false);
     clearTimeout(this.rest);
@@ -302,11 +249,4 @@ export function scaled([low, high]: Range, factor: number, share: number, log: b
   }
   const centre = low + (high - low) * share;
   return [centre - (centre - low) * factor, centre + (high - centre) * factor];
-}
-
-const axisText = (value: number): string => (Math.abs(value) >= 1e4 && Math.abs(value) < 1e12 ? count(value) : tidy(value));
-
-function tidy(value: number): string {
-  const size = Math.abs(value);
-  return size !== 0 && (size < 1e-4 || size >= 1e12) ? value.toExponential().replace("+", "") : String(Number(value.toPrecision(12)));
 }

@@ -1,5 +1,7 @@
 /** Metrics in sections by what their names begin with. */
 
+import { inOrder } from "../words";
+
 export interface Metric {
   /** As the API calls it: the name, with stage and axis where these tell series of one name apart. */
   readonly label: string;
@@ -38,7 +40,7 @@ export function sections(metrics: readonly Metric[], order: Record<string, reado
   }
   return [...found]
     .map(([name, list]) => ({ name, metrics: arranged(list, order[name] ?? []) }))
-    .sort((a, b) => place(a.name) - place(b.name) || compare(a.name, b.name));
+    .sort((a, b) => place(a.name) - place(b.name) || inOrder(a.name, b.name));
 }
 
 /** Those named in `order` first, in its order; the others by name. */
@@ -47,7 +49,7 @@ function arranged(metrics: Metric[], order: readonly string[]): Metric[] {
     const k = order.indexOf(metric.label);
     return k < 0 ? order.length : k;
   };
-  return metrics.sort((a, b) => at(a) - at(b) || compare(a.label, b.label));
+  return metrics.sort((a, b) => at(a) - at(b) || inOrder(a.label, b.label));
 }
 
 function place(name: string): number {
@@ -56,7 +58,6 @@ function place(name: string): number {
   return k < 0 ? FIRST.length : k;
 }
 
-const compare = (a: string, b: string) => a.localeCompare(b, "en", { numeric: true });
 
 /** Puts `moved` in the place of `target`. */
 export function rearranged(labels: readonly string[], moved: string, target: string): string[] {

@@ -8,6 +8,7 @@ import { href, path } from "../router";
 import type { RunGroup } from "./groups";
 import { Swatch } from "./readout";
 import { fits } from "./sections";
+import { useLater } from "./seen";
 import type { View } from "./view";
 import type { Workspace } from "./workspace";
 
@@ -21,6 +22,7 @@ interface Props {
 
 export function Side({ rows, groups, view, change, workspace }: Props) {
   const [filter, setFilter] = useState("");
+  const later = useLater();
   const found = rows.filter((row) => fits(`${row.name} ${row.id} ${row.tags.join(" ")} ${row.status}`, filter));
   const hidden = new Set(view.hidden);
   const flip = (keys: readonly string[], show: boolean) =>
@@ -40,9 +42,11 @@ export function Side({ rows, groups, view, change, workspace }: Props) {
         {rows.length > 8 && <input type="search" placeholder="Find runs…" aria-label="Find runs" value={filter} onInput={(event) => setFilter(event.currentTarget.value)} />}
       </div>
       <ul>
-        {groups
-          ? groups.map((group, slot) => <Group key={group.id} {...{ group, slot, hidden, flip, only, workspace }} rows={found} />)
-          : found.map((row) => <One key={row.key} {...{ row, hidden, flip, only, workspace }} />)}
+        {!later
+          ? null
+          : groups
+            ? groups.map((group, slot) => <Group key={group.id} {...{ group, slot, hidden, flip, only, workspace }} rows={found} />)
+            : found.map((row) => <One key={row.key} {...{ row, hidden, flip, only, workspace }} />)}
       </ul>
     </aside>
   );

@@ -2,6 +2,8 @@
 
 import { useMemo, useState } from "preact/hooks";
 
+import { whole } from "../numbers/format";
+
 /** So many lines are shown at first. */
 const FIRST = 400;
 
@@ -21,7 +23,7 @@ export function Diff({ text }: { text: string }) {
       </pre>
       {shown.length < lines.length && (
         <button type="button" onClick={() => setAll(true)}>
-          Show all {lines.length.toLocaleString("en")} lines
+          Show all {whole(lines.length)} lines
         </button>
       )}
     </>

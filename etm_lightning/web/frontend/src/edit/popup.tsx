@@ -1,5 +1,5 @@
 import type { Row } from "../api/types";
-import type { Editing } from "../runs/table";
+import type { Editing } from "../runs/items";
 import { Popover } from "../shell/popover";
 import { named } from "../words";
 import { useChange } from "./change";

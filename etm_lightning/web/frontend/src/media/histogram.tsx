@@ -1,4 +1,4 @@
-import { number } from "../numbers/format";
+import { number, whole } from "../numbers/format";
 
 export interface HistogramData {
   counts: number[];
@@ -42,7 +42,7 @@ export function Histogram({ data }: { data: HistogramData }) {
         ))}
       </svg>
       <p class="soft small">
-        mean {data.mean === null ? "–" : number(data.mean)} · sd {data.std === null ? "–" : number(data.std)} · {data.count.toLocaleString("en")} values
+        mean {data.mean === null ? "–" : number(data.mean)} · sd {data.std === null ? "–" : number(data.std)} · {whole(data.count)} values
         {data.nonfinite > 0 && <span class="warn"> · {data.nonfinite} not finite</span>}
       </p>
     </div>

@@ -1,5 +1,7 @@
 import { useState } from "preact/hooks";
 
+import { whole } from "../numbers/format";
+
 export interface MatrixData {
   labels: string[];
   counts: number[][];
@@ -57,7 +59,7 @@ export function Matrix({ data }: { data: MatrixData }) {
         </table>
       </div>
       <p class="soft small">
-        accuracy {all ? (right / all).toFixed(4) : "–"} of {all.toLocaleString("en")} ·{" "}
+        accuracy {all ? (right / all).toFixed(4) : "–"} of {whole(all)} ·{" "}
         <button type="button" class="plain link" onClick={() => setShares(!shares)}>
           {shares ? "show counts" : "show shares"}
         </button>

@@ -2,6 +2,7 @@ import { useState } from "preact/hooks";
 
 import { useApp } from "../app";
 import { useAsked } from "../asked";
+import { whole } from "../numbers/format";
 import { Shown } from "../shell/states";
 import { many, shown } from "../words";
 
@@ -42,7 +43,7 @@ export function PagedTable({ run, id }: { run: string; id: string }) {
           </div>
           <div class="pager">
             <span class="soft small">
-              {page.total > PAGE ? `${offset + 1} to ${offset + page.rows.length} of ${page.total.toLocaleString("en")}` : many(page.total, "row")}
+              {page.total > PAGE ? `${offset + 1} to ${offset + page.rows.length} of ${whole(page.total)}` : many(page.total, "row")}
             </span>
             {page.total > PAGE && (
               <>

@@ -21,6 +21,9 @@ export function count(value: number): string {
   return letter ? `${minus(trimmed((value / (unit as number)).toPrecision(3)))}${letter}` : number(value);
 }
 
+/** A whole number with commas between thousands: 12,345. The browser's own way takes 30 ms at its first use. */
+export const whole = (value: number): string => String(value).replace(/\B(?=(\d{3})+$)/g, ",");
+
 /** Seconds as the two largest units: 1 h 5 min. */
 export function duration(seconds: number): string {
   if (!Number.isFinite(seconds)) return "–";

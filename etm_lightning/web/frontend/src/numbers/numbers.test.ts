@@ -8,7 +8,7 @@ import { firstFrom, nearest } from "./search";
 import { ema, gaussian, smooth } from "./smoothing";
 import { deviation, mean, quantile, rankCorrelation, ranks } from "./statistics";
 import { thin } from "./thin";
-import { logTicks, ticks } from "./ticks";
+import { clockTicks, logTicks, ticks, ticksOf } from "./ticks";
 
 const f = (...values: number[]) => Float64Array.from(values);
 const near = (actual: ArrayLike<number>, expected: number[]) => {
@@ -139,6 +139,19 @@ describe("ranges and ticks", () => {
     expect(padded([5, 5])).toEqual([4.5, 5.5]);
     expect(padded([0, 0])).toEqual([-1, 1]);
     near(padded([1, 100], 0.5, true), [0.1, 1000]);
+  });
+  test("ticks by given steps are multiples of the smallest that leaves room", () => {
+    expect(ticksOf([15, 30, 60], [40, 130], 3)).toEqual([60, 90, 120]);
+    expect(ticksOf([15, 30, 60], [0, 1000], 5)).toEqual(ticks([0, 1000], 5));
+  });
+  test("ticks of the clock are whole minutes, days, months and years of the place", () => {
+    const at = (...parts: [number, number, number?, number?, number?, number?]) => new Date(...(parts as [number, number])).getTime() / 1000;
+    const told = (from: number, to: number) => clockTicks([from, to], 4).at.map((one) => new Date(one * 1000));
+    expect(told(at(2026, 10, 28, 9, 59, 0), at(2026, 10, 28, 10, 16, 0)).map((one) => one.getMinutes())).toEqual([0, 5, 10, 15]);
+    expect(told(at(2026, 10, 28, 9), at(2026, 11, 1, 9)).map((one) => [one.getDate(), one.getHours()])).toEqual([[29, 0], [30, 0], [1, 0]]);
+    expect(told(at(2026, 10, 3), at(2027, 1, 20)).map((one) => one.getMonth())).toEqual([11, 0, 1]);
+    expect(told(at(2019, 5), at(2026, 5)).map((one) => one.getFullYear())).toEqual([2020, 2022, 2024, 2026]);
+    expect(clockTicks([1.5e9 + 0.1, 1.5e9 + 0.5], 4)).toEqual({ step: 0.1, at: [0.1, 0.2, 0.3, 0.4, 0.5].map((part) => 1.5e9 + part) });
   });
   test("ticks are round numbers within the range", () => {
     expect(ticks([0, 1])).toEqual([0, 0.2, 0.4, 0.6, 0.8, 1]);

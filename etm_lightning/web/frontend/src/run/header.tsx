@@ -8,7 +8,7 @@ import { useChange } from "../edit/change";
 import { EditPopup } from "../edit/popup";
 import { date, duration } from "../numbers/format";
 import { go, href, path } from "../router";
-import type { Editing } from "../runs/table";
+import type { Editing } from "../runs/items";
 import { StatusWord } from "../shell/status";
 import { ago, many, named, took } from "../words";
 

@@ -1,9 +1,10 @@
 import { useApp } from "../app";
 import type { Point, RunDetail } from "../api/types";
+import { whole } from "../numbers/format";
 import { Spark } from "../runs/spark";
 import { useSparks } from "../runs/sparks";
 import { href, path } from "../router";
-import { shown } from "../words";
+import { inOrder, shown } from "../words";
 import { Alerts, Attempts, Trouble } from "./happened";
 import { Notes } from "./notes";
 import { Provenance } from "./provenance";
@@ -57,7 +58,7 @@ function Values({ run }: { run: RunDetail }) {
   const spark = useSparks(names, [run.row.key]);
   const watched = run.row.monitor?.name;
   if (metrics.length === 0) return null;
-  const order = [...metrics].sort((a, b) => Number(b.name === watched) - Number(a.name === watched) || a.label.localeCompare(b.label));
+  const order = [...metrics].sort((a, b) => Number(b.name === watched) - Number(a.name === watched) || inOrder(a.label, b.label));
   return (
     <section>
       <h2>Metrics</h2>
@@ -95,7 +96,7 @@ function Values({ run }: { run: RunDetail }) {
                 </td>
                 <td class="num">{shown(one.min)}</td>
                 <td class="num">{shown(one.max)}</td>
-                <td class="num soft">{one.count.toLocaleString("en")}</td>
+                <td class="num soft">{whole(one.count)}</td>
               </tr>
             ))}
           </tbody>

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from "preact";
 
 import type { Plain, RunDetail } from "../api/types";
+import { whole } from "../numbers/format";
 import { href, path } from "../router";
 import { bytes } from "../words";
 
@@ -27,7 +28,7 @@ export function Provenance({ run }: { run: RunDetail }) {
     ["GPU", gpus.map((gpu) => (typeof gpu === "string" ? gpu : text(object(gpu)["name"]))).join(", ")],
     ["Python", [text(start["python"]), ...["torch", "lightning", "transformers"].flatMap((name) => (packages[name] ? [`${name} ${text(packages[name])}`] : []))].filter(Boolean).join(" · ")],
     ["Torch", text(torch["version"])],
-    ["Model", [text(model["class"]), typeof model["total"] === "number" && `${model["total"].toLocaleString("en")} parameters`].filter(Boolean).join(" · ")],
+    ["Model", [text(model["class"]), typeof model["total"] === "number" && `${whole(model["total"])} parameters`].filter(Boolean).join(" · ")],
     ["Data", [text(data["task"]), text(data["content_sha256"]).slice(0, 12)].filter(Boolean).join(" · ")],
     ["Seeds", Object.entries(object(start["seeds"])).map(([name, value]) => `${name} ${text(value)}`).join(", ")],
   ];

@@ -1,7 +1,7 @@
 import { useApp } from "../app";
 import type { Row } from "../api/types";
 import { firstLine } from "../markdown/first_line";
-import type { Editing } from "./table";
+import type { Editing } from "./items";
 
 interface Props {
   field: "tags" | "notes";

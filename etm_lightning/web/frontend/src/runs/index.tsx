@@ -7,20 +7,24 @@ import { SourceError } from "../api/source";
 import type { Row, RunsQuery } from "../api/types";
 import { Charts } from "../charts";
 import { EditPopup } from "../edit/popup";
+import { whole } from "../numbers/format";
 import { useListParam, useParam } from "../router";
 import { Empty, Failure, Loading } from "../shell/states";
 import { Actions } from "./actions";
 import { columnOf, usual } from "./columns";
 import { fold, sortFolds, type FoldBy } from "./fold";
-import { items, keysOf, type Item } from "./items";
+import { items, keysOf, type Editing, type Item } from "./items";
 import { allKeys, MOST, useRows } from "./rows";
 import { useSelection } from "./selection";
-import { Table, type Editing } from "./table";
+import { Table } from "./table";
 import { Tools } from "./tools";
 import "./runs.css";
 
 /** Beside the table, with nothing chosen, so many of its first runs have their curves drawn. */
 const BESIDE = 10;
+
+/** So many runs tell which columns there are, until somebody chooses some. */
+const TOLD = 500;
 
 /** `#/runs`: the table of runs, and whatever is done with several of them. */
 export function RunsPage() {
@@ -59,7 +63,7 @@ export function RunsPage() {
     [source, store, project, choosing],
     true,
   );
-  const here = useMemo(() => columns.value ?? columnsOf(rows.loaded), [columns.value, rows.loaded.length]);
+  const here = useMemo(() => columns.value ?? columnsOf(rows.loaded.slice(0, TOLD)), [columns.value, rows.loaded.length]);
   const shownColumns = useMemo(() => ids.map(columnOf), [ids.join("\n")]);
 
   const lines = useMemo(
@@ -117,7 +121,7 @@ export function RunsPage() {
           onClear={() => selection.set([])}
         />
       )}
-      {by && rows.total > MOST && <p class="banner">Only the first {MOST.toLocaleString("en")} runs are folded: filter for fewer.</p>}
+      {by && rows.total > MOST && <p class="banner">Only the first {whole(MOST)} runs are folded: filter for fewer.</p>}
       <div class="runs-body">
         {waiting && rows.error && !unreadable ? (
           <Failure error={rows.error} again={rows.again} />

@@ -1,6 +1,16 @@
 import type { Row } from "../api/types";
 import type { Fold } from "./fold";
 
+/** Pixels of a line. */
+export const HEIGHT = 32;
+
+/** What is edited where it stands. */
+export interface Editing {
+  field: "tags" | "notes" | "name";
+  key: string;
+  anchor: DOMRect;
+}
+
 /** A line of the table: a run, or several folded into one. */
 export type Item =
   | { kind: "row"; id: string; row: Row; inside: boolean }

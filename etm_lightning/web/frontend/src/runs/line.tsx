@@ -4,10 +4,9 @@ import { StatusSign } from "../shell/status";
 import { many, named } from "../words";
 import type { Column } from "./columns";
 import { Editable } from "./editable";
-import type { Item } from "./items";
+import { HEIGHT, type Editing, type Item } from "./items";
 import { Spark } from "./spark";
 import type { Spark as Values } from "./sparks";
-import { HEIGHT, type Editing } from "./table";
 
 interface Props {
   index: number;

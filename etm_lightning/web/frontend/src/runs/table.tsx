@@ -3,20 +3,13 @@ import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/ho
 import { useApp } from "../app";
 import { go, href, path } from "../router";
 import type { Column } from "./columns";
-import { keysOf, type Item } from "./items";
+import { HEIGHT, keysOf, type Editing, type Item } from "./items";
 import { Line } from "./line";
 import type { Selection } from "./selection";
 import { useSparks } from "./sparks";
 
-export const HEIGHT = 32;
 const AROUND = 8;
 const NAME = 280;
-
-export interface Editing {
-  field: "tags" | "notes" | "name";
-  key: string;
-  anchor: DOMRect;
-}
 
 interface Props {
   count: number;

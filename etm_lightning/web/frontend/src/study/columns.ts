@@ -5,6 +5,7 @@ import { number, parsed } from "../numbers/format";
 import type { Direction } from "../numbers/pareto";
 import { extent, type Range } from "../numbers/ranges";
 import { logTicks, ticks } from "../numbers/ticks";
+import { inOrder } from "../words";
 
 export interface Column {
   readonly name: string;
@@ -60,7 +61,7 @@ export function column(name: string, role: Column["role"], direction: Direction 
   });
   const numbers = values.filter((value): value is number => typeof value === "number");
   const range = extent([numbers]) ?? [0, 1];
-  const categories = numeric ? [] : [...new Set(values.filter((value): value is string => value !== null))].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+  const categories = numeric ? [] : [...new Set(values.filter((value): value is string => value !== null))].sort((a, b) => inOrder(a, b));
   const doubled = numbers.every((value) => Number.isInteger(Math.log2(value)));
   const log = numeric && range[0] > 0 && range[1] > range[0] && (doubled || range[1] / range[0] >= LOG_FROM);
   return { name, title: name, role, direction, values, categories, range, log };
@@ -104,4 +105,11 @@ export function marksOf(column: Column, most = 5): Tick[] {
 
 function distinct(column: Column): number[] {
   return [...new Set(column.values.filter((value): value is number => typeof value === "number"))].sort((a, b) => a - b);
+}
+
+/** What became of a trial, for its mark. */
+export function kindOf(trial: Trial): "done" | "pruned" | "failed" | "running" {
+  if (/prun/i.test(trial.status)) return "pruned";
+  if (/run|wait|queue|retry|open/i.test(trial.status)) return "running";
+  return /fail|crash|interrupt|preempt|lost|time/i.test(trial.status) ? "failed" : "done";
 }

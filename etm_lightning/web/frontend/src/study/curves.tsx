@@ -8,8 +8,7 @@ import { useSeen } from "../charts/seen";
 import { Workspace } from "../charts/workspace";
 import { number } from "../numbers/format";
 import type { TrialsShown } from "./history";
-import { column, type Column } from "./columns";
-import { kindOf } from "./index";
+import { column, kindOf, type Column } from "./columns";
 import { Plane } from "./plane";
 
 /** Of so many trials at most, the newest, the curves are drawn, with so many points each. */

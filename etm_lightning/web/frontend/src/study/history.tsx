@@ -3,8 +3,7 @@
 import { number } from "../numbers/format";
 import { bestSoFar } from "../numbers/pareto";
 import type { Trial } from "../api/types";
-import { column, type Column } from "./columns";
-import { kindOf } from "./index";
+import { column, kindOf, type Column } from "./columns";
 import { Plane, type Spot } from "./plane";
 
 export interface TrialsShown {

@@ -1,13 +1,13 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 
 import { useApp, useLive } from "../app";
-import type { Row, Study, Trial } from "../api/types";
+import type { Row, Study } from "../api/types";
 import { useAsked } from "../asked";
 import { number } from "../numbers/format";
 import { go, href, path, useParam } from "../router";
 import { Shown } from "../shell/states";
 import { readBrushes, within, writeBrushes } from "./brush";
-import { columnsOf, directionOf, objectivesOf, type Column } from "./columns";
+import { columnsOf, directionOf, kindOf, objectivesOf, type Column } from "./columns";
 import { Curves } from "./curves";
 import { History } from "./history";
 import { Importance } from "./bars";
@@ -113,13 +113,6 @@ function bestOf(study: Study, result: Column | null): number | null {
     if (known === null || (result.direction === "min" ? value < known : value > known)) best = i;
   });
   return best;
-}
-
-/** What became of a trial, for its mark. */
-export function kindOf(trial: Trial): "done" | "pruned" | "failed" | "running" {
-  if (/prun/i.test(trial.status)) return "pruned";
-  if (/run|wait|queue|retry|open/i.test(trial.status)) return "running";
-  return /fail|crash|interrupt|preempt|lost|time/i.test(trial.status) ? "failed" : "done";
 }
 
 interface HeadProps {

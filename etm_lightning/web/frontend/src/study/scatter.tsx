@@ -4,9 +4,8 @@ import { number } from "../numbers/format";
 import { paretoFront, type Direction } from "../numbers/pareto";
 import { modeOf } from "../compare/modes";
 import { useParam } from "../router";
-import type { Column } from "./columns";
+import { kindOf, type Column } from "./columns";
 import { spots, type TrialsShown } from "./history";
-import { kindOf } from "./index";
 import { influences } from "./importance";
 import { Plane } from "./plane";
 

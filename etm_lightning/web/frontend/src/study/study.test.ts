@@ -2,9 +2,8 @@ import { describe, expect, test } from "vitest";
 
 import type { Row, Study, Trial } from "../api/types";
 import { nudged, readBrushes, within, writeBrushes } from "./brush";
-import { at, column, columnsOf, marksOf, place, valueOf } from "./columns";
+import { at, column, columnsOf, kindOf, marksOf, place, valueOf } from "./columns";
 import { influences } from "./importance";
-import { kindOf } from "./index";
 import { goodness } from "./shades";
 import { sorted } from "./trials";
 

@@ -5,6 +5,7 @@ import { useMemo, useState } from "preact/hooks";
 import type { Trial } from "../api/types";
 import { duration, number } from "../numbers/format";
 import { href, path } from "../router";
+import { inOrder } from "../words";
 import type { Column } from "./columns";
 
 interface Props {
@@ -93,6 +94,6 @@ export function sorted(trials: readonly Trial[], columns: readonly Column[], sor
   return [...trials.keys()].sort((a, b) => {
     const [p, q] = [of(a), of(b)];
     if (p === null || q === null) return p === q ? 0 : p === null ? 1 : -1;
-    return way * (typeof p === "number" && typeof q === "number" ? p - q : String(p).localeCompare(String(q), "en", { numeric: true }));
+    return way * (typeof p === "number" && typeof q === "number" ? p - q : inOrder(String(p), String(q)));
   });
 }

@@ -2,12 +2,12 @@
 import { render } from "preact";
 import { describe, expect, it } from "vitest";
 
-import { Markdown } from "./index";
+import { Elements } from "./elements";
 import { firstLine } from "./first_line";
 
 function drawn(text: string): HTMLElement {
   const place = document.createElement("div");
-  render(<Markdown text={text} />, place);
+  render(<Elements text={text} />, place);
   return place;
 }
 
