@@ -23,9 +23,9 @@ if os.environ.get("ETM_NATIVE", "1") == "0":
 else:
     try:
         import etm_lightning.native._lines as _lines
+
+        floats, row, rows = _lines.floats, _lines.row, _lines.rows
     except ModuleNotFoundError:
         WHY_NOT = "it was not built"
-    except ImportError as error:  # of another machine
+    except (ImportError, AttributeError) as error:  # of another machine, or of older sources
         WHY_NOT = str(error)
-    else:
-        floats, row, rows = _lines.floats, _lines.row, _lines.rows

@@ -193,20 +193,10 @@ def _compiled(data: bytes) -> _Measured | None:
         return None
     numbers, shapes, others = found
     rows = []
-    for stage, axis, names, at, times, steps, epochs, values in shapes:
-        table = np.frombuffer(values).reshape(len(names), -1) if names else np.empty((0, len(at) // 8))
-        place = np.frombuffer(at, np.int64), np.frombuffer(times)
-        rows.append(
-            Rows(
-                stage,
-                axis,
-                names,
-                *place,
-                np.frombuffer(steps, np.int64),
-                np.frombuffer(epochs, np.int64),
-                table,
-            )
-        )
+    for stage, axis, names, *columns, values in shapes:
+        at, times, steps, epochs = map(np.frombuffer, columns, (np.int64, float, np.int64, np.int64))
+        table = np.frombuffer(values).reshape(len(names), len(at))
+        rows.append(Rows(stage, axis, names, at, times, steps, epochs, table))
     return _Measured(np.frombuffer(numbers, np.int64).copy(), rows, others)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shlex
 import shutil
 import stat
 import subprocess
@@ -163,17 +164,22 @@ print(lines.WHY_NOT)
 
 
 @pytest.mark.parametrize(
-    ("content", "variable", "reason"),
-    [(None, "1", "it was not built"), (b"no module", "1", "_lines"), (None, "0", "ETM_NATIVE=0")],
+    ("file", "content", "variable", "reason"),
+    [
+        ("", "", "1", "it was not built"),
+        (BUILT, "of another machine", "1", BUILT),
+        ("_lines.py", "row = None  # of older sources", "1", "has no attribute"),
+        ("", "", "0", "ETM_NATIVE=0"),
+    ],
 )
-def test_a_package_whose_compiled_part_is_not_there_or_not_for_this_machine_works(
-    tmp_path: Path, content: bytes | None, variable: str, reason: str
+def test_a_package_works_whose_compiled_part_is_missing_or_cannot_be_used(
+    tmp_path: Path, file: str, content: str, variable: str, reason: str
 ) -> None:
     package = tmp_path / "etm_lightning"
     ignored = shutil.ignore_patterns("frontend", "static", "__pycache__", BUILT)
     shutil.copytree(FOLDER.parent, package, ignore=ignored)
-    if content is not None:
-        (package / "native" / BUILT).write_bytes(content)
+    if file:
+        (package / "native" / file).write_text(content)
     env = os.environ | {"PYTHONPATH": str(tmp_path), "ETM_NATIVE": variable}
     command = [sys.executable, "-c", TRACK, str(tmp_path / "store")]
     done = subprocess.run(
@@ -190,24 +196,12 @@ def test_a_package_whose_compiled_part_is_not_there_or_not_for_this_machine_work
 def test_random_bytes_touch_no_memory_that_is_not_theirs(tmp_path: Path) -> None:
     """Under the address and undefined-behaviour sanitizers."""
     module, sources = tmp_path / BUILT, sorted(map(str, FOLDER.glob("*.cpp")))
-    flags = [
-        "-std=c++17",
-        "-O1",
-        "-g",
-        "-fPIC",
-        "-shared",
-        "-fsanitize=address,undefined",
-        "-fno-sanitize-recover",
-    ]
+    flags = shlex.split("-std=c++17 -O1 -g -fPIC -shared -fsanitize=address,undefined -fno-sanitize-recover")
     include = f"-I{sysconfig.get_path('include')}"
     made = subprocess.run([*compiler(), *flags, include, *sources, "-o", str(module)], check=False)
-    found = [
-        subprocess.check_output([*compiler(), f"-print-file-name={name}"], text=True).strip()
-        for name in (
-            "libasan.so",
-            "libstdc++.so",
-        )  # exceptions go through the sanitizer: it needs the library
-    ]
+    names = "libasan.so", "libstdc++.so"  # exceptions go through the sanitizer: it needs the library
+    asked = [[*compiler(), f"-print-file-name={name}"] for name in names]
+    found = [subprocess.check_output(command, text=True).strip() for command in asked]
     if made.returncode or not all(os.path.isabs(path) for path in found):
         pytest.skip("this compiler has no sanitizers")
     env = os.environ | {
