@@ -58,6 +58,10 @@ def whole(run: StoredRun, attempts: int) -> None:
     assert beside == {run.id}
 
 
+def journal(run: StoredRun) -> list[str]:
+    return [file.read_text() for file in run.folder.journal.iterdir()]
+
+
 def test_a_job_that_slurm_requeues_goes_on_with_its_run(typed: Type, tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     scontrol = tmp_path / "bin" / "scontrol"
@@ -72,12 +76,13 @@ def test_a_job_that_slurm_requeues_goes_on_with_its_run(typed: Type, tmp_path: P
     deadline = time.monotonic() + 30
     (run,) = runs(tmp_path)
     # it is written once the values of the checkpoint's batch are; the training goes on until SLURM kills it
-    while not any('"status":"preempted"' in file.read_text() for file in run.folder.journal.iterdir()):
+    asked = tmp_path / "asked"
+    while not (asked.exists() and any('"status":"preempted"' in text for text in journal(run))):
         assert time.monotonic() < deadline
         time.sleep(0.01)
     warm.kill(first)
     (run,) = runs(tmp_path)
-    assert (tmp_path / "asked").read_text() == "requeue 4711\n"
+    assert asked.read_text() == "requeue 4711\n"
     assert run.status == "preempted"
     assert run.checkpoints[-1].path == "hpc_ckpt_1.ckpt"
 
