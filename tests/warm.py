@@ -140,6 +140,7 @@ except KeyboardInterrupt:  # of which an interpreter dies as by the signal
     raise
 except BaseException as error:
     error.__traceback__ = error.__traceback__.tb_next
+    sys.last_type, sys.last_value, sys.last_traceback = type(error), error, error.__traceback__
     sys.excepthook(type(error), error, error.__traceback__)
     code = 1
 leave(code or 0)

@@ -178,7 +178,7 @@ def run(command: list[str]) -> None:
 
 
 def live(command: list[str]) -> int | str | None:
-    """`run`, and what the process's exit code is by that."""
+    """`run`, and the process's exit code by that; -2, as `subprocess` has it, if Ctrl-C ends it."""
     try:
         run(command)
     except SystemExit as end:
@@ -187,12 +187,13 @@ def live(command: list[str]) -> int | str | None:
         trace = error.__traceback__
         for _ in range(2):  # this frame and that of `run`
             trace = trace.tb_next if trace is not None else None
-        sys.excepthook(type(error), error.with_traceback(trace), trace)
-        if isinstance(error, KeyboardInterrupt):
-            sys.stderr.flush()
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-            os.kill(os.getpid(), signal.SIGINT)
-        return 1
+        error.__traceback__ = trace
+        # by these, exit functions know
+        sys.last_type, sys.last_value, sys.last_traceback = type(error), error, trace
+        if sys.version_info >= (3, 12):
+            sys.last_exc = error
+        sys.excepthook(type(error), error, trace)
+        return -signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1
     return 0
 
 
@@ -206,6 +207,9 @@ def leave(code: int | str | None) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         with suppress(ValueError, OSError):
             stream.flush()
+    if code == -signal.SIGINT:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
     os._exit((code or 0) & 255)
 
 

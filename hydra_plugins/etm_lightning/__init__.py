@@ -58,8 +58,11 @@ class EtmSweeper(Sweeper):
 class EtmLocal(BasicLauncher):
     """``hydra/launcher=etm_local``: trials are processes on this machine.
 
-    Under another sweeper than ours it is Hydra's basic launcher.
+    Under another sweeper than ours it is Hydra's basic launcher. Settings: `design.config.LauncherConfig`.
     """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__()
 
 
 class _Elsewhere(BasicLauncher):

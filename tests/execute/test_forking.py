@@ -89,16 +89,17 @@ assert sys.modules["__main__"].__dict__ is globals()
 class Thing: pass
 import pickle; pickle.loads(pickle.dumps(Thing()))
 """
+LAST = "import atexit, sys; atexit.register(lambda: print('at exit', repr(sys.last_value), sys.last_type))\n"
 ENDS = {
     "plain": SELF,
-    "raises": "def deep():\n    raise ValueError('no')\ndeep()\n",
+    "raises": f"{LAST}def deep():\n    raise ValueError('no')\ndeep()\n",
     "does not compile": "def\n",
     "exits": "import sys; sys.exit(3)\n",
     "exits with words": "import sys; sys.exit('what went wrong')\n",
     "exits hard": "import os; os._exit(9)\n",
     "is killed": "import os; os.kill(os.getpid(), 9)\n",
     "aborts": "import os; os.abort()\n",
-    "is interrupted": "raise KeyboardInterrupt\n",
+    "is interrupted": f"{LAST}raise KeyboardInterrupt\n",
     "last words": (
         "import atexit, threading, time\natexit.register(print, 'at exit')\n"
         "threading.Thread(target=lambda: (time.sleep(0.1), print('the thread'))).start()\nprint('main')\n"
