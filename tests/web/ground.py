@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -113,7 +114,8 @@ def knock(app: ASGIApp, knocks: Sequence[Knock], *, host: str = "127.0.0.1:8265"
             for method, path, headers in knocks
         ]
 
-    return asyncio.run(every())
+    with ThreadPoolExecutor(1) as beside:  # here Playwright's loop may run
+        return beside.submit(asyncio.run, every()).result()
 
 
 def statuses(app: ASGIApp, knocks: Sequence[Knock]) -> list[int]:
