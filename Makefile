@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-com
 # of 24,000 files in .venv a quarter is ever imported: the first import compiles it, for all later ones
 unexport PYTHONDONTWRITEBYTECODE
 
-WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) < 3 ? 3 : 4)))
+WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) < 3 ? 4 : 6)))
 
 .PHONY: demo test suite lint frontend bench soak clean
 
