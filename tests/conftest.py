@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +15,11 @@ from etm_lightning.native import lines as native
 from etm_lightning.track.run import Run
 from etm_lightning.track.shipping import keeper
 from tests import warm
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -43,6 +50,19 @@ def _companions_go_with_their_test() -> Iterator[None]:
         keeper._kept.discard(run)
         if isinstance(run, Run) and run._companion is not None and run._companion.pid is not None:
             run._companion.ask_to_finish()
+
+
+@pytest.fixture(scope="session")
+def bare_chromium() -> Iterator[Browser]:
+    """The one browser of a process, which can hold Playwright only once."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium is installed")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="module", params=["compiled", "python"])

@@ -1,32 +1,24 @@
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page
 
 from etm_lightning.web.build import NoNodeError, build
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 ASKED = ("status of 503", "status of 400", "status of 401", "ERR_INTERNET_DISCONNECTED")
 """What a browser says of failures that a test made."""
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """A browser, and the page built from the sources as they are."""
-    if CHROMIUM is None:
-        pytest.skip("no Chromium is installed")
+def chromium(bare_chromium: Browser) -> Browser:
+    """The browser, and the page built from the sources as they are."""
     try:
         build()
     except NoNodeError as error:
         pytest.skip(f"the page cannot be built: {error}")
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM)
-        yield browser
-        browser.close()
+    return bare_chromium
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,14 +15,6 @@ from tests.share.report_sweep import sweep
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-pytest.importorskip("playwright.sync_api", reason="the report is read with playwright")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
-QUIET = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
-
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -31,25 +22,15 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_report(Store(store).runs(), store / "report.html")
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
-        yield chromium
-        chromium.close()
-
-
 @pytest.fixture(
     params=[(True, "light"), (True, "dark"), (False, "light")], ids=["light", "dark", "no script"]
 )
 def opened(
-    request: pytest.FixtureRequest, browser: Browser, report: Path
+    request: pytest.FixtureRequest, bare_chromium: Browser, report: Path
 ) -> Iterator[tuple[Page, list[str]]]:
     """The page from its file, and all the browser complained about or asked for."""
     script, scheme = request.param
-    context = browser.new_context(java_script_enabled=script, color_scheme=scheme, offline=True)
+    context = bare_chromium.new_context(java_script_enabled=script, color_scheme=scheme, offline=True)
     page, said = context.new_page(), []
     page.on("console", lambda message: said.append(f"console: {message.text}"))
     page.on("pageerror", lambda error: said.append(f"error: {error}"))
@@ -83,8 +64,8 @@ def test_the_style_is_applied_and_nothing_runs_out_of_a_narrow_window(
     assert all(box["x"] + box["width"] <= 390 for box in tables)
 
 
-def test_values_are_read_off_the_curves(browser: Browser, report: Path) -> None:
-    page = browser.new_page()
+def test_values_are_read_off_the_curves(bare_chromium: Browser, report: Path) -> None:
+    page = bare_chromium.new_page()
     page.goto(report.as_uri())
     chart = page.locator("svg.chart", has_text="val/f1 by step")
     chart.scroll_into_view_if_needed()
@@ -102,8 +83,8 @@ def test_values_are_read_off_the_curves(browser: Browser, report: Path) -> None:
     page.close()
 
 
-def test_a_run_lights_up_with_its_name(browser: Browser, report: Path) -> None:
-    page = browser.new_page()
+def test_a_run_lights_up_with_its_name(bare_chromium: Browser, report: Path) -> None:
+    page = bare_chromium.new_page()
     page.goto(report.as_uri())
     page.locator(".legend li", has_text="lr=1e-05 seed=2").hover()
     lit = page.locator("#curves.lit .line.on").evaluate_all("lines => lines.map(line => line.dataset.run)")
@@ -112,8 +93,8 @@ def test_a_run_lights_up_with_its_name(browser: Browser, report: Path) -> None:
     page.close()
 
 
-def test_it_prints_with_every_box_open(browser: Browser, report: Path) -> None:
-    page = browser.new_page()
+def test_it_prints_with_every_box_open(bare_chromium: Browser, report: Path) -> None:
+    page = bare_chromium.new_page()
     page.goto(report.as_uri())
     page.locator("details summary").first.click()
     page.emulate_media(media="print")
