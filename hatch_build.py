@@ -31,35 +31,31 @@ class Parts(BuildHookInterface):  # type: ignore[type-arg]
         return []
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        self._pages()
-        if self.target_name == "wheel" and self._compiled() and version != "editable":
+        self._build("web", "dashboard's front end", "the dashboard has no pages")
+        if self.target_name != "wheel":
+            return
+        compiled = self._build("native", "compiled part", "Python writes and reads journals, more slowly")
+        if compiled and version != "editable":
             place = f"etm_lightning/native/{self._module('native/build.py').BUILT}"
             build_data["force_include"][str(Path(self.root, place))] = place
             build_data["pure_python"] = False
-            build_data["infer_tag"] = True
+            build_data["tag"] = f"cp311-abi3-{self._platform()}"
 
-    def _pages(self) -> None:
-        building = self._module("web/build.py")
+    def _platform(self) -> str:
+        """The platform of this machine as wheels name it, without a promise to older Linuxes."""
+        from packaging.tags import platform_tags  # which hatchling brings
+
+        return next(name for name in platform_tags() if not name.startswith(("manylinux", "musllinux")))
+
+    def _build(self, folder: str, name: str, without: str) -> bool:
+        """Build a part in place; whether it is there."""
+        building = self._module(f"{folder}/build.py")
         try:
             if building.build():
-                self.app.display_info("The front end of the dashboard was built.")
+                self.app.display_info(f"The {name} was built.")
         except building.BuildError as error:
-            self.app.display_warning(
-                f"The dashboard will have no pages, everything else works: {error}\n"
-                "Later, `python -m etm_lightning.web.build` in a clone builds them."
-            )
-
-    def _compiled(self) -> bool:
-        """Build it in place; whether it is there."""
-        building = self._module("native/build.py")
-        try:
-            if building.build():
-                self.app.display_info("The compiled part was built.")
-        except building.BuildError as error:
-            self.app.display_warning(
-                f"Journals are written and read in Python alone, which takes longer: {error}\n"
-                "Later, `python -m etm_lightning.native.build` in a clone builds the compiled part."
-            )
+            later = f"Later, `python -m etm_lightning.{folder}.build` in a clone builds the {name}."
+            self.app.display_warning(f"All works, but {without}: {error}\n{later}")
             return False
         return True
 

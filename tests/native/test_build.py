@@ -118,7 +118,7 @@ def hook(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def _initialized(hook: Any, version: str = "standard") -> dict[str, Any]:
-    data: dict[str, Any] = {"force_include": {}, "pure_python": True, "infer_tag": False}
+    data: dict[str, Any] = {"force_include": {}, "pure_python": True}
     hook.initialize(version, data)
     return data
 
@@ -128,12 +128,12 @@ def test_a_wheel_with_the_compiled_part_is_of_this_machine(hook: Any) -> None:
     assert _initialized(hook) == {
         "force_include": {str(ROOT / place): place},
         "pure_python": False,
-        "infer_tag": True,
+        "tag": f"cp311-abi3-{sysconfig.get_platform().replace('-', '_').replace('.', '_')}",
     }
 
 
 def test_an_editable_installation_has_it_in_place(hook: Any) -> None:
-    assert _initialized(hook, "editable") == {"force_include": {}, "pure_python": True, "infer_tag": False}
+    assert _initialized(hook, "editable") == {"force_include": {}, "pure_python": True}
     assert hook.said == ["The compiled part was built."]
 
 
@@ -148,7 +148,7 @@ def test_without_a_compiler_the_wheel_is_pure_and_a_warning_says_so(hook: Any) -
         raise BuildError("no C++ compiler was found")
 
     hook.parts["native/build.py"].build = fail
-    assert _initialized(hook) == {"force_include": {}, "pure_python": True, "infer_tag": False}
+    assert _initialized(hook) == {"force_include": {}, "pure_python": True}
     assert len(hook.said) == 1
     assert "no C++ compiler was found" in hook.said[0]
 
