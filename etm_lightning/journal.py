@@ -276,6 +276,12 @@ class Journal:
                 finally:
                     self._disk.close(fd)
 
+    def __del__(self) -> None:
+        """Nobody can append any more: a process that trains a thousand times has room for a thousand more."""
+        if getattr(self, "_fd", -1) >= 0:
+            with contextlib.suppress(Exception):  # at the exit of the interpreter parts of it are gone
+                self._disk.close(self._fd)
+
     def _make_room(self) -> None:
         """There is no segment, or it is full, or too much waits for `sync`."""
         if self._fd < 0:

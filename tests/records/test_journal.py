@@ -149,6 +149,20 @@ def test_a_closed_journal_can_be_appended_to_again(journal: Journal) -> None:
     assert steps(journal) == [0, 1, 2, 3]
 
 
+def test_a_journal_that_nobody_holds_gives_its_descriptor_back(tmp_path: Path) -> None:
+    held: list[Journal] = []
+    for attempt in range(1, 4):
+        journal = Journal(tmp_path, run="r", attempt=attempt)
+        journal.append(Gap(time=1.5, lost=1, since=1.0))
+        held.append(journal)
+    last = held[-1]._fd
+    del journal
+    held.pop()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(last)
+    held[0].append(Gap(time=1.5, lost=1, since=1.0))  # the others go on
+
+
 def test_numbers_go_on_through_all_segments(tmp_path: Path) -> None:
     journal = Journal(tmp_path, run="run", attempt=1, segment_bytes=300)
     for number in range(20):
