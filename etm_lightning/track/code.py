@@ -19,7 +19,7 @@ from typing import Any
 
 from etm_lightning.track.redact import redact
 
-SECONDS = 2.0
+SECONDS = 5.0
 """How long one question to git may take: a repository that is slower is described by what came in time."""
 LARGEST = 1 << 20
 """How many bytes of a diff are kept; its hash covers all of it."""
