@@ -118,8 +118,8 @@ def test_a_run_without_points_has_an_empty_frame(tmp_path: Path) -> None:
     assert Store(tmp_path).run("latest").frame().shape == (0, 8)
 
 
-def test_a_hundred_thousand_names(tmp_path: Path) -> None:
-    names = {f"layer.{i}/wéight": float(i) for i in range(100_000)}
+def test_twenty_thousand_names(tmp_path: Path) -> None:
+    names = {f"layer.{i}/wéight": float(i) for i in range(20_000)}
     Training(tmp_path).start().log(1, names).end()
     run = Store(tmp_path).run("latest")
     assert {name: metric.latest.value for name, metric in run.metrics.items()} == names
