@@ -10,7 +10,6 @@ import torch
 from etm_lightning.track.fast.trainer import calls_of
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]  # torch does not type it
 def fast_log(
     module: Any,
     values: Mapping[str, Any],
@@ -50,7 +49,18 @@ def fast_log(
             fast_log(self, {"train/loss": loss, "train/accuracy": accuracy})
             return loss
     """
+    options = (on_step, on_epoch, prog_bar, reduce_fx, sync_dist, logger)
+    if torch.compiler.is_compiling():  # what is compiled goes on after this call, which is never traced
+        _untraced(module, values, options, batch_size)
+        return
     calls = calls_of(module)
     if calls is not None:
-        options = (on_step, on_epoch, prog_bar, reduce_fx, sync_dist, logger)
+        calls.take(module, values, options, batch_size)
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]  # torch does not type it
+def _untraced(module: Any, values: Any, options: tuple[Any, ...], batch_size: int | None) -> None:
+    """The rest of `fast_log`, apart, as the decorator costs each call more than ten values do."""
+    calls = calls_of(module)
+    if calls is not None:
         calls.take(module, values, options, batch_size)

@@ -32,38 +32,88 @@ class Calls:
         self.plans: dict[Any, Plan] = {}
         self.lag = Lag(device.start, partial(_deliver, trainer))
         self._watched = False
+        self._last: Plan | None = None  # whose values came last
+        self._next: Plan | None = None  # whose values are expected
 
     def of(self, stage: str) -> list[Plan]:
-        return [plan for plan in self.plans.values() if plan.key.stage == stage]
+        return [plan for plan in self.plans.values() if plan.stage == stage]
 
     def forget(self, stage: str) -> None:
-        self.plans = {key: plan for key, plan in self.plans.items() if plan.key.stage != stage}
+        for plan in self.plans.values():
+            plan.after = None
+        self._last = self._next = None
+        self.plans = {key: plan for key, plan in self.plans.items() if plan.stage != stage}
 
     def take(self, module: Any, values: Any, options: tuple[Any, ...], batch_size: int | None) -> None:
         """Take the values of one call."""
-        if type(values) is not dict and not isinstance(values, Mapping):
+        fx, trainer, plan = module._current_fx_name, module._trainer, self._next
+        # are they like those that were taken at this point of the step before?
+        if (
+            plan is not None
+            and plan.read is not None
+            and plan.key.fx == fx
+            and plan.options == options
+            and (fx == "training_step" or plan.key.dataloader == _dataloader(trainer, fx))
+        ):
+            try:
+                found = plan.read(values)
+            except Exception:  # the long way tells which value it is
+                found = None
+            if found is not None:
+                self._last, self._next = plan, plan.after
+                self._use(module, trainer, plan, found, None, batch_size, values)
+                return
+        self._take_others(module, trainer, fx, values, options, batch_size)
+
+    def _take_others(
+        self, module: Any, trainer: Any, fx: str, values: Any, options: tuple[Any, ...], batch_size: int | None
+    ) -> None:
+        """Take values of any kind."""
+        if not isinstance(values, Mapping):
             self._pass_collection(module, values, Options(*options), batch_size)
             return
-        fx, trainer = module._current_fx_name, module._trainer
         dataloader = None if fx == "training_step" else _dataloader(trainer, fx)
         given = list(values.values())
         far = self._far(given) if self.device.apart else ()
         key = fx, dataloader, options, tuple(values), tuple(map(type, given)), far
         plan = self.plans.get(key)
         if plan is None:
-            asked = Asked(Key(fx, dataloader), Options(*options), far, batch_size)
+            asked = Asked(Key(fx, dataloader), Options(*options), far, batch_size, not self.device.apart)
             plan = self.plans[key] = self._planned(module, asked, values)
+        if self._last is not None:
+            self._last.after = plan
+        self._last, self._next = plan, plan.after
         if plan.passed:
             _pass_on(module, plan, values, Options(*options), batch_size)
         if plan.near or plan.far:
-            self._take(module, plan, given, batch_size)
+            near = given if plan.near_at is None else [given[n] for n in plan.near_at]
+            found, vector = numbers(near, plan.near, plan.kind), None
+            if plan.far:
+                vector = self.device.stacked([given[n] for n in plan.far_at], plan.far)
+            self._use(module, trainer, plan, found, vector, batch_size)
 
-    def _take(self, module: Any, plan: Plan, given: list[Any], batch_size: int | None) -> None:
-        near = given if plan.near_at is None else [given[n] for n in plan.near_at]
-        found, vector = numbers(near, plan.near, plan.kind), None
-        if plan.far:
-            vector = self.device.stacked([given[n] for n in plan.far_at], plan.far)
-        meaning, trainer = plan.meaning, module._trainer
+    def _use(
+        self,
+        module: Any,
+        trainer: Any,
+        plan: Plan,
+        found: list[float],
+        vector: Any,
+        batch_size: int | None,
+        values: Any = None,
+    ) -> None:
+        """Give the numbers of a call to the epoch and to the loggers.
+
+        Args:
+            module: whose they are.
+            trainer: who trains it.
+            plan: what is done with them.
+            found: those in this process's memory.
+            vector: those on a device.
+            batch_size: what they weigh, as the caller said.
+            values: what was given.
+        """
+        meaning = plan.meaning
         if meaning.on_epoch:
             weight = self._weight(trainer, plan, batch_size) if meaning.reduction == "mean" else 1
             plan.add(found, weight)
@@ -79,7 +129,7 @@ class Calls:
 
     def _step(self, module: Any, trainer: Any, plan: Plan) -> None:
         """The values of a batch are there: a row of them, if Lightning would write one."""
-        stage = plan.key.stage
+        stage = plan.stage
         if stage != "train":
             if not trainer.sanity_checking:
                 plan.place = Place(stage, "eval_batch", evaluation_step(trainer, plan.key.dataloader), None)
@@ -114,7 +164,7 @@ class Calls:
         """What the values weigh in the epoch's mean: the size of the batch, which Lightning guesses once."""
         if batch_size is not None:
             return batch_size
-        train = plan.key.stage == "train"
+        train = plan.stage == "train"
         results = (trainer.fit_loop.epoch_loop if train else trainer._evaluation_loop)._results
         if results.batch_size is None:
             if results.batch is None:

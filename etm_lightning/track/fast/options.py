@@ -8,7 +8,7 @@ from numbers import Number
 from typing import Any, NamedTuple
 
 from etm_lightning.track.fast.plan import Key, Meaning, Plan
-from etm_lightning.track.fast.values import check_kinds, kind_of
+from etm_lightning.track.fast.values import check_kinds, kind_of, reader
 
 REDUCTIONS = ("mean", "sum", "min", "max")
 
@@ -32,6 +32,8 @@ class Asked(NamedTuple):
     far: tuple[int, ...]
     """Which of the values are on a device."""
     batch_size: int | None
+    stays: bool
+    """Whether tensors are never on a device."""
 
 
 class Rules(NamedTuple):
@@ -63,7 +65,9 @@ def planned(rules: Rules, module: Any, asked: Asked, values: Mapping[str, Any]) 
     near = [n for n in range(len(names)) if n not in {*passed, *far}]
     plan = Plan(asked.key, meaning, [names[n] for n in near], [names[n] for n in far])
     plan.near_at, plan.far_at = None if len(near) == len(names) else near, far
-    plan.kind = kind_of([kinds[n] for n in near], rules.tensor)
+    plan.kind, plan.options = kind_of([kinds[n] for n in near], rules.tensor), asked.options
+    if not passed and not far and (asked.stays or plan.kind == "floats"):
+        plan.read = reader(names, kinds, rules.tensor)
     plan.passed, plan.always = [names[n] for n in passed], once or meaning.on_step
     return plan
 
@@ -102,7 +106,7 @@ def check_names(values: Mapping[Any, Any]) -> None:
 
 
 def _meaning(validator: Any, module: Any, asked: Asked) -> Meaning:
-    key, options, _, batch_size = asked
+    key, options, _, batch_size, _ = asked
     on_step, on_epoch = validator.check_logging_and_get_default_levels(
         key.fx, on_step=options.on_step, on_epoch=options.on_epoch
     )
