@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
+from torch.compiler import is_dynamo_compiling
 
 from etm_lightning.track.fast.trainer import calls_of
 
@@ -50,7 +51,7 @@ def fast_log(
             return loss
     """
     options = (on_step, on_epoch, prog_bar, reduce_fx, sync_dist, logger)
-    if torch.compiler.is_compiling():  # what is compiled goes on after this call, which is never traced
+    if is_dynamo_compiling():  # what is compiled goes on after this call, which is never traced
         _untraced(module, values, options, batch_size)
         return
     calls = calls_of(module)

@@ -10,7 +10,7 @@ from etm_lightning.track.clocks import evaluation_step, logger_step, row_due, wa
 from etm_lightning.track.fast.epoch import show_steps
 from etm_lightning.track.fast.options import Asked, Options, Rules, planned
 from etm_lightning.track.fast.plan import Key, Plan, check_same
-from etm_lightning.track.fast.rows import Lag, Place, Row, write
+from etm_lightning.track.fast.rows import Lag, Row, write
 from etm_lightning.track.fast.values import numbers
 
 
@@ -30,7 +30,7 @@ class Calls:
     def __init__(self, rules: Rules, trainer: Any, device: Any) -> None:
         self._rules, self.device = rules, device
         self.plans: dict[Any, Plan] = {}
-        self.lag = Lag(device.start, partial(_deliver, trainer))
+        self.lag = Lag(device.start, partial(_arrived, trainer))
         self._watched = False
         self._last: Plan | None = None  # whose values came last
         self._next: Plan | None = None  # whose values are expected
@@ -125,40 +125,47 @@ class Calls:
                 if vector is not None:
                     vector = self.device.reduce(trainer.strategy, vector, meaning.reduction)
             plan.latest = found, vector
-            self._step(module, trainer, plan)
+            self._step(module, trainer, plan, values if plan.alike else None)
 
-    def _step(self, module: Any, trainer: Any, plan: Plan) -> None:
+    def _step(self, module: Any, trainer: Any, plan: Plan, values: Any) -> None:
         """The values of a batch are there: a row of them, if Lightning would write one."""
-        stage = plan.stage
-        if stage != "train":
+        if plan.stage != "train":
             if not trainer.sanity_checking:
-                plan.place = Place(stage, "eval_batch", evaluation_step(trainer, plan.key.dataloader), None)
-                self.row(trainer, plan)
+                plan.step = evaluation_step(trainer, plan.key.dataloader)
+                self.row(trainer, plan, values)
             return
-        step = logger_step(trainer)
-        plan.place = Place(stage, "step", step, trainer.current_epoch)
+        plan.step = step = logger_step(trainer)
+        plan.epoch = trainer.current_epoch
         plan.settled = row_due(trainer, module, step)
         if self.device.apart:
             self.lag.poll(plan.place)
         if plan.settled:
-            self.row(trainer, plan)
+            self.row(trainer, plan, values)
         elif plan.meaning.prog_bar and plan.latest:
             bar = trainer._logger_connector._progress_bar_metrics
             bar.update(zip(plan.near_steps, plan.latest[0], strict=True))
         if self._watched:
             show_steps(trainer._logger_connector, plan, self.device)
 
-    def row(self, trainer: Any, plan: Plan) -> None:
-        """Give the plan's newest values to the loggers, now or when a device has sent them."""
+    def row(self, trainer: Any, plan: Plan, values: dict[str, float] | None = None) -> None:
+        """Give the plan's newest values to the loggers, now or when a device has sent them.
+
+        Args:
+            trainer: whose loggers.
+            plan: whose values.
+            values: the row, if it is known; who gets it keeps nothing of it.
+        """
         assert plan.latest is not None
         found, vector = plan.latest
         plan.rows += 1
-        values = dict(zip(plan.near_steps, found, strict=True))
-        row = Row(plan.place, values, plan.far_steps, vector, plan.meaning.logger, plan.meaning.prog_bar)
+        if values is None:
+            values = plan.row
+            values.update(zip(plan.near_steps, found, strict=True))
+        logger, prog_bar = plan.meaning.logger, plan.meaning.prog_bar
         if vector is None:
-            _deliver(trainer, row)
+            _deliver(trainer, values, plan.stage, plan.axis, plan.step, plan.epoch, logger, prog_bar)
         else:
-            self.lag.put(row)
+            self.lag.put(Row(plan.place, dict(values), plan.far_steps, vector, logger, prog_bar))
 
     def _weight(self, trainer: Any, plan: Plan, batch_size: int | None) -> float:
         """What the values weigh in the epoch's mean: the size of the batch, which Lightning guesses once."""
@@ -192,12 +199,26 @@ class Calls:
         module.log_dict(values, **options._asdict(), batch_size=batch_size)
 
 
-def _deliver(trainer: Any, row: Row) -> None:
-    """A row whose numbers are all there, to the loggers and the bar."""
-    if row.logger and trainer.loggers:
-        write(trainer, row.place, row.values)
-    if row.prog_bar:
-        trainer._logger_connector._progress_bar_metrics.update(row.values)
+def _arrived(trainer: Any, row: Row) -> None:
+    """A row whose numbers a device has sent."""
+    _deliver(trainer, row.values, *row.place, row.logger, row.prog_bar)
+
+
+def _deliver(
+    trainer: Any,
+    values: dict[str, float],
+    stage: str,
+    axis: str,
+    step: int,
+    epoch: int | None,
+    logger: bool,
+    prog_bar: bool,
+) -> None:
+    """The numbers of a row to the loggers and the bar, which keep nothing of `values`."""
+    if logger:
+        write(trainer, values, stage, axis, step, epoch)
+    if prog_bar:
+        trainer._logger_connector._progress_bar_metrics.update(values)
 
 
 def _pass_on(module: Any, plan: Plan, values: Any, options: Options, batch_size: int | None) -> None:

@@ -68,6 +68,7 @@ def planned(rules: Rules, module: Any, asked: Asked, values: Mapping[str, Any]) 
     plan.kind, plan.options = kind_of([kinds[n] for n in near], rules.tensor), asked.options
     if not passed and not far and (asked.stays or plan.kind == "floats"):
         plan.read = reader(names, kinds, rules.tensor)
+        plan.alike = plan.kind == "floats" and plan.near_steps == names and not meaning.sync_dist
     plan.passed, plan.always = [names[n] for n in passed], once or meaning.on_step
     return plan
 

@@ -50,7 +50,9 @@ class Plan:
         passed: names of what Lightning itself logs; if `always`, at each call, else once.
         known: what it has got by these names.
         latest: the numbers and the vector of the newest call, if it logs steps.
-        place: where they belong.
+        step, epoch: where they belong.
+        row: for the numbers of a row; whoever gets it keeps nothing of it.
+        alike: whether the values are a row as they are given.
         settled: whether a row of them is out of the question, or written.
         rows: how many rows there were.
         read: takes the numbers out of values like those it was made for; None if it takes more than that.
@@ -72,7 +74,11 @@ class Plan:
         self.always = False
         self.known: dict[str, Any] = {}
         self.latest: tuple[list[float], Any] | None = None
-        self.place = Place(self.stage, "step", 0, None)
+        self.axis = "step" if self.stage == "train" else "eval_batch"
+        self.step = 0
+        self.epoch: int | None = None
+        self.row = dict.fromkeys(self.near_steps, 0.0)
+        self.alike = False
         self.settled = False
         self.rows = 0
         self.weight = 0.0
@@ -82,6 +88,11 @@ class Plan:
     @property
     def names(self) -> list[str]:
         return [*self.near, *self.far]
+
+    @property
+    def place(self) -> Place:
+        """Where the newest values belong."""
+        return Place(self.stage, self.axis, self.step, self.epoch)
 
     def step_name(self, name: str) -> str:
         return f"{name}{'_step' if self.meaning.forked else ''}{self.key.suffix}"
