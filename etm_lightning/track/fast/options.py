@@ -32,8 +32,8 @@ class Asked(NamedTuple):
     far: tuple[int, ...]
     """Which of the values are on a device."""
     batch_size: int | None
-    stays: bool
-    """Whether tensors are never on a device."""
+    apart: bool
+    """Whether there may be tensors on a device."""
 
 
 class Rules(NamedTuple):
@@ -66,7 +66,7 @@ def planned(rules: Rules, module: Any, asked: Asked, values: Mapping[str, Any]) 
     plan = Plan(asked.key, meaning, [names[n] for n in near], [names[n] for n in far])
     plan.near_at, plan.far_at = None if len(near) == len(names) else near, far
     plan.kind, plan.options = kind_of([kinds[n] for n in near], rules.tensor), asked.options
-    if not passed and not far and (asked.stays or plan.kind == "floats"):
+    if not passed and not far and (not asked.apart or plan.kind == "floats"):
         plan.read = reader(names, kinds, rules.tensor)
         plan.alike = plan.kind == "floats" and plan.near_steps == names and not meaning.sync_dist
     plan.passed, plan.always = [names[n] for n in passed], once or meaning.on_step

@@ -114,7 +114,7 @@ def shape_error(name: str, value: Any) -> ValueError:
 
 def _plain_tensor(kind: type[Any], tensor: type[Any]) -> bool:
     """Whether it is a type of tensors that give their number as all do."""
-    return issubclass(kind, tensor) and kind.item is tensor.item  # type: ignore[attr-defined]  # it is torch's
+    return issubclass(kind, tensor) and kind.item is tensor.item
 
 
 def _number(value: Any, name: str) -> float:
