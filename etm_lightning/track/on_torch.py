@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.compiler import is_dynamo_compiling
 
 from etm_lightning.track.fast.trainer import calls_of
 
+if TYPE_CHECKING:
+    from torchmetrics import MetricCollection
+
 
 def fast_log(
     module: Any,
-    values: Mapping[str, Any],
+    values: Mapping[str, Any] | MetricCollection,
     *,
     on_step: bool | None = None,
     on_epoch: bool | None = None,
@@ -30,7 +33,8 @@ def fast_log(
 
     Args:
         module: the LightningModule that is trained.
-        values: by name a number, a tensor with one element, or a `torchmetrics.Metric` of the module.
+        values: by name a number, a tensor with one element, or a `torchmetrics.Metric` of the module; or a
+            `torchmetrics.MetricCollection`, as `log_dict` takes it.
         on_step: record each step's value; by default as the hook has it: training yes, evaluation no.
         on_epoch: record the epoch's value; by default as the hook has it: training no, evaluation yes.
         prog_bar: show them in the progress bar.

@@ -153,7 +153,8 @@ class Calls:
         plan.rows += 1
         if values is None or not plan.alike:
             values = plan.row
-            values.update(zip(plan.near_steps, found, strict=True))
+            for name, number in zip(plan.near_steps, found, strict=True):
+                values[name] = number
         if vector is not None:
             self.lag.put(
                 Row(plan.place, dict(values), plan.far_steps, vector, meaning.logger, meaning.prog_bar)

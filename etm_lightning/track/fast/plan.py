@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from etm_lightning.native import lines as native
 from etm_lightning.track.fast.rows import Place
 from etm_lightning.track.fast.values import Kind, Reader, add
 
@@ -83,6 +84,7 @@ class Plan:
         self.rows = 0
         self.weight = 0.0
         self.near_sums = array("d")
+        self._add = native.add or add
         self.far_sums: Any = None
 
     @property
@@ -117,7 +119,7 @@ class Plan:
         if not sums:
             self.near_sums = array("d", [weight * number for number in numbers])
         elif reduction in ("mean", "sum"):
-            add(sums, numbers, weight)
+            self._add(sums, numbers, weight)
         else:
             both = zip(sums, numbers, strict=True)
             self.near_sums = array("d", [reduced(reduction, sum, number) for sum, number in both])

@@ -75,19 +75,16 @@ def read(names: list[str], kinds: list[type[Any]], kind: Kind, values: Any) -> l
     return numbers(given, names, kind) if [*map(type, given)] == kinds else None
 
 
-def _add(sums: array[float], numbers: Sequence[float], weight: float) -> None:
-    """Add numbers to sums, each as often as `weight` says.
+def add(sums: array[float], numbers: Sequence[float], weight: float) -> None:
+    """Add to each sum its number, times the weight.
 
     >>> sums = array("d", [1.0, 2.0])
-    >>> _add(sums, [0.5, 0.25], 4)
+    >>> add(sums, [0.5, 0.25], 4)
     >>> sums.tolist()
     [3.0, 3.0]
     """
     for n, number in enumerate(numbers):
         sums[n] += weight * number
-
-
-add: Callable[[array[float], list[float], float], None] = native.add or _add
 
 
 def check_kinds(kinds: Sequence[type[Any]], names: Sequence[str], allowed: tuple[type[Any], ...]) -> None:
