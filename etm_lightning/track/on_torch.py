@@ -65,7 +65,7 @@ def fast_log(
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch does not type it
 def _untraced(module: Any, values: Any, options: tuple[Any, ...], batch_size: int | None) -> None:
-    """The rest of `fast_log`, apart, as the decorator costs each call more than ten values do."""
+    """The rest of `fast_log`; apart, since each call of what is decorated costs as much as several values."""
     calls = calls_of(module)
     if calls is not None:
         calls.take(module, values, options, batch_size)
