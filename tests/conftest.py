@@ -67,15 +67,15 @@ def bare_chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module", params=["compiled", "python"])
 def _both_ways(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Lines of values are written and read by the compiled way, and then by Python."""
+    """Values are taken, and their lines written and read, by the compiled way, and then by Python."""
     if request.param == "compiled":
         if native.row is None:
             pytest.skip(f"nothing is compiled: {native.WHY_NOT}")
         yield
         return
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(native, "row", None)
-        patch.setattr(native, "rows", None)
+        for name in ("row", "rows", "numbers", "add"):
+            patch.setattr(native, name, None)
         yield
 
 

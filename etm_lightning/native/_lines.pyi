@@ -1,6 +1,8 @@
 """Lines of values, compiled. Whatever is not plain comes back as None, and is Python's to do."""
 
-from collections.abc import Iterator, Mapping
+from array import array
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 _Shape = tuple[str, str, tuple[str, ...], bytes, bytes, bytes, bytes, bytes]
 
@@ -38,3 +40,19 @@ def rows(
         name; and of the lines that are no rows, which line that is, its first byte, and the one behind it.
         Numbers are of 64 bits. None if a line that says it holds values is damaged, or not as writers set it.
     """
+
+def numbers(
+    names: tuple[str, ...],
+    kinds: tuple[type[Any], ...],
+    ways: tuple[Callable[[Any], Any] | None, ...],
+    values: object,
+    /,
+) -> list[float] | None:
+    """The numbers of a dict with just these names, in this order, and values of just these types.
+
+    A value goes through its way and is made a float, or is taken as it is where that is None. None of any
+    other dict, or of what is none.
+    """
+
+def add(sums: array[float], numbers: list[float], weight: float, /) -> None:
+    """Add to each sum its number, times the weight."""

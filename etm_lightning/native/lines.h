@@ -15,4 +15,10 @@ PyObject* row(PyObject* module, PyObject* const* given, Py_ssize_t count);
 // rows(data, name=None) -> (numbers, [(stage, axis, names, at, times, steps, epochs, values)], others) | None
 PyObject* rows(PyObject* module, PyObject* const* given, Py_ssize_t count);
 
+// numbers(names, kinds, ways, values) -> list[float] | None
+PyObject* numbers(PyObject* module, PyObject* const* given, Py_ssize_t count);
+
+// add(sums, numbers, weight) -> None
+PyObject* add(PyObject* module, PyObject* const* given, Py_ssize_t count);
+
 }  // namespace etm

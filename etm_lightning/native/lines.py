@@ -4,6 +4,8 @@ Attributes:
     floats: whether something is a dict of Python floats; None where it is not compiled.
     row: the line of one row; None where it is not compiled.
     rows: many lines in columns; None where it is not compiled.
+    numbers: the numbers of a dict that is like those before; None where it is not compiled.
+    add: adds weighted numbers to sums; None where it is not compiled.
     WHY_NOT: why it is not; "" where it is.
 """
 
@@ -16,6 +18,8 @@ from typing import Any
 floats: Callable[[Any], bool] | None = None
 row: Callable[..., bytes | None] | None = None
 rows: Callable[..., Any] | None = None
+numbers: Callable[..., list[float] | None] | None = None
+add: Callable[..., None] | None = None
 WHY_NOT = ""
 
 if os.environ.get("ETM_NATIVE", "1") == "0":
@@ -24,7 +28,9 @@ else:
     try:
         import etm_lightning.native._lines as _lines
 
-        floats, row, rows = _lines.floats, _lines.row, _lines.rows
+        floats, row, rows, numbers, add = (
+            getattr(_lines, name) for name in ("floats", "row", "rows", "numbers", "add")
+        )
     except ModuleNotFoundError:
         WHY_NOT = "it was not built"
     except (ImportError, AttributeError) as error:  # of another machine, or of older sources

@@ -234,16 +234,19 @@ class ETMLogger(Placed):
         with contextlib.suppress(TypeError, ValueError, OverflowError):  # the run has told it
             self._next_step = int(step) + 1
 
-    @_guarded
     def log_row(self, values: Mapping[str, Any], stage: str, axis: str, step: int, epoch: int | None) -> None:
-        """Record numbers whose place is known, as `fast_log` gives them."""
-        if self.run.muted:
-            return
-        if "epoch" in values:
-            values = dict(values)
-            epoch = values.pop("epoch")
-        self.run.log(values, step=step, epoch=epoch, stage=stage, axis=axis)
-        self._next_step = step + 1
+        """Record numbers whose place is known, as `fast_log` gives them; keeps nothing of `values`."""
+        try:  # as `_guarded`, without its call
+            run = self._run or self.run
+            if run.muted:
+                return
+            if "epoch" in values:
+                values = dict(values)
+                epoch = values.pop("epoch")
+            run.log(values, step=step, epoch=epoch, stage=stage, axis=axis)
+            self._next_step = step + 1
+        except Exception as error:
+            self._failed("log_row", error)
 
     @_guarded
     def log_hyperparams(self, params: Any = None, *args: Any, **kwargs: Any) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.compiler import is_dynamo_compiling
 
 from etm_lightning.track.fast.trainer import calls_of
 
+if TYPE_CHECKING:
+    from torchmetrics import MetricCollection
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]  # torch does not type it
+
 def fast_log(
     module: Any,
-    values: Mapping[str, Any],
+    values: Mapping[str, Any] | MetricCollection,
     *,
     on_step: bool | None = None,
     on_epoch: bool | None = None,
@@ -30,7 +33,8 @@ def fast_log(
 
     Args:
         module: the LightningModule that is trained.
-        values: by name a number, a tensor with one element, or a `torchmetrics.Metric` of the module.
+        values: by name a number, a tensor with one element, or a `torchmetrics.Metric` of the module; or a
+            `torchmetrics.MetricCollection`, as `log_dict` takes it.
         on_step: record each step's value; by default as the hook has it: training yes, evaluation no.
         on_epoch: record the epoch's value; by default as the hook has it: training no, evaluation yes.
         prog_bar: show them in the progress bar.
@@ -50,7 +54,18 @@ def fast_log(
             fast_log(self, {"train/loss": loss, "train/accuracy": accuracy})
             return loss
     """
+    options = (on_step, on_epoch, prog_bar, reduce_fx, sync_dist, logger)
+    if is_dynamo_compiling():  # what is compiled goes on after this call, which is never traced
+        _untraced(module, values, options, batch_size)
+        return
     calls = calls_of(module)
     if calls is not None:
-        options = (on_step, on_epoch, prog_bar, reduce_fx, sync_dist, logger)
+        calls.take(module, values, options, batch_size)
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]  # torch does not type it
+def _untraced(module: Any, values: Any, options: tuple[Any, ...], batch_size: int | None) -> None:
+    """The rest of `fast_log`; apart, since each call of what is decorated costs as much as several values."""
+    calls = calls_of(module)
+    if calls is not None:
         calls.take(module, values, options, batch_size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import itertools
 import math
@@ -9,6 +10,8 @@ import random
 import struct
 import sys
 import time
+from array import array
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +84,29 @@ def garbled(line: bytes, dice: random.Random) -> bytes:
     return sealed(bytes(body).replace(b"\n", b"?"))
 
 
+def taken(module: Any, dice: random.Random) -> None:
+    """Numbers are taken out of values, some of which are not as expected, and added up."""
+    odd = [1, True, Fraction(1, 3), 2**2000, "x"]
+    values: dict[Any, Any] = {
+        f"a{n}": dice.choice([number(dice), *odd]) for n in range(dice.choice([0, 3, 90]))
+    }
+
+    def clear(value: Any) -> Any:
+        values.clear()
+        return value
+
+    names, kinds = tuple(values), tuple(map(type, values.values()))
+    ways = tuple(
+        None if kind is float else dice.choices([float, clear, repr], [9, 1, 1])[0] for kind in kinds
+    )
+    found = None
+    with contextlib.suppress(ValueError, TypeError, OverflowError):
+        found = module.numbers(names, kinds, ways, dice.choice([values, {**values, "b": 1.0}, {}, [], names]))
+    for numbers in (found, [number(dice)] * len(names), [*names], None):
+        with contextlib.suppress(TypeError):
+            module.add(array(dice.choice("ddfb"), [0] * len(names)), numbers, dice.choice([2, 0.5, "x"]))
+
+
 def main(path: Path, seconds: float) -> None:
     module, dice = loaded(path), random.Random()
     odd = strange()
@@ -95,6 +121,7 @@ def main(path: Path, seconds: float) -> None:
         for content in (b"".join(lines), b"".join(data), spoiled(data, dice), dice.randbytes(60) + b"\n"):
             module.rows(content)
             module.rows(content, dice.choice([*rows[0][-1], "a"]))
+        taken(module, dice)
     print(f"{rounds} rounds")
 
 

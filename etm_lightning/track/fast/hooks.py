@@ -62,11 +62,11 @@ class FastPath:
         self._settle(trainer, pl_module, place.step)
         if trainer.log_every_n_steps:
             for plan in _without_row(self.calls.of("train")):
-                write(trainer, plan.place, plan.steps(), ours_only=True)
+                write(trainer, plan.steps(), *plan.place, ours_only=True)
         values = self._ended(trainer, "train")
         row = {value.full: value.number for value in values if value.plan.meaning.logger}
         if row:
-            write(trainer, place, row)
+            write(trainer, row, *place)
 
     def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         self._end_evaluation(trainer, "validate")
@@ -98,7 +98,7 @@ class FastPath:
         """Show training's newest values; if it was told to stop at the last batch, write that batch's row."""
         for plan in self.calls.of("train"):
             show_steps(trainer._logger_connector, plan, self.calls.device)
-            last = plan.latest is not None and plan.place.step == step and not plan.settled
+            last = plan.latest is not None and plan.step == step and not plan.settled
             plan.settled = True
             if last and trainer.should_stop and trainer.log_every_n_steps and not collects(trainer, module):
                 self.calls.row(trainer, plan)

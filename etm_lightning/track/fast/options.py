@@ -8,7 +8,7 @@ from numbers import Number
 from typing import Any, NamedTuple
 
 from etm_lightning.track.fast.plan import Key, Meaning, Plan
-from etm_lightning.track.fast.values import check_kinds, kind_of
+from etm_lightning.track.fast.values import check_kinds, kind_of, reader
 
 REDUCTIONS = ("mean", "sum", "min", "max")
 
@@ -32,6 +32,8 @@ class Asked(NamedTuple):
     far: tuple[int, ...]
     """Which of the values are on a device."""
     batch_size: int | None
+    apart: bool
+    """Whether there may be tensors on a device."""
 
 
 class Rules(NamedTuple):
@@ -63,7 +65,10 @@ def planned(rules: Rules, module: Any, asked: Asked, values: Mapping[str, Any]) 
     near = [n for n in range(len(names)) if n not in {*passed, *far}]
     plan = Plan(asked.key, meaning, [names[n] for n in near], [names[n] for n in far])
     plan.near_at, plan.far_at = None if len(near) == len(names) else near, far
-    plan.kind = kind_of([kinds[n] for n in near], rules.tensor)
+    plan.kind, plan.options = kind_of([kinds[n] for n in near], rules.tensor), asked.options
+    if not passed and not far and (not asked.apart or plan.kind == "floats"):
+        plan.read = reader(names, kinds, rules.tensor)
+        plan.alike = plan.kind == "floats" and plan.near_steps == names and not meaning.sync_dist
     plan.passed, plan.always = [names[n] for n in passed], once or meaning.on_step
     return plan
 
@@ -102,7 +107,7 @@ def check_names(values: Mapping[Any, Any]) -> None:
 
 
 def _meaning(validator: Any, module: Any, asked: Asked) -> Meaning:
-    key, options, _, batch_size = asked
+    key, options, _, batch_size, _ = asked
     on_step, on_epoch = validator.check_logging_and_get_default_levels(
         key.fx, on_step=options.on_step, on_epoch=options.on_epoch
     )

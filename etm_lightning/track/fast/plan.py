@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from etm_lightning.native import lines as native
 from etm_lightning.track.fast.rows import Place
-from etm_lightning.track.fast.values import Kind
+from etm_lightning.track.fast.values import Kind, Reader, add
 
 
 class Meaning(NamedTuple):
@@ -49,13 +51,21 @@ class Plan:
         passed: names of what Lightning itself logs; if `always`, at each call, else once.
         known: what it has got by these names.
         latest: the numbers and the vector of the newest call, if it logs steps.
-        place: where they belong.
+        step, epoch: where they belong.
+        row: for the numbers of a row; whoever gets it keeps nothing of it.
+        alike: whether the values are a row as they are given.
         settled: whether a row of them is out of the question, or written.
         rows: how many rows there were.
+        read: takes the numbers out of values like those it was made for; None if it takes more than that.
+        after: whose values came after these when they came last; most likely they will again.
     """
 
     def __init__(self, key: Key, meaning: Meaning, near: list[str], far: list[str]) -> None:
         self.key, self.meaning, self.near, self.far = key, meaning, near, far
+        self.options: tuple[Any, ...] = ()
+        self.read: Reader | None = None
+        self.after: Plan | None = None
+        self.stage = key.stage
         self.near_at: list[int] | None = None
         self.far_at: list[int] = []
         self.kind: Kind = "mixed"
@@ -65,16 +75,26 @@ class Plan:
         self.always = False
         self.known: dict[str, Any] = {}
         self.latest: tuple[list[float], Any] | None = None
-        self.place = Place(key.stage, "step", 0, None)
+        self.axis = "step" if self.stage == "train" else "eval_batch"
+        self.step = 0
+        self.epoch: int | None = None
+        self.row = dict.fromkeys(self.near_steps, 0.0)
+        self.alike = False
         self.settled = False
         self.rows = 0
         self.weight = 0.0
-        self.near_sums: list[float] = []
+        self.near_sums = array("d")
+        self._add = native.add or add
         self.far_sums: Any = None
 
     @property
     def names(self) -> list[str]:
         return [*self.near, *self.far]
+
+    @property
+    def place(self) -> Place:
+        """Where the newest values belong."""
+        return Place(self.stage, self.axis, self.step, self.epoch)
 
     def step_name(self, name: str) -> str:
         return f"{name}{'_step' if self.meaning.forked else ''}{self.key.suffix}"
@@ -93,19 +113,16 @@ class Plan:
         return dict(zip((*self.near_steps, *self.far_steps), found, strict=True))
 
     def add(self, numbers: list[float], weight: float) -> None:
-        """Take near values into the epoch's; in a mean they weigh as much as their batch."""
-        sums = self.near_sums
+        """Take near values into the epoch's; in a mean they weigh as much as their batch, else 1."""
+        sums, reduction = self.near_sums, self.meaning.reduction
         self.weight += weight
         if not sums:
-            by = weight if self.meaning.reduction == "mean" else 1.0
-            self.near_sums = [by * number for number in numbers]
-        elif self.meaning.reduction == "mean":
-            self.near_sums = [sum + number * weight for sum, number in zip(sums, numbers, strict=True)]
+            self.near_sums = array("d", [weight * number for number in numbers])
+        elif reduction in ("mean", "sum"):
+            self._add(sums, numbers, weight)
         else:
-            self.near_sums = [
-                reduced(self.meaning.reduction, sum, number)
-                for sum, number in zip(sums, numbers, strict=True)
-            ]
+            both = zip(sums, numbers, strict=True)
+            self.near_sums = array("d", [reduced(reduction, sum, number) for sum, number in both])
 
 
 def reduced(reduction: str, one: float, other: float) -> float:

@@ -41,17 +41,26 @@ class Copy(Protocol):
         """The numbers; waits for them."""
 
 
-def write(trainer: Any, place: Place, values: dict[str, float], *, ours_only: bool = False) -> None:
+def write(
+    trainer: Any,
+    values: dict[str, float],
+    stage: str,
+    axis: str,
+    step: int,
+    epoch: int | None,
+    *,
+    ours_only: bool = False,
+) -> None:
     """Give a row to the loggers, with the step and the epoch that Lightning would give it."""
-    if place.axis == "step" and "step" in values:  # whoever logs a step means that one
+    if "step" in values and axis == "step":  # whoever logs a step means that one
         values = dict(values)
-        place = place._replace(step=int(values.pop("step")), epoch=None)
+        step, epoch = int(values.pop("step")), None
     for logger in trainer.loggers:
         if isinstance(logger, ETMLogger):
-            logger.log_row(values, *place)
+            logger.log_row(values, stage, axis, step, epoch)
         elif not ours_only:
-            epoch = {} if place.epoch is None else {"epoch": place.epoch}
-            logger.log_metrics(metrics=epoch | values, step=place.step)
+            known = {} if epoch is None else {"epoch": epoch}
+            logger.log_metrics(metrics=known | values, step=step)
             logger.save()
 
 
