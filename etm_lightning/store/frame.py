@@ -80,7 +80,7 @@ def metrics_frame(
 def _picked(
     runs: Sequence[StoredRun], pickers: Sequence[Picker]
 ) -> Iterable[tuple[StoredRun, list[Points | None]]]:
-    """The runs with what they have of each metric, read in threads: files are parsed without Python's lock."""
+    """The runs with what they have of each metric, in threads: files are parsed without Python's lock."""
 
     def read(part: Sequence[StoredRun]) -> list[list[Points | None]]:
         return [[picker.points(run) for picker in pickers] for run in part]
