@@ -102,8 +102,8 @@ class Scanner {
     }
 
     // The names and values of an object behind its opening brace; with `only` that name's alone.
-    template <typename Value>
-    bool object(const string_view* only, Row& row, std::size_t& count, Value value) {
+    template <bool finite>
+    bool object(const string_view* only, Row& row, std::size_t& count) {
         if (token("}"sv)) return true;
         double found = 0;
         do {
@@ -111,7 +111,7 @@ class Scanner {
             string_view& name = row.expected[count++];
             if (!again(name) && (!token("\""sv) || !text(name) || !token(":"sv))) return false;
             const bool wanted = only == nullptr || name == *only;
-            if (!(this->*value)(found, wanted)) return false;
+            if (!(!finite ? nonfinite(found) : wanted ? number(found) : skip_number())) return false;
             if (wanted) {
                 row.names.push_back(name);
                 row.values.push_back(found);
@@ -119,9 +119,6 @@ class Scanner {
         } while (token(","sv));
         return token("}"sv);
     }
-
-    bool finite_value(double& found, bool wanted) { return wanted ? number(found) : skip_number(); }
-    bool other_value(double& found, bool) { return nonfinite(found); }
 
    private:
     const char *at_, *end_;
@@ -194,8 +191,8 @@ inline bool take(string_view line, const string_view* only, Row& row) {
     if (rest.token(R"(,"a":")"sv) && !rest.text(row.axis)) return false;
     if (rest.token(R"(,"e":)"sv) && !rest.integer(row.epoch)) return false;
     if (rest.token(R"(,"g":")"sv) && !rest.text(row.stage)) return false;
-    if (rest.token(R"(,"v":{)"sv) && !rest.object(only, row, count, &Scanner::finite_value)) return false;
-    if (rest.token(R"(,"x":{)"sv) && !rest.object(only, row, count, &Scanner::other_value)) return false;
+    if (rest.token(R"(,"v":{)"sv) && !rest.object<true>(only, row, count)) return false;
+    if (rest.token(R"(,"x":{)"sv) && !rest.object<false>(only, row, count)) return false;
     return rest.token("}"sv) && rest.done();
 }
 

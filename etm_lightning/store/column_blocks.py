@@ -66,7 +66,7 @@ def _block(file: ColumnFile, number: int) -> Block:
 
 def plain(column: Any) -> Any:
     """The numbers of an Arrow column; what is missing is any number."""
-    return _joined([_numbers(chunk) for chunk in column.chunks], _KINDS[str(column.type)])
+    return _joined([_numbers(chunk) for chunk in column.chunks])
 
 
 def _numbers(chunk: Any) -> Any:
@@ -80,7 +80,7 @@ def _numbers(chunk: Any) -> Any:
 
 def known(column: Any) -> Any:
     """Which numbers of an Arrow column are there."""
-    return _joined([_flags(chunk) for chunk in column.chunks], "?")
+    return _joined([_flags(chunk) for chunk in column.chunks])
 
 
 def _flags(chunk: Any) -> Any:
@@ -93,10 +93,10 @@ def _flags(chunk: Any) -> Any:
     return flags[chunk.offset : chunk.offset + size].view(bool)
 
 
-def _joined(parts: list[Any], kind: str) -> Any:
+def _joined(parts: list[Any]) -> Any:
     import numpy as np
 
-    return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, kind), *parts])
+    return parts[0] if len(parts) == 1 else np.concatenate(parts or [np.empty(0, int)])
 
 
 class _Group:
