@@ -178,14 +178,17 @@ def footer(file: BinaryIO) -> tuple[int, bytes, int]:
 
 
 def groups(metadata: Any) -> list[tuple[int, int]]:
-    """Where the row groups of a file lie: offset and size in bytes."""
+    """Where the row groups of a file lie: offset and size in bytes. Its columns follow one another there."""
     found = []
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
-        chunks = [group.column(i) for i in range(group.num_columns)]
-        begins = [chunk.dictionary_page_offset or chunk.data_page_offset for chunk in chunks]
-        found.append((min(begins), sum(chunk.total_compressed_size for chunk in chunks)))
+        begin, last = _begin(group.column(0)), group.column(group.num_columns - 1)
+        found.append((begin, _begin(last) + last.total_compressed_size - begin))
     return found
+
+
+def _begin(chunk: Any) -> int:
+    return int(chunk.dictionary_page_offset or chunk.data_page_offset)
 
 
 def check(file: BinaryIO, begin: int, size: int) -> int:

@@ -245,11 +245,12 @@ def _write(rows: Sequence[Columnar | Kept], about: About, target: Path) -> None:
     )
     deltas = dict.fromkeys(("n", "ticks", "s", "e"), "DELTA_BINARY_PACKED")
     split = dict.fromkeys([name for name in arrays if name not in FIXED], "BYTE_STREAM_SPLIT")
+    wide = ["json", *split]  # of the others little is left to compress, and each has to be read for a series
     with pq.ParquetWriter(
         target,
         schema,
-        compression="zstd",
-        compression_level=9,
+        compression={name: "zstd" if name in wide else "none" for name in arrays},
+        compression_level=dict.fromkeys(wide, 9),
         use_dictionary=["k", "shape"],
         column_encoding={**deltas, **split, "json": "PLAIN"},
         store_schema=False,

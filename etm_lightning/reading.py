@@ -63,21 +63,21 @@ def writers(folder: Path) -> dict[str, list[Path]]:
     lines count.
     """
     found: dict[str, dict[int, Path]] = {}
-    for name in sorted(_listed(folder)):  # lines before columns
-        path = folder / name
-        writer, _, number = path.stem.rpartition(".")
-        if path.suffix in (_LINES, SUFFIX) and writer and number.isdecimal():
-            found.setdefault(writer, {}).setdefault(int(number), path)
+    for name in sorted(_listed(str(folder))):  # lines before columns
+        stem, suffix = os.path.splitext(name)
+        writer, _, number = stem.rpartition(".")
+        if suffix in (_LINES, SUFFIX) and writer and number.isdecimal():
+            found.setdefault(writer, {}).setdefault(int(number), folder / name)
     return {writer: [path for _, path in sorted(found[writer].items())] for writer in sorted(found)}
 
 
-def _listed(folder: Path) -> list[str]:
+def _listed(folder: str) -> list[str]:
     """The names in a folder; asked again when they changed meanwhile: a listing may miss what is replaced."""
     try:
         for _ in range(10):
-            before = folder.stat().st_mtime_ns
+            before = os.stat(folder).st_mtime_ns
             names = os.listdir(folder)
-            if folder.stat().st_mtime_ns == before:
+            if os.stat(folder).st_mtime_ns == before:
                 break
     except (FileNotFoundError, NotADirectoryError):
         return []

@@ -80,6 +80,7 @@ class Scanner {
 
     bool skip_number() {
         token("-"sv);
+        if (skip_short()) return true;
         const char* begin = at_;
         if (!digits() || (*begin == '0' && at_ - begin > 1)) return false;
         if (at_ < end_ && *at_ == '.' && (++at_, !digits())) return false;
@@ -101,8 +102,8 @@ class Scanner {
     }
 
     // The names and values of an object behind its opening brace; with `only` that name's alone.
-    template <typename Value>
-    bool object(const string_view* only, Row& row, std::size_t& count, Value value) {
+    template <bool finite>
+    bool object(const string_view* only, Row& row, std::size_t& count) {
         if (token("}"sv)) return true;
         double found = 0;
         do {
@@ -110,7 +111,7 @@ class Scanner {
             string_view& name = row.expected[count++];
             if (!again(name) && (!token("\""sv) || !text(name) || !token(":"sv))) return false;
             const bool wanted = only == nullptr || name == *only;
-            if (!(this->*value)(found, wanted)) return false;
+            if (!(!finite ? nonfinite(found) : wanted ? number(found) : skip_number())) return false;
             if (wanted) {
                 row.names.push_back(name);
                 row.values.push_back(found);
@@ -119,30 +120,53 @@ class Scanner {
         return token("}"sv);
     }
 
-    bool finite_value(double& found, bool wanted) { return wanted ? number(found) : skip_number(); }
-    bool other_value(double& found, bool) { return nonfinite(found); }
-
    private:
     const char *at_, *end_;
 
     // A name that an earlier line has, with its quotes and the colon.
     bool again(string_view name) {
-        return name.data() != nullptr && token(string_view(name.data() - 1, name.size() + 3));
+        if (name.data() == nullptr) return false;
+        const char* const quoted = name.data() - 1;
+        const std::size_t size = name.size() + 3;
+        if (size < 8) return token(string_view(quoted, size));
+        if (static_cast<std::size_t>(end_ - at_) < size) return false;
+        for (std::size_t i = 0; i + 8 < size; i += 8)
+            if (eight(at_ + i) != eight(quoted + i)) return false;
+        if (eight(at_ + size - 8) != eight(quoted + size - 8)) return false;
+        at_ += size;
+        return true;
+    }
+
+    // A number as most are, digits and perhaps a fraction, by no branch that depends on how long it is.
+    bool skip_short() {
+        if (end_ - at_ < 24) return false;
+        std::uint32_t others = not_digits(at_) | not_digits(at_ + 8) << 8 | not_digits(at_ + 16) << 16;
+        if (others == 0) return false;
+        int size = __builtin_ctz(others);
+        if (size == 0 || (*at_ == '0' && size > 1)) return false;
+        if (at_[size] == '.') {
+            others &= others - 1;
+            if (others == 0) return false;
+            const int whole = __builtin_ctz(others);
+            if (whole == size + 1) return false;
+            size = whole;
+        }
+        if (at_[size] == 'e' || at_[size] == 'E') return false;
+        at_ += size;
+        return true;
+    }
+
+    // Which of eight bytes are no digits, the first one in the lowest bit.
+    static std::uint32_t not_digits(const char* at) {
+        // 0 to 9 for digits: what is added does not reach the highest bit of their bytes
+        const std::uint64_t less = eight(at) ^ 0x3030303030303030u;
+        const std::uint64_t other = ((less + 0x7676767676767676u) | less) & 0x8080808080808080u;
+        return static_cast<std::uint32_t>((other >> 7) * 0x0102040810204080u >> 56);
     }
 
     bool digit() const { return at_ < end_ && *at_ >= '0' && *at_ <= '9'; }
     bool digits() {
         const char* begin = at_;
-        while (end_ - at_ >= 8) {
-            // 0 to 9 for digits: what is added does not reach the highest bit of their bytes
-            const std::uint64_t less = eight(at_) ^ 0x3030303030303030u;
-            const std::uint64_t other = ((less + 0x7676767676767676u) | less) & 0x8080808080808080u;
-            if (other != 0) {
-                at_ += __builtin_ctzll(other) / 8;
-                return at_ > begin;
-            }
-            at_ += 8;
-        }
         while (digit()) ++at_;
         return at_ > begin;
     }
@@ -167,8 +191,8 @@ inline bool take(string_view line, const string_view* only, Row& row) {
     if (rest.token(R"(,"a":")"sv) && !rest.text(row.axis)) return false;
     if (rest.token(R"(,"e":)"sv) && !rest.integer(row.epoch)) return false;
     if (rest.token(R"(,"g":")"sv) && !rest.text(row.stage)) return false;
-    if (rest.token(R"(,"v":{)"sv) && !rest.object(only, row, count, &Scanner::finite_value)) return false;
-    if (rest.token(R"(,"x":{)"sv) && !rest.object(only, row, count, &Scanner::other_value)) return false;
+    if (rest.token(R"(,"v":{)"sv) && !rest.object<true>(only, row, count)) return false;
+    if (rest.token(R"(,"x":{)"sv) && !rest.object<false>(only, row, count)) return false;
     return rest.token("}"sv) && rest.done();
 }
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from etm_lightning.optimize.folder import StudyFolder
 from etm_lightning.optimize.history import Trial
+from etm_lightning.optimize.optuna_file import OptunaFile
 from etm_lightning.optimize.study import needs_optuna
 
 _WIDE = 30.0
@@ -24,7 +25,8 @@ def opened(folder: StudyFolder) -> Any:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if folder.optuna_file.exists():
         backend = optuna.storages.journal.JournalFileBackend(str(folder.optuna_file))
-        return optuna.load_study(study_name="study", storage=optuna.storages.JournalStorage(backend))
+        storage = optuna.storages.JournalStorage(OptunaFile(folder.optuna_file, backend))
+        return optuna.load_study(study_name="study", storage=storage)
     study = optuna.create_study(directions=folder.about().goal.directions)
     over = [trial for _, trial in sorted(folder.history().trials.items()) if trial.over]
     kinds = {name: _distribution(optuna, name, over) for name in folder.about().space}

@@ -1,4 +1,4 @@
-"""The journal file of Optuna's study, read several times as fast as Optuna reads it, and mended when torn."""
+"""The journal file of Optuna's study, read in a fraction of Optuna's time, and mended when torn."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+
+from etm_lightning.optimize.folded import folded
 
 
 class OptunaFile:
@@ -22,11 +24,24 @@ class OptunaFile:
         self._file = file
         self.append_logs = backend.append_logs
         self._entries, self._place = 0, 0
+        self._folded: int | None = None
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
-        """The entries from a number on. A line that has no end yet is being written."""
+        """The entries from a number on. A line that has no end yet is being written.
+
+        What was there when somebody first asked comes as one entry for each trial, now and later: so all
+        who ask count alike.
+        """
         if log_number_from < self._entries:
             self._entries, self._place = 0, 0
+        if not self._place:
+            entries, self._folded = folded(self._file, self._folded)
+            self._place = self._folded
+            while entries:  # and let each go: Optuna keeps what it needs
+                entry = entries.popleft()
+                self._entries += 1
+                if self._entries > log_number_from:
+                    yield entry
         with self._file.open("rb") as file:
             file.seek(self._place)
             for line in file:

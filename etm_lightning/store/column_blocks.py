@@ -66,32 +66,37 @@ def _block(file: ColumnFile, number: int) -> Block:
 
 def plain(column: Any) -> Any:
     """The numbers of an Arrow column; what is missing is any number."""
+    return _joined([_numbers(chunk) for chunk in column.chunks])
+
+
+def _numbers(chunk: Any) -> Any:
     import numpy as np
 
-    kind = np.dtype(_KINDS[str(column.type)])
-    parts = []
-    for chunk in column.chunks:
-        data = chunk.buffers()[1]
-        if data is None or not len(chunk):
-            parts.append(np.zeros(len(chunk), kind))
-        else:
-            parts.append(np.frombuffer(data, kind, len(chunk), chunk.offset * kind.itemsize))
-    return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, kind), *parts])
+    size, data = len(chunk), chunk.buffers()[1]
+    if data is None or not size:
+        return np.zeros(size, _KINDS[str(chunk.type)])
+    return np.frombuffer(data, _KINDS[str(chunk.type)])[chunk.offset : chunk.offset + size]
 
 
 def known(column: Any) -> Any:
     """Which numbers of an Arrow column are there."""
+    return _joined([_flags(chunk) for chunk in column.chunks])
+
+
+def _flags(chunk: Any) -> Any:
     import numpy as np
 
-    found = []
-    for chunk in column.chunks:
-        bits = chunk.buffers()[0]
-        if bits is None:
-            found.append(np.ones(len(chunk), bool))
-        else:
-            flags = np.unpackbits(np.frombuffer(bits, np.uint8), bitorder="little")
-            found.append(flags[chunk.offset : chunk.offset + len(chunk)].view(bool))
-    return found[0] if len(found) == 1 else np.concatenate([np.ones(0, bool), *found])
+    size, bits = len(chunk), chunk.buffers()[0]
+    if bits is None:
+        return np.ones(size, bool)
+    flags = np.unpackbits(np.frombuffer(bits, np.uint8), bitorder="little")
+    return flags[chunk.offset : chunk.offset + size].view(bool)
+
+
+def _joined(parts: list[Any]) -> Any:
+    import numpy as np
+
+    return parts[0] if len(parts) == 1 else np.concatenate(parts or [np.empty(0, int)])
 
 
 class _Group:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 from etm_lightning.params import flatten
-from etm_lightning.store.picked import Picker
+from etm_lightning.store.picked import Picker, Points
 from etm_lightning.store.series import NO_EPOCH, Series
 
 if TYPE_CHECKING:
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["pandas", "polars", "arrow"]
 KINDS = ("pandas", "polars", "arrow")
+_TOGETHER = 16
+"""Runs that a thread reads in turn."""
 
 
 def frame(series: Sequence[Series], *, superseded: bool = False) -> pd.DataFrame:
@@ -55,10 +60,9 @@ def metrics_frame(
     keys: dict[str, list[Any]] = {name: [] for name in ("run", "project", "name", "stage", *params)}
     numbers: dict[str, list[Any]] = {name: [] for name in ("step", "epoch", "time", "value")}
     sizes: list[int] = []
-    for run in runs:
+    for run, picked in _picked(list(runs), pickers):
         flat = flatten(run.params) if params else {}
-        for picker in pickers:
-            found = picker.points(run)
+        for picker, found in zip(pickers, picked, strict=True):
             if found is None:
                 continue
             sizes.append(len(found.values))
@@ -71,6 +75,19 @@ def metrics_frame(
             for name, column in zip(numbers, columns, strict=True):
                 numbers[name].append(column)
     return shaped(keys, numbers, sizes, to)
+
+
+def _picked(
+    runs: Sequence[StoredRun], pickers: Sequence[Picker]
+) -> Iterable[tuple[StoredRun, list[Points | None]]]:
+    """The runs with what they have of each metric, in threads: files are parsed without Python's lock."""
+
+    def read(part: Sequence[StoredRun]) -> list[list[Points | None]]:
+        return [[picker.points(run) for picker in pickers] for run in part]
+
+    parts = [runs[start : start + _TOGETHER] for start in range(0, len(runs), _TOGETHER)]
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        return zip(runs, chain.from_iterable(list(pool.map(read, parts))), strict=True)
 
 
 def shaped(

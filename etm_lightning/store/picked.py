@@ -143,34 +143,35 @@ class Picker:
         with ColumnFile(segment) as file:
             first = file.first()
             _check_header(file.record(first) if first else None)
-            shapes = [(i, shape) for i, shape in enumerate(file.about.shapes) if self.name in shape.names]
+            shapes = [shape for shape in file.about.shapes if self.name in shape.names]
             if not shapes:
                 return None
             if file.about.rows != file.about.last + 1:
                 raise NotPlainError("a record twice")
-            key = self._key({(shape.stage, shape.axis) for _, shape in shapes})
-            mine = [i for i, shape in shapes if (shape.stage, shape.axis) == (key.stage, key.axis)]
+            key = self._key({(shape.stage, shape.axis) for shape in shapes})
             column = f"{key.stage}|{key.axis}|{self.name}"
-            tables = [
-                file.group(number, ["k", "ticks", "s", "e", "shape", column]) for number in range(file.groups)
-            ]
-        parts = [_picked(table, column, mine) for table in tables]
+            groups = [file.group(i, ["k", "ticks", "s", "e", column]) for i in range(file.groups)]
+        parts = [_picked(*group.columns) for group in groups]
         return Points(key, *(np.concatenate(several) for several in zip(*parts, strict=True)))
 
     def _key(self, places: set[tuple[str, str]]) -> SeriesKey:
         return min((SeriesKey(self.name, *place, 0) for place in places), key=preference)
 
 
-def _picked(table: Any, column: str, shapes: list[int]) -> tuple[Ints, Ints, Floats, Floats]:
-    """Steps, epochs, times and values of the rows of some shapes."""
-    measured = known(table["shape"])
-    if any(table["k"][at].as_py() == "scalars" for at in np.flatnonzero(~measured).tolist()):
+def _picked(
+    kinds: Any, ticks: Any, steps: Any, epochs: Any, values: Any
+) -> tuple[Ints, Ints, Floats, Floats]:
+    """Steps, epochs, times and values of the rows that have a value, which is every row of its shapes."""
+    if any(kinds[at].as_py() == "scalars" for at in np.flatnonzero(~known(steps)).tolist()):
         raise NotPlainError("values that are kept as text")
-    which = plain(table["shape"])
-    at = np.flatnonzero(measured & (which == shapes[0] if len(shapes) == 1 else np.isin(which, shapes)))
-    steps, times, values = (plain(table[name])[at] for name in ("s", "ticks", column))
-    epochs = np.where(known(table["e"])[at], plain(table["e"])[at], NO_EPOCH)
-    return steps.astype(np.int64), epochs.astype(np.int64), times / TICKS, values.astype(float)
+    at = np.flatnonzero(known(values))
+    in_epoch = known(epochs)[at]
+    return (
+        plain(steps)[at],
+        np.where(in_epoch, plain(epochs)[at], NO_EPOCH),
+        plain(ticks)[at] / TICKS,
+        plain(values)[at].astype(float),
+    )
 
 
 def _value(row: Any) -> float | None:

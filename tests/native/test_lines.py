@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def test_every_double_has_the_digits_that_python_writes(values: list[float]) -> 
 
 
 def test_the_checksum_is_right_at_every_length() -> None:
-    for size in range(100):
+    for size in range(300):
         line = compiled_row(1.5, 3, "step", None, "train", {"x" * size: 1.0})
         assert line is not None
         assert not isinstance(unseal(line[:-1]), str)
@@ -252,6 +253,15 @@ def test_a_line_with_a_right_checksum_is_read_alike_whatever_it_holds(body: str)
         assert compiled == python
 
 
+@pytest.mark.parametrize("text", [*NUMBERS, *("0." + "3" * size for size in range(26)), "1" * 18, "1" * 24])
+def test_a_number_within_a_line_is_read_or_passed_over_alike(text: str, tmp_path: Path) -> None:
+    values = f'{{"a":{text},"more":0.5,"what follows is long enough":1.0}}'
+    odd = sealed(f'{{"k":"scalars","n":1,"t":1.5,"s":3,"v":{values}}}'.encode())
+    compiled, python = both(odd)
+    assert compiled == python
+    assert_picked_alike(tmp_path / "1-train-h-1-abcd.0.jsonl", odd, ["a", "more", "none"])
+
+
 @pytest.mark.parametrize("text", [b"\xff", b"\xed\xa0\x80", b"\xc0\x80", b"\xf4\x90\x80\x80", b"\xc3"])
 def test_a_name_that_is_no_text_is_left_to_python(text: bytes) -> None:
     line = sealed(b'{"k":"scalars","n":1,"t":1.5,"s":3,"v":{"%b":0.5}}' % text)
@@ -264,14 +274,18 @@ def test_one_name_is_picked_alike(
     tmp_path_factory: pytest.TempPathFactory, rows: list[Any], name: str, dice: random.Random, damaged: bool
 ) -> None:
     lines = laid(rows, 1)
+    path = tmp_path_factory.mktemp("picked") / "1-train-h-1-abcd.0.jsonl"
+    known = [name, *(one for row in rows if row is not None for one in row[-1])]
+    assert_picked_alike(path, spoiled(lines, dice) if damaged else b"".join(lines), known)
+
+
+def assert_picked_alike(path: Path, lines: bytes, names: Iterable[str]) -> None:
     header = (
         b'{"k":"header","n":0,"t":1.0,"format":1,"run":"r","attempt":1,"role":"train","rank":0,"host":"h",'
     )
     header += b'"boot":"b","pid":1,"born":1.0,"segment":0}'
-    path = tmp_path_factory.mktemp("picked") / "1-train-h-1-abcd.0.jsonl"
-    path.write_bytes(sealed(header) + (spoiled(lines, dice) if damaged else b"".join(lines)))
-    known = [name, *(one for row in rows if row is not None for one in row[-1])]
-    for one in dict.fromkeys(known):
+    path.write_bytes(sealed(header) + lines)
+    for one in dict.fromkeys(names):
         compiled = picked(path, one)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(native, "rows", None)

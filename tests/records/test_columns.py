@@ -208,3 +208,5 @@ def test_each_series_has_its_statistics(tmp_path: Path) -> None:
     assert "BYTE_STREAM_SPLIT" in found["train|step|loss"].encodings
     assert "DELTA_BINARY_PACKED" in found["s"].encodings
     assert "DELTA_BINARY_PACKED" in found["ticks"].encodings
+    compressed = {name for name, column in found.items() if column.compression == "ZSTD"}
+    assert compressed == {"json", *(name for name in found if "|" in name)}

@@ -92,6 +92,15 @@ def test_a_metric_of_many_runs_is_one_frame(store: Store) -> None:
         store.frame("val/f1", to="csv")  # type: ignore[arg-type]
 
 
+def test_runs_that_threads_read_come_in_the_order_asked_for(tmp_path: Path) -> None:
+    for number in range(50):
+        finished(tmp_path, f"r{number}", number / 50, created=BASE + number)
+    opened = Store(tmp_path)
+    found = opened.frame("val/f1", opened.runs(sort="created"), to="polars")
+    assert found["run"].to_list() == [f"r{number}" for number in range(50)]
+    assert found["value"].to_list() == [number / 50 for number in range(50)]
+
+
 def test_sql_over_every_table(store: Store) -> None:
     training = Training(store.path, "r9", created=BASE + 9).start().log(1, {"a": math.nan}).log(2, {"a": 5.0})
     training.write(Alert(time=9.0, title="spike"), Artifact(time=9.0, name="m", type="model", path="m.pt"))
