@@ -19,7 +19,7 @@ from etm_lightning.web.export import UnbuiltError, export, render
 from etm_lightning.web.packing import pack
 from etm_lightning.web.stores import Stores
 from tests.store.building import Training
-from tests.web.ground import application, client, key
+from tests.web.ground import application, built_page, client, key
 
 SCRIPT = 'const a = "</script>", b = "<!--";\n'
 NASTY = "</script><script>alert(1)</script><!--<script>\u2028&amp;'\""
@@ -27,17 +27,7 @@ NASTY = "</script><script>alert(1)</script><!--<script>\u2028&amp;'\""
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A built front end, as Vite leaves it."""
-    root = tmp_path_factory.mktemp("static")
-    (root / "index.html").write_text(
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8" />\n<title>ETM</title>\n'
-        '<script type="module" crossorigin src="./app.js"></script>\n'
-        '<link rel="stylesheet" crossorigin href="./app.css">\n</head>\n'
-        '<body><div id="app"></div></body></html>'
-    )
-    (root / "app.js").write_text(SCRIPT)
-    (root / "app.css").write_text("body { color: red }")
-    return root
+    return built_page(tmp_path_factory.mktemp("static"), SCRIPT)
 
 
 class Elements(HTMLParser):
