@@ -17,7 +17,7 @@ from typing import Any
 
 from etm_lightning.web.plain import as_data
 
-_SCRIPT = re.compile(r'<script\b[^>]*\bsrc="\./([\w.-]+)"[^>]*></script>')
+_SCRIPT = re.compile(r'<script\b([^>]*)\bsrc="\./([\w.-]+)"[^>]*></script>')
 _STYLE = re.compile(r'<link\b[^>]*\brel="stylesheet"[^>]*\bhref="\./([\w.-]+)"[^>]*>')
 _TITLE = re.compile(r"<title>.*?</title>", re.DOTALL)
 _CHARSET = '<meta charset="utf-8" />'
@@ -25,11 +25,11 @@ _CHARSET = '<meta charset="utf-8" />'
 
 @dataclass(frozen=True)
 class Document:
-    """What was built, in its parts."""
+    """What was built, in its parts; of scripts also their type."""
 
     before: str
     after: str
-    scripts: Sequence[str]
+    scripts: Sequence[tuple[str, str]]
     styles: Sequence[str]
 
     @classmethod
@@ -40,7 +40,11 @@ class Document:
             ValueError: if it is not built as this can take it apart.
         """
         page = (root / "index.html").read_text(encoding="utf-8")
-        scripts = [_script((root / name).read_text(encoding="utf-8")) for name in _SCRIPT.findall(page)]
+        scripts = [
+            ("module" if "module" in kind else "", _script((root / name).read_text(encoding="utf-8")))
+            for kind, name in _SCRIPT.findall(page)
+        ]
+        scripts.sort(key=lambda one: one[0])  # a module is read for long, what is none runs before that
         styles = [_style((root / name).read_text(encoding="utf-8")) for name in _STYLE.findall(page)]
         before, mark, rest = _TITLE.sub("", _STYLE.sub("", _SCRIPT.sub("", page))).partition(_CHARSET)
         if not mark or "</body>" not in rest or not scripts:
@@ -65,7 +69,7 @@ class Document:
                 f'<script type="application/json" id="{id}">{as_data(one)}</script>'
                 for id, one in data.items()
             ),
-            *(f'<script type="module">{script}</script>' for script in self.scripts),
+            *(f'<script type="{kind}">{script}</script>' for kind, script in self.scripts),
         ]
         body, close, end = self.after.rpartition("</body>")
         return "".join([self.before, *head, body, *tail, close, end])
@@ -73,7 +77,9 @@ class Document:
     @property
     def sources(self) -> str:
         """The part of a policy that lets its script and its style run, and nothing else."""
-        return f"script-src {_hashes(self.scripts)}; style-src {_hashes(self.styles)}"
+        return (
+            f"script-src {_hashes([script for _, script in self.scripts])}; style-src {_hashes(self.styles)}"
+        )
 
 
 def _hashes(texts: Sequence[str]) -> str:

@@ -29,11 +29,11 @@ function open(): Source {
 const SOON = 150;
 
 async function start(): Promise<void> {
-  applyChoice(readChoice());
-  keepLinksInside();
   const source = open();
   const route = readRoute(location.hash);
   const asked = pageOf(PAGES, route)?.page.ahead?.(source, route.query);
+  applyChoice(readChoice());
+  keepLinksInside();
   try {
     const session = await source.session();
     if (asked) await Promise.race([asked.catch(() => undefined), new Promise((late) => setTimeout(late, SOON))]);
