@@ -137,14 +137,14 @@ function Sections({ parts, any, change, ...shared }: SectionsProps) {
       {parts.map((part) => {
         const mine = room;
         if (!part.closed) room = Math.max(0, room - part.metrics.length);
-        return <Block key={part.name} {...part} room={mine} flip={() => flip(part.name)} {...shared} />;
+        return mine > 0 && <Block key={part.name} {...part} room={mine} flip={() => flip(part.name)} {...shared} />;
       })}
     </>
   );
 }
 
-/** So many charts are laid out before anything is asked for: those that a window has room for. */
-const AT_ONCE = 9;
+/** So many charts are laid out before the first curves are here: a row of a usual window. */
+const AT_ONCE = 3;
 
 /** So many charts of a section are laid out at first. */
 const FIRST = 60;
