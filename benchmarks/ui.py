@@ -102,14 +102,26 @@ def opened(page: Any, address: str, ready: str) -> float:
 
 
 def wait(page: Any, ready: str, seconds: float = 300) -> None:
-    """Ask until it holds; a page's own policy may forbid it to wait for a text."""
+    """Until it holds. The page itself looks: to be asked from outside takes of the time that is measured."""
     end = time.perf_counter() + seconds
-    while not page.evaluate(ready):
-        if time.perf_counter() > end:
-            raise TimeoutError(f"not within {seconds:.0f} s: {ready}")
-        time.sleep(0.005)
+    while time.perf_counter() < end:
+        try:
+            if page.evaluate(LOOK % (1000 * (end - time.perf_counter()), ready)):
+                return
+        except PlaywrightError as error:  # the page has led on to another one
+            if "context was destroyed" not in str(error):
+                raise
+    raise TimeoutError(f"not within {seconds:.0f} s: {ready}")
 
 
+LOOK = """async () => {
+  const end = performance.now() + %f;
+  while (performance.now() < end) {
+    if (%s) return true;
+    await new Promise((on) => setTimeout(on, 5));
+  }
+  return false;
+}"""
 FIRST_CHART = "performance.getEntriesByName('etm-chart').length > 0"
 WHOLE_CHART = "performance.getEntriesByName('etm-whole').length > 0"
 COUNT_FRAMES = """() => {

@@ -1,4 +1,4 @@
-"""The HTTP API and the files of the page."""
+"""The HTTP API and the page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from etm_lightning.web.changes import ConflictError
 from etm_lightning.web.export import UnbuiltError
 from etm_lightning.web.guard import Access, Guard, TooLargeError, refuse
-from etm_lightning.web.page import page_routes
+from etm_lightning.web.page import page_route
 from etm_lightning.web.routes import Api
 from etm_lightning.web.stores import MissingError, Stores
 
@@ -41,7 +41,7 @@ def build(stores: Stores, access: Access, *, readonly: bool = False, static: Pat
     """
     api = Api(stores, readonly=readonly, static=static)
     app = Starlette(
-        routes=[*api.routes(), *page_routes(api.about, static)],
+        routes=[*api.routes(), page_route(api.about, static)],
         middleware=[Middleware(Compressed)],
         exception_handlers={
             HTTPException: _refused,
@@ -64,7 +64,7 @@ class Compressed:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
         raw = path in ("/api/series", "/api/events") or "/media/" in path or "/artifacts/" in path
-        raw = raw or not path.startswith("/api/")  # the page's files are kept compressed
+        raw = raw or path == "/"  # it is kept compressed
         await (self._app if raw else self._compressing)(scope, receive, send)
 
 

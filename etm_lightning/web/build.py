@@ -142,8 +142,12 @@ def _run(command: list[str], place: Path) -> None:
 
 
 def _sources(frontend: Path) -> list[Path]:
-    kinds = (".ts", ".tsx", ".css", ".html", ".json", ".svg")
-    kept = (path for folder in ("", "src") for path in (frontend / folder).glob("**/*" if folder else "*"))
+    kinds = (".js", ".ts", ".tsx", ".css", ".html", ".json", ".svg")
+    kept = (
+        path
+        for folder in ("", "public", "src")
+        for path in (frontend / folder).glob("**/*" if folder else "*")
+    )
     return sorted(path for path in kept if path.suffix in kinds and ".test." not in path.name)
 
 

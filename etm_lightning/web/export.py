@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import html
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,13 +13,9 @@ from etm_lightning.store.run import StoredRun
 from etm_lightning.store.store import Store
 from etm_lightning.web.built import HOW, built, static_folder
 from etm_lightning.web.curves import MOST_POINTS
+from etm_lightning.web.document import Document
 from etm_lightning.web.embedded import gather
-from etm_lightning.web.plain import as_data
 from etm_lightning.web.stores import Stores
-
-_SCRIPT = re.compile(r'<script\b[^>]*\bsrc="\./([\w.-]+)"[^>]*></script>')
-_STYLE = re.compile(r'<link\b[^>]*\brel="stylesheet"[^>]*\bhref="\./([\w.-]+)"[^>]*>')
-
 
 MOST_EXPORTED = 1_000
 
@@ -84,49 +76,13 @@ def export(
 
 
 def render(data: dict[str, Any], root: Path) -> str:
-    """The built page with its script, its style and `data` in it.
-
-    It may run only its own script and style, by their hashes: no text of a run can become either.
-    """
-    page = (root / "index.html").read_text(encoding="utf-8")
-    scripts = [_script((root / name).read_text(encoding="utf-8")) for name in _SCRIPT.findall(page)]
-    styles = [_style((root / name).read_text(encoding="utf-8")) for name in _STYLE.findall(page)]
-    page = _STYLE.sub("", _SCRIPT.sub("", page))
-    page = re.sub(r"<title>.*?</title>", "", page, flags=re.DOTALL)
-    head = [
-        f'<meta http-equiv="content-security-policy" content="{html.escape(policy(scripts, styles))}">',
-        f"<title>{html.escape(data['title'])}</title>",
-        *(f"<style>{style}</style>" for style in styles),
-    ]
-    tail = [
-        f'<script type="application/json" id="etm-data">{as_data(data)}</script>',
-        *(f'<script type="module">{script}</script>' for script in scripts),
-    ]
-    before, mark, rest = page.partition('<meta charset="utf-8" />')
-    if not mark or "</body>" not in rest or not scripts:
-        raise UnbuiltError(f"the front end is built in a way that cannot be exported. In a clone: {HOW}")
-    body, close, end = rest.rpartition("</body>")
-    return "".join([before, mark, *head, body, *tail, close, end])
-
-
-def policy(scripts: Sequence[str], styles: Sequence[str]) -> str:
-    """What the page may do."""
-    return (
-        f"default-src 'none'; script-src {_hashes(scripts)}; style-src {_hashes(styles)}; "
-        "img-src data: blob:; media-src data: blob:; frame-src data: blob:; "
-        "base-uri 'none'; form-action 'none'"
+    """The built page with `data` in it."""
+    try:
+        page = Document.read(root)
+    except ValueError as error:
+        raise UnbuiltError(f"the front end cannot be exported: {error}. In a clone: {HOW}") from error
+    policy = (
+        f"default-src 'none'; {page.sources}; img-src data: blob:; media-src data: blob:; "
+        "frame-src data: blob:; base-uri 'none'; form-action 'none'"
     )
-
-
-def _hashes(texts: Sequence[str]) -> str:
-    found = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in texts]
-    return " ".join(f"'sha256-{one}'" for one in found) or "'none'"
-
-
-def _script(text: str) -> str:
-    """A script that does not end the element that it is in."""
-    return re.sub(r"<(?=/script|!--)", r"\\x3c", text, flags=re.IGNORECASE)
-
-
-def _style(text: str) -> str:
-    return re.sub(r"</(?=style)", r"<\\/", text, flags=re.IGNORECASE)
+    return page.filled(data["title"], {"etm-data": data}, policy)

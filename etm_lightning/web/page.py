@@ -1,110 +1,71 @@
-"""The built front end, as files."""
+"""The built front end, as one page."""
 
 from __future__ import annotations
 
 import gzip
-import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from etm_lightning.web.built import HOW, built, static_folder
-from etm_lightning.web.plain import as_data
+from etm_lightning.web.document import Document
+from etm_lightning.web.guard import POLICY
+from etm_lightning.web.plain import encode
 
-TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".svg": "image/svg+xml",
-    ".png": "image/png",
-    ".ico": "image/x-icon",
-    ".woff2": "font/woff2",
-    ".json": "application/json",
-    ".webmanifest": "application/manifest+json",
-    ".txt": "text/plain; charset=utf-8",
-}
-
-
-TEXTS = (".html", ".js", ".css", ".svg", ".json", ".webmanifest", ".txt")
-"""What is smaller when it is compressed."""
+ALLOWED = "img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self'; frame-src 'self'"
+"""What the page may do besides running its own script and style."""
 
 Session = Callable[[], Awaitable[Mapping[str, Any]]]
 
 
-def page_routes(session: Session, folder: Path | None = None) -> list[BaseRoute]:
-    """A route for each file of the page: what is not there now cannot be asked for.
+def page_route(session: Session, folder: Path | None = None) -> BaseRoute:
+    """The route of the page. Its script and its style are in it, so no other file can be asked for.
 
     Args:
         session: tells what the page asks first: it is sent within the page.
-        folder: where the files lie; by default where the package has them.
+        folder: where the front end was built; by default where the package has it.
     """
     root = folder or static_folder()
-    if not built(root):
-        return [Route("/", _unbuilt, methods=["GET"])]
-    routes: list[BaseRoute] = [Route("/", _first(root / "index.html", session), methods=["GET"])]
-    for path in sorted(root.rglob("*")):
-        if path.is_file() and not path.is_symlink() and path.suffix in TYPES:
-            where = "/" + path.relative_to(root).as_posix()
-            routes.append(Route(where, _file(path), methods=["GET"]))
-    return routes
+    return Route("/", _sent(root, session) if built(root) else _unbuilt, methods=["GET"])
 
 
 @dataclass(frozen=True)
-class _Content:
-    """A file as it is sent."""
+class _Page:
+    """A page as it is sent, and what it was made of."""
 
+    made_of: tuple[bytes, int]
+    policy: str
     plain: bytes
     packed: bytes
-    tag: str
 
     @classmethod
-    def of(cls, path: Path) -> _Content:
-        plain = path.read_bytes()
-        packed = gzip.compress(plain, mtime=0) if path.suffix in TEXTS else b""
-        return cls(plain, packed, hashlib.sha256(plain).hexdigest()[:24])
+    def made(cls, root: Path, told: Mapping[str, Any], made_of: tuple[bytes, int]) -> _Page:
+        page = Document.read(root)
+        plain = page.filled("ETM", {"etm-session": told}).encode()
+        packed = gzip.compress(plain, compresslevel=6, mtime=0)
+        return cls(made_of, f"{POLICY}; {page.sources}; {ALLOWED}", plain, packed)
 
 
-def _file(path: Path) -> Callable[[Request], Awaitable[Response]]:
-    """An endpoint that sends a file; those of the build's `assets/` have names that change with them."""
-    forever = path.parent.name == "assets"
-    kept: dict[tuple[int, int], _Content] = {}
-
-    async def send(request: Request) -> Response:
-        now = path.stat()
-        stamp = now.st_mtime_ns, now.st_size
-        if stamp not in kept:  # it is compressed once, and not at each request
-            kept.clear()
-            kept[stamp] = _Content.of(path)
-        content = kept[stamp]
-        small = content.packed and "gzip" in request.headers.get("accept-encoding", "")
-        tag = f'"{content.tag}{"-gzip" if small else ""}"'
-        headers = {
-            "etag": tag,
-            "vary": "Accept-Encoding",
-            "cache-control": "private, max-age=31536000, immutable" if forever else "private, no-cache",
-        }
-        if small:
-            headers["content-encoding"] = "gzip"
-        if request.headers.get("if-none-match") == tag:
-            return Response(status_code=304, headers=headers)
-        sent = content.packed if small else content.plain
-        return Response(sent, headers=headers, media_type=TYPES[path.suffix])
-
-    return send
-
-
-def _first(path: Path, session: Session) -> Callable[[Request], Awaitable[Response]]:
+def _sent(root: Path, session: Session) -> Callable[[Request], Awaitable[Response]]:
     """An endpoint that sends the page with the session in it, which then need not be asked for."""
+    kept: _Page | None = None
 
     async def send(request: Request) -> Response:
-        told = f'<script type="application/json" id="etm-session">{as_data(await session())}</script>'
-        head, mark, rest = path.read_text(encoding="utf-8").partition("</head>")
-        return HTMLResponse(f"{head}{told}{mark}{rest}" if mark else head)
+        nonlocal kept
+        told = await session()
+        made_of = encode(told), (root / "index.html").stat().st_mtime_ns
+        if kept is None or kept.made_of != made_of:  # it is put together and compressed once
+            kept = await run_in_threadpool(_Page.made, root, told, made_of)
+        headers = {"content-security-policy": kept.policy, "vary": "accept-encoding"}
+        if "gzip" not in request.headers.get("accept-encoding", ""):
+            return HTMLResponse(kept.plain, headers=headers)
+        return HTMLResponse(kept.packed, headers={**headers, "content-encoding": "gzip"})
 
     return send
 

@@ -74,22 +74,25 @@ WATCH = """{
   const fetched = window.fetch;
   window.asked = [];
   window.fetch = (...of) => {
-    const parts = [".chart figcaption button", ".side-run", "figure.chart"];
-    window.asked.push([String(of[0]), ...parts.map((one) => document.querySelectorAll(one).length)]);
+    const parts = ["header.top", "figure.chart", ".chart figcaption button", ".side-run"];
+    const counts = parts.map((one) => document.querySelectorAll(one).length);
+    window.asked.push([String(of[0]), String(of[1]?.body), ...counts]);
     return fetched(...of);
   };
 }"""
 
 
-def test_the_first_charts_ask_for_their_curves_before_the_rest_is_drawn(site: Site, page: Page) -> None:
+def test_runs_and_first_curves_are_asked_for_once_and_before_they_are_drawn(site: Site, page: Page) -> None:
     page.add_init_script(WATCH)
     site.open(page, address(site))
     expect(page.locator(".side-run").first).to_be_visible()
     asked = page.evaluate("window.asked")
     assert not any("session" in address for address, *_ in asked)  # it came within the page
-    first = next(parts for address, *parts in asked if "series" in address)
-    assert first[:2] == [0, 0]
-    assert first[2] > 0
+    (runs,) = [parts for address, _, *parts in asked if "runs?keys" in address]
+    curves = [(body, parts) for address, body, *parts in asked if "series" in address]
+    assert runs[0] == 0, "there is a page already"
+    assert [parts[1:] for _, parts in curves[:2]] == [[0, 0, 0], [0, 0, 0]]
+    assert len({body for body, _ in curves}) == len(curves), "something was asked for twice"
     expect(page.get_by_role("button", name="Enlarge val/f1")).to_have_count(1)
 
 

@@ -32,6 +32,19 @@ def application(*stores: Path, readonly: bool = False, static: Path | None = Non
     return build(Stores([Store(path) for path in stores]), access, readonly=readonly, static=static)
 
 
+def built_page(root: Path, script: str = "'use strict'") -> Path:
+    """A built front end, as Vite leaves it."""
+    (root / "index.html").write_text(
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8" />\n<title>ETM</title>\n'
+        '<script type="module" crossorigin src="./app.js"></script>\n'
+        '<link rel="stylesheet" crossorigin href="./app.css">\n</head>\n'
+        '<body><div id="app"></div></body></html>'
+    )
+    (root / "app.js").write_text(script)
+    (root / "app.css").write_text("body { color: red }")
+    return root
+
+
 def stranger(app: ASGIApp) -> TestClient:
     """A client without the token."""
     return TestClient(app, base_url=ORIGIN, raise_server_exceptions=False, follow_redirects=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -17,7 +19,7 @@ from etm_lightning.web.rows import Filter, page
 from etm_lightning.web.stores import Stores
 from tests.share.report_sweep import COUNTS, LABELS
 from tests.store.building import Training, finished
-from tests.web.ground import BEARER, application, client, key, knock
+from tests.web.ground import application, built_page, client, key
 
 
 def test_a_row_says_what_the_run_says(reader: TestClient, sweep_store: Path) -> None:
@@ -293,41 +295,35 @@ def test_the_groups_and_their_trials(reader: TestClient) -> None:
     assert reader.get("/api/groups/0/bbc/none").status_code == 404
 
 
-def test_what_does_not_change_is_not_sent_again(sweep_store: Path, tmp_path: Path) -> None:
-    (tmp_path / "index.html").write_text("<!doctype html>")
-    (tmp_path / "app.js").write_text("1")
-    app = application(sweep_store, static=tmp_path)
-    (first,) = knock(app, [("GET", "/app.js", BEARER)])
-    (second,) = knock(app, [("GET", "/app.js", {**BEARER, "if-none-match": first["etag"]})])
-    assert (first[":status"], second[":status"]) == ("200", "304")
-    assert first["cache-control"] == "private, no-cache"
-
-
-def test_scripts_are_compressed_for_whom_understands_that(sweep_store: Path, tmp_path: Path) -> None:
-    (tmp_path / "index.html").write_text("<!doctype html>")
-    (tmp_path / "app.js").write_text("let one = 1;" * 1000)
-    app = client(application(sweep_store, static=tmp_path))
-    packed = app.get("/app.js", headers={"accept-encoding": "br, gzip"})
-    plain = app.get("/app.js", headers={"accept-encoding": "identity"})
+def test_the_page_is_compressed_for_whom_understands_that(sweep_store: Path, tmp_path: Path) -> None:
+    app = client(application(sweep_store, static=built_page(tmp_path, "let one = 1;" * 1000)))
+    packed = app.get("/", headers={"accept-encoding": "br, gzip"})
+    plain = app.get("/", headers={"accept-encoding": "identity"})
     assert packed.headers["content-encoding"] == "gzip"
-    assert int(packed.headers["content-length"]) < 1000 < len(plain.content)
+    assert int(packed.headers["content-length"]) < 2000 < 12_000 < len(plain.content)
     assert packed.text == plain.text
-    assert packed.headers["etag"] != plain.headers["etag"]
-    (tmp_path / "app.js").write_text("let two = 22;")  # it was built anew
-    assert app.get("/app.js").text == "let two = 22;"
+    built_page(tmp_path, "let two = 22;")  # it was built anew
+    assert "let two = 22;" in app.get("/").text
 
 
-def test_the_page_comes_with_the_session_as_data(tmp_path: Path) -> None:
+def test_the_page_is_one_answer_with_the_session_in_it_as_data(tmp_path: Path) -> None:
     store = tmp_path / "</script><b>"
     finished(store / "etm_runs", "20231114-221320-a-0001", 0.5)
-    (tmp_path / "index.html").write_text("<!doctype html><head></head><body>")
-    app = client(application(store / "etm_runs", static=tmp_path))
+    script = 'const end = "</script>";'
+    app = client(application(store / "etm_runs", static=built_page(tmp_path, script)))
     page = app.get("/")
-    before, _, rest = page.text.partition('<script type="application/json" id="etm-session">')
-    told, _, after = rest.partition("</script>")
-    assert (before, after) == ("<!doctype html><head>", "</head><body>")
+    _, _, rest = page.text.partition('<script type="application/json" id="etm-session">')
+    told, _, rest = rest.partition("</script>")
     assert json.loads(told) == app.get("/api/session").json()
     assert page.headers["cache-control"] == "no-store"
+    _, _, rest = rest.partition('<script type="module">')
+    code, _, rest = rest.partition("</script>")
+    assert (code, rest) == (script.replace("</", "\\x3c/"), "</body></html>")
+    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+    policy = page.headers["content-security-policy"]
+    assert f"script-src 'sha256-{digest}';" in policy
+    assert "unsafe" not in policy
+    assert app.get("/app.js").status_code == 404
 
 
 def test_long_answers_of_text_are_compressed_and_nothing_else(reader: TestClient) -> None:

@@ -14,12 +14,13 @@ import pytest
 
 from etm_lightning.records import Media
 from etm_lightning.store.store import Store
+from etm_lightning.web.document import Document
 from etm_lightning.web.embedded import LARGEST, gather
 from etm_lightning.web.export import UnbuiltError, export, render
 from etm_lightning.web.packing import pack
 from etm_lightning.web.stores import Stores
 from tests.store.building import Training
-from tests.web.ground import application, client, key
+from tests.web.ground import application, built_page, client, key
 
 SCRIPT = 'const a = "</script>", b = "<!--";\n'
 NASTY = "</script><script>alert(1)</script><!--<script>\u2028&amp;'\""
@@ -27,17 +28,7 @@ NASTY = "</script><script>alert(1)</script><!--<script>\u2028&amp;'\""
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A built front end, as Vite leaves it."""
-    root = tmp_path_factory.mktemp("static")
-    (root / "index.html").write_text(
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8" />\n<title>ETM</title>\n'
-        '<script type="module" crossorigin src="./app.js"></script>\n'
-        '<link rel="stylesheet" crossorigin href="./app.css">\n</head>\n'
-        '<body><div id="app"></div></body></html>'
-    )
-    (root / "app.js").write_text(SCRIPT)
-    (root / "app.css").write_text("body { color: red }")
-    return root
+    return built_page(tmp_path_factory.mktemp("static"), SCRIPT)
 
 
 class Elements(HTMLParser):
@@ -113,6 +104,21 @@ def test_only_the_built_script_and_style_may_run(exported: str) -> None:
         digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
         assert f"{name} 'sha256-{digest}'" in words
     assert script == SCRIPT.replace("</script", "\\x3c/script").replace("<!--", "\\x3c!--")
+
+
+def test_a_script_that_is_no_module_runs_first_and_after_the_data(tmp_path: Path) -> None:
+    root = built_page(tmp_path, "later")
+    page = (root / "index.html").read_text().replace("</body>", '<script src="./ahead.js"></script></body>')
+    (root / "index.html").write_text(page)
+    (root / "ahead.js").write_text("first")
+    document = Document.read(root)
+    scripts = Elements(document.filled("a & b", {"known": [1]})).all("script")
+    assert [(attrs["type"], text) for attrs, text in scripts] == [
+        ("application/json", "[1]"),
+        ("", "first"),
+        ("module", "later"),
+    ]
+    assert document.sources.count("'sha256-") == 3
 
 
 def test_the_points_in_the_file_are_those_of_the_store(exported: str, sweep_store: Path) -> None:

@@ -5,6 +5,7 @@ import { embedded, EmbeddedSource } from "./api/embedded";
 import { HttpSource } from "./api/http";
 import type { Source } from "./api/source";
 import { PAGES } from "./pages";
+import { pageOf, readRoute } from "./router";
 import { Root } from "./shell/root";
 import { Failure } from "./shell/states";
 import { applyChoice, readChoice } from "./theme";
@@ -24,12 +25,18 @@ function open(): Source {
   return new EmbeddedSource(data);
 }
 
+/** Milliseconds in which the page's first answer mostly comes: then it is drawn once, and not first without it. */
+const SOON = 150;
+
 async function start(): Promise<void> {
+  const source = open();
+  const route = readRoute(location.hash);
+  const asked = pageOf(PAGES, route)?.page.ahead?.(source, route.query);
   applyChoice(readChoice());
   keepLinksInside();
-  const source = open();
   try {
     const session = await source.session();
+    if (asked) await Promise.race([asked.catch(() => undefined), new Promise((late) => setTimeout(late, SOON))]);
     render(<Root source={source} session={session} pages={PAGES} onAlive={onAlive} />, place);
   } catch (error) {
     render(<Failure error={error as Error} again={() => location.reload()} />, place);

@@ -2,6 +2,7 @@ import type { ComponentType } from "preact";
 import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
 
 import { replaceAddress } from "./address";
+import type { Source } from "./api/source";
 
 /** Where the page is: `#/run/<key>?tab=logs` is the path `/run/<key>` and the query `tab=logs`. */
 export interface Route {
@@ -16,11 +17,23 @@ export interface Page {
   /** Shown in the navigation. */
   nav?: boolean;
   view: ComponentType<{ parts: Record<string, string> }>;
+  /** Asks what it needs first, before anything is drawn. */
+  ahead?: (source: Source, query: URLSearchParams) => Promise<void>;
 }
 
 export function readRoute(hash: string): Route {
   const [path = "", query = ""] = hash.replace(/^#/, "").split(/\?(.*)/s);
   return { path: path || "/", query: new URLSearchParams(query) };
+}
+
+/** The page at a route, with the parts of its address. */
+export function pageOf(pages: readonly Page[], route: Route): { page: Page; parts: Record<string, string> } | null {
+  const path = route.path === "/" ? "/runs" : route.path;
+  for (const page of pages) {
+    const parts = match(page.pattern, path);
+    if (parts) return { page, parts };
+  }
+  return null;
 }
 
 /** The parts of a path that a pattern names, or null if it does not fit. */
@@ -102,7 +115,10 @@ export function useParam(name: string, fallback = ""): [string, (value: string, 
   return [query.get(name) ?? fallback, set];
 }
 
-/** A list in the address, comma-separated. */
+/** A list in a query, comma-separated. */
+export const listed = (query: URLSearchParams, name: string): string[] => (query.get(name) ?? "").split(",").filter(Boolean);
+
+/** A list in the address. */
 export function useListParam(name: string): [string[], (value: string[], push?: boolean) => void] {
   const [text, set] = useParam(name);
   const list = useMemo(() => text.split(",").filter(Boolean), [text]);

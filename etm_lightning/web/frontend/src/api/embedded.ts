@@ -330,7 +330,7 @@ export function columnsOf(rows: Row[]): Columns {
       name,
       count: values.length,
       numeric: values.every((value) => typeof value === "number"),
-      values: [...new Set(values)].slice(0, 30),
+      values: different(values).slice(0, 30),
     })),
     metrics: [...metrics].map(([name, values]) => ({
       name,
@@ -339,6 +339,12 @@ export function columnsOf(rows: Row[]): Columns {
       max: bound(numbers(values), Math.max),
     })),
   };
+}
+
+/** Each value once; lists and objects by what is in them. */
+function different(values: readonly Plain[]): Plain[] {
+  const told = (value: Plain) => (typeof value === "object" ? JSON.stringify(value) : value);
+  return [...new Map(values.map((value) => [told(value), value])).values()];
 }
 
 function into<T>(lists: Map<string, T[]>, name: string, value: T): void {

@@ -189,7 +189,7 @@ export class HttpSource implements Source {
   private async answer(path: string, init: RequestInit = {}): Promise<Response> {
     let answer: Response;
     try {
-      answer = await fetch(`${this.base}/${path}`, { credentials: "same-origin", ...init });
+      answer = await (takenAhead(path) ?? fetch(`${this.base}/${path}`, { credentials: "same-origin", ...init }));
     } catch (error) {
       if (error instanceof DOMException && error.name === "AbortError") throw error;
       this.lost();
@@ -199,6 +199,14 @@ export class HttpSource implements Source {
     if (!answer.ok) throw await refusal(answer);
     return answer;
   }
+}
+
+/** What `public/ahead.js` has already asked, once. */
+function takenAhead(path: string): Promise<Response> | null {
+  const { etmAhead: ahead } = globalThis as { etmAhead?: { path: string; answer: Promise<Response> } };
+  if (ahead?.path !== path) return null;
+  delete (globalThis as { etmAhead?: unknown }).etmAhead;
+  return ahead.answer;
 }
 
 async function refusal(answer: Response): Promise<SourceError> {

@@ -14,7 +14,7 @@ import type { RunGroup } from "./groups";
 import { Icon } from "./icons";
 import { paperOf } from "./ink";
 import { lastOf } from "./lines";
-import { useLater, useSeen } from "./seen";
+import { useSeen } from "./seen";
 import type { View } from "./view";
 import type { Workspace } from "./workspace";
 
@@ -36,14 +36,15 @@ export interface ChartProps {
   acts: ChartActs;
   workspace: Workspace;
   tall?: boolean;
+  /** The first charts of the page are drawn: until then there are no others, and no buttons. */
+  later: boolean;
   told?: (told: Told) => void;
 }
 
 export function Chart(props: ChartProps) {
-  const { label, title, view, acts, rows, tall = false } = props;
-  const [place, seen] = useSeen<HTMLElement>();
+  const { label, title, view, acts, rows, later, tall = false } = props;
+  const [place, seen] = useSeen<HTMLElement>(!props.later || tall);
   const [told, setTold] = useState<Told | null>(null);
-  const later = useLater();
   const hear = (now: Told) => {
     setTold(now);
     props.told?.(now);
@@ -93,10 +94,10 @@ export class KeptChart extends Component<ChartProps> {
   }
 }
 
-function shownOf({ label, title, rows, groups, acts, workspace, view }: ChartProps): unknown[] {
+function shownOf({ label, title, rows, groups, acts, workspace, later, view }: ChartProps): unknown[] {
   const { x, smoothing, logX, logY, robust, band, hidden, superseded, linked, zoom, pinned, against } = view;
   const own = [zoom[linked ? "*" : label], pinned.includes(label), against.includes(label)];
-  return [label, title, rows, groups, acts, workspace, x, smoothing, logX, logY, robust, band, hidden, superseded, linked, ...own];
+  return [label, title, rows, groups, acts, workspace, later, x, smoothing, logX, logY, robust, band, hidden, superseded, linked, ...own];
 }
 
 /** What a person who does not see the chart is told. */

@@ -1,21 +1,23 @@
 import { describe, expect, test } from "vitest";
 
 import type { Source } from "../api/source";
-import type { Row, SeriesData, SeriesQuery } from "../api/types";
+import type { Row, RunsQuery, SeriesData, SeriesQuery } from "../api/types";
 import { csv } from "./download";
 import { clockText } from "./axes";
 import { chosen, grouped } from "./groups";
 import { gridOf } from "./grid";
-import { Held, joined } from "./held";
+import { Held, joined, wantedOf } from "./held";
 import { heights, outside, wholeX } from "./limits";
 import { bands, lines } from "./lines";
 import { placing, valueAt, visible } from "./paint";
 import { moved, scaled } from "./plot";
 import { nearestIndex, pointedAt, valuesAt } from "./pointing";
-import { fits, rearranged, sections } from "./sections";
+import { askAhead, rowsOf } from "./rows";
+import { fits, parts, rearranged, sections } from "./sections";
 import { boxOf } from "./selecting";
 import { Turns } from "./turns";
 import { PLAIN, readView, writeView, type View } from "./view";
+import { Workspace } from "./workspace";
 
 const series = (run: string, x: number[], y: number[], more: Partial<SeriesData> = {}): SeriesData => ({
   run, name: "loss", label: "loss", stage: "train", axis: "step", rank: 0, n: x.length, total: x.length, complete: true,
@@ -74,6 +76,62 @@ describe("sections", () => {
     expect(["val/f1", "train/f1"].map((label) => fits(label, "VAL f1"))).toEqual([true, false]);
     expect(fits("val/f1", "/^val/")).toBe(true);
     expect(fits("val/f1", "/(/")).toBe(false);
+  });
+});
+
+describe("the parts of the page", () => {
+  const metrics = ["val/f1", "val/loss", "train/loss", "gpu"].map((label) => ({ label, count: 1, machine: label === "gpu" }));
+  const shown = (view: Partial<View>) => parts(metrics, { ...PLAIN, ...view }).map((part) => [part.name, part.closed, part.metrics.map((one) => one.label).join(" ")]);
+
+  test("are the sections, of which the machine's is closed", () => {
+    expect(shown({})).toEqual([["val", false, "val/f1 val/loss"], ["train", false, "train/loss"], ["system", true, "gpu"]]);
+    expect(shown({ toggled: ["val", "system"] }).map(([, closed]) => closed)).toEqual([true, false, false]);
+  });
+  test("what is pinned is on top, and nowhere else", () => {
+    expect(shown({ pinned: ["train/loss", "gone"], filter: "loss" })).toEqual([["Pinned", false, "train/loss"], ["val", false, "val/loss"]]);
+  });
+});
+
+describe("what is asked ahead", () => {
+  const wanted = (label: string) => wantedOf(label, ["a"], PLAIN, {});
+  const asking = () => {
+    const asked: string[] = [];
+    const answers: (() => void)[] = [];
+    const source = {
+      series: ({ series: names }: SeriesQuery) => {
+        asked.push(names[0]!.name);
+        return new Promise((answer) => answers.push(() => answer([series("a", [1], [2])])));
+      },
+      runs: ({ keys }: RunsQuery) => {
+        asked.push(keys!.join());
+        return Promise.resolve({ total: 2, runs: ["b", "a"].map((key) => row(key)) });
+      },
+    } as unknown as Source;
+    return { source, asked, answers };
+  };
+
+  test("are the curves of two charts, which find them on their way", async () => {
+    const { source, asked, answers } = asking();
+    const workspace = new Workspace(source);
+    const first = workspace.ahead(["f1", "loss", "lr"].map(wanted));
+    const held = workspace.hold(wanted("f1"));
+    void held.load();
+    expect(asked).toEqual(["f1", "loss"]);
+    answers[0]!();
+    await first;
+    expect(held.state).toBe("here");
+  });
+  test("are the rows of a page, once, in the order of the keys", async () => {
+    const { source, asked } = asking();
+    await askAhead(source, ["a", "b"]);
+    expect((await rowsOf(source, ["a", "b"])).map((one) => one.key)).toEqual(["a", "b"]);
+    expect(asked).toEqual(["a,b"]);
+    await rowsOf(source, ["a", "b"]);
+    expect(asked).toEqual(["a,b", "a,b"]);
+  });
+  test("are as many points as a chart shows, and all there may be where they are put together", () => {
+    expect([wantedOf("f1", ["a", "b"], PLAIN, {}), wantedOf("f1", ["a", "b"], PLAIN, { tall: true })].map((one) => one.points)).toEqual([700, 2100]);
+    expect(wantedOf("f1", Array(50).fill("a"), PLAIN, { together: true }).points).toBe(6000);
   });
 });
 

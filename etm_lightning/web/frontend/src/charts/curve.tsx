@@ -9,14 +9,13 @@ import type { Range } from "../numbers/ranges";
 import { told } from "./axes";
 import { Dots } from "./dots";
 import type { RunGroup } from "./groups";
-import { FEW, type Held } from "./held";
+import { wantedOf, type Held } from "./held";
 import { paperOf } from "./ink";
 import { heights, outside, wholeX } from "./limits";
 import { bands, lines, type Line } from "./lines";
-import { moved, Plot, scaled, type Shown } from "./plot";
+import { moved, Plot, scaled, type Shown, type Size } from "./plot";
 import { valuesAt } from "./pointing";
 import { Readout } from "./readout";
-import { useSize } from "./seen";
 import type { View } from "./view";
 import type { Workspace } from "./workspace";
 
@@ -49,7 +48,6 @@ export function Curve(props: CurveProps) {
   const { view, rows, range, workspace, label, id } = props;
   const { theme } = useApp();
   const place = useRef<HTMLDivElement>(null);
-  const size = useSize(place);
   const held = useHeld(props);
   const [moving, setMoving] = useState<Range | null>(null);
   const [yZoom, setYZoom] = useState<Range | null>(null);
@@ -69,7 +67,7 @@ export function Curve(props: CurveProps) {
     setMoving(done ? null : to);
     if (done) props.zoom(to);
   };
-  const plot = usePlot(place, size, props, { lines: found, xRange: x, yRange: y, moving: moving !== null }, { zoom, pan }, single);
+  const plot = usePlot(place, props, { lines: found, xRange: x, yRange: y, moving: moving !== null }, { zoom, pan }, single);
   useEffect(() => {
     props.told({ lines: found, held, plot: plot.current, outside: view.robust ? outside(found, x, y) : 0, x });
   }, [found, x, y, view.robust, plot.current]);
@@ -104,15 +102,8 @@ function Nothing({ held, x }: { held: Held; x: View["x"] }) {
   return <p class="curve-note faint">{held.state === "here" ? (why ?? `No values over ${typeof x === "string" ? x : x.metric}.`) : <i class="curve-wait" />}</p>;
 }
 
-/** Most points asked for, over all runs of a chart, where these are smoothed or averaged: as they were logged, if possible. */
-const BUDGET = 300_000;
-
 function useHeld({ workspace, rows, groups, label, view, tall }: CurveProps): Held {
-  const few = tall ? 3 * FEW : FEW;
-  const dense = view.smoothing.kind !== "none" || groups !== null;
-  const points = dense ? Math.max(few, Math.min(20_000, Math.floor(BUDGET / Math.max(1, rows.length)))) : few;
-  const keys = rows.map((row) => row.key);
-  const wanted = { keys, label, x: view.x, points, superseded: view.superseded };
+  const wanted = wantedOf(label, rows.map((row) => row.key), view, { together: groups !== null, tall });
   const [, again] = useReducer((n: number) => n + 1, 0);
   const held = useMemo(() => workspace.hold(wanted), [workspace, JSON.stringify(wanted)]);
   useLayoutEffect(() => {
@@ -141,7 +132,6 @@ type Acts = { zoom: (x: Range | null, y: Range | null) => void; pan: (x: Range, 
 
 function usePlot(
   place: RefObject<HTMLDivElement | null>,
-  size: { width: number; height: number } | null,
   { id, view, logY, workspace, label }: CurveProps,
   shown: Shown,
   acts: Acts,
@@ -149,9 +139,11 @@ function usePlot(
 ): { current: Plot | null } {
   const { theme } = useApp();
   const plot = useRef<Plot | null>(null);
+  // as it was last laid out: to ask for it when the plot is made would lay out the page once more
+  const size = useRef<Size | null>(null);
   const act = useRef(acts);
   act.current = acts;
-  const ready = size !== null && size.width > 40 && shown.lines.length > 0 && !single;
+  const ready = shown.lines.length > 0 && !single;
   useLayoutEffect(() => {
     if (!ready) return;
     const paper = paperOf(theme);
@@ -164,7 +156,7 @@ function usePlot(
         zoom: (x, y) => act.current.zoom(x, y),
         pan: (x, done) => act.current.pan(x, done),
       },
-      size,
+      size.current ?? sizeOf(place.current!),
     );
     performance.mark("etm-chart");
     return () => {
@@ -173,11 +165,18 @@ function usePlot(
     };
   }, [ready, theme, JSON.stringify(view.x), view.logX, logY, label]);
   useLayoutEffect(() => {
-    if (size) plot.current?.resize(size.width, size.height);
-  }, [size]);
+    const watch = new ResizeObserver(() => {
+      size.current = sizeOf(place.current!);
+      plot.current?.resize(size.current);
+    });
+    watch.observe(place.current!);
+    return () => watch.disconnect();
+  }, []);
   useLayoutEffect(() => plot.current?.show(shown), [shown.lines, shown.xRange, shown.yRange, shown.moving]);
   return plot;
 }
+
+const sizeOf = ({ clientWidth: width, clientHeight: height }: HTMLElement): Size => ({ width, height });
 
 interface Pointer {
   at: number | null;

@@ -4,6 +4,7 @@ import type { Source } from "../api/source";
 import type { SeriesData, SeriesKey, X } from "../api/types";
 import type { Range } from "../numbers/ranges";
 import type { Turns } from "./turns";
+import type { View } from "./view";
 
 export interface Wanted {
   readonly keys: readonly string[];
@@ -13,13 +14,24 @@ export interface Wanted {
   readonly superseded: boolean;
 }
 
+/** Most points asked for, over all runs of a chart, where these are smoothed or averaged: as they were logged, if possible. */
+const BUDGET = 300_000;
+
+/** What a chart wants; where runs are `together` one curve is made of several, and `tall` ones have room for more points. */
+export function wantedOf(label: string, keys: readonly string[], view: View, { together = false, tall = false }): Wanted {
+  const few = tall ? 3 * FEW : FEW;
+  const dense = together || view.smoothing.kind !== "none";
+  const points = dense ? Math.max(few, Math.min(20_000, Math.floor(BUDGET / Math.max(1, keys.length)))) : few;
+  return { keys, label, x: view.x, points, superseded: view.superseded };
+}
+
 /** A part is asked for with this much of its length more on either side, so that a small move needs no new answer. */
 const MARGIN = 0.5;
 /** So many points of a curve are enough to look at: two for each pixel of a small chart. */
-export const FEW = 700;
+const FEW = 700;
 
-/** Seconds after which the server answers with the runs that it has read. */
-const SOON = 0.2;
+/** Seconds after which the server answers with the runs that it has read; each time twice as long. */
+const SOON = 0.05;
 
 export class Held {
   whole: readonly SeriesData[] = [];

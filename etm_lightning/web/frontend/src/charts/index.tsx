@@ -8,8 +8,10 @@ import { Empty, Shown } from "../shell/states";
 import { KeptChart, type ChartActs } from "./chart";
 import { Full } from "./full";
 import { chosen, grouped, type RunGroup } from "./groups";
+import { wantedOf } from "./held";
 import { useMetrics } from "./metrics";
-import { fits, rearranged, sectionOf, sections, titleOf, type Metric } from "./sections";
+import { rowsOf } from "./rows";
+import { parts, PINNED, rearranged, sectionOf, sections, titleOf, type Metric, type Part } from "./sections";
 import { useLater } from "./seen";
 import { Side } from "./side";
 import { useView } from "./state";
@@ -30,7 +32,7 @@ export interface ChartsProps {
 
 /** A workspace of charts: every metric of some runs. Its view lives in the address. */
 export function Charts({ source, keys, only, listed = false }: ChartsProps) {
-  const asked = useAsked(async () => inOrder((await source.runs({ keys, limit: keys.length })).runs, keys), [source, keys.join()]);
+  const asked = useAsked(() => rowsOf(source, keys), [source, keys.join()]);
   const wait = useRef(0);
   useLive((what) => {
     if (!wait.current && what.changed.some((key) => keys.includes(key)))
@@ -38,11 +40,6 @@ export function Charts({ source, keys, only, listed = false }: ChartsProps) {
   });
   useEffect(() => () => clearTimeout(wait.current), []);
   return <Shown asked={asked}>{(rows) => <Board {...{ source, rows, only, listed }} />}</Shown>;
-}
-
-function inOrder(rows: Row[], keys: readonly string[]): Row[] {
-  const place = new Map(keys.map((key, k) => [key, k]));
-  return rows.sort((a, b) => place.get(a.key)! - place.get(b.key)!);
 }
 
 function Board({ source, rows: newest, only, listed }: { source: Source; rows: Row[]; only: ChartsProps["only"]; listed: boolean }) {
@@ -55,14 +52,20 @@ function Board({ source, rows: newest, only, listed }: { source: Source; rows: R
   const groups = useMemo(() => (by ? grouped(rows, by) : null), [rows, by]);
   const labels = useMemo(() => metrics.map((metric) => metric.label), [metrics]);
   const acts = useActs(view, change, metrics);
-  const shared = { rows, groups, view, acts, workspace };
+  const found = useMemo(() => parts(metrics, view), [metrics, view]);
+  const later = useLater(useMemo(() => {
+    const first = found.filter((part) => !part.closed).flatMap((part) => part.metrics);
+    const keys = rows.map((row) => row.key);
+    return workspace.ahead(first.map(({ label }) => wantedOf(label, keys, view, { together: groups !== null })));
+  }, [workspace]));
+  const shared = { rows, groups, view, acts, workspace, later };
   const side = rows.length > 1 && (!listed || groups !== null);
   return (
     <div class={side ? "charts with-side" : "charts"}>
-      {side && <Side rows={rows} groups={groups} view={view} change={change} workspace={workspace} />}
+      {side && <Side rows={rows} groups={groups} view={view} change={change} workspace={workspace} later={later} />}
       <div class="chart-board">
-        <Toolbar view={view} change={change} labels={labels} rows={rows} by={by} />
-        <Sections metrics={metrics} change={change} {...shared} />
+        <Toolbar view={view} change={change} labels={labels} rows={rows} by={by} later={later} />
+        <Sections parts={found} any={metrics.length > 0} change={change} {...shared} />
       </div>
       {labels.includes(view.full) && <Full label={view.full} title={view.full} {...shared} />}
     </div>
@@ -109,48 +112,46 @@ function moved(view: View, metrics: readonly Metric[], label: string, to: string
 }
 
 interface SectionsProps {
-  metrics: readonly Metric[];
+  parts: readonly Part[];
+  /** There are metrics, shown or not. */
+  any: boolean;
   rows: Row[];
   groups: readonly RunGroup[] | null;
   view: View;
   change: (patch: Partial<View>) => void;
   acts: ChartActs;
   workspace: Workspace;
+  /** The first charts are drawn: now comes what nobody missed until then. */
+  later: boolean;
 }
 
-function Sections({ metrics, change, ...shared }: SectionsProps) {
-  const { view } = shared;
-  const room = useLater() ? Infinity : AT_ONCE;
-  const found = metrics.filter((metric) => fits(metric.label, view.filter));
-  const pinned = view.pinned.flatMap((label) => found.find((metric) => metric.label === label) ?? []);
-  const rest = sections(found.filter((metric) => !view.pinned.includes(metric.label)), view.order);
-  if (!metrics.length) return <Empty title="No metrics yet">Values appear here as soon as they are logged.</Empty>;
-  if (!found.length) return <Empty title="No metric fits">Nothing is called “{view.filter}”.</Empty>;
+function Sections({ parts, any, change, ...shared }: SectionsProps) {
+  const { view, later } = shared;
+  if (!any) return <Empty title="No metrics yet">Values appear here as soon as they are logged.</Empty>;
+  if (!parts.length) return <Empty title="No metric fits">Nothing is called “{view.filter}”.</Empty>;
   const flip = (name: string) =>
     change({ toggled: view.toggled.includes(name) ? view.toggled.filter((one) => one !== name) : [...view.toggled, name] });
-  const closed = (name: string) => view.toggled.includes(name) !== (name === "system" && rest.length > 1 && !view.filter);
-  const parts = [...(pinned.length ? [{ name: "Pinned", metrics: pinned }] : []), ...rest];
-  let left = room;
+  let room = later ? Infinity : AT_ONCE;
   return (
     <>
-      {parts.map((section) => {
-        const part = { ...section, room: left, closed: closed(section.name), flip: () => flip(section.name) };
-        if (!part.closed) left = Math.max(0, left - section.metrics.length);
-        return <Part key={section.name} {...part} {...shared} />;
+      {parts.map((part) => {
+        const mine = room;
+        if (!part.closed) room = Math.max(0, room - part.metrics.length);
+        return mine > 0 && <Block key={part.name} {...part} room={mine} flip={() => flip(part.name)} {...shared} />;
       })}
     </>
   );
 }
 
-/** So many charts are laid out before anything is asked for: those that a window has room for. */
-const AT_ONCE = 9;
+/** So many charts are laid out before the first curves are here: a row of a usual window. */
+const AT_ONCE = 3;
 
 /** So many charts of a section are laid out at first. */
 const FIRST = 60;
 
-type PartProps = Omit<SectionsProps, "change"> & { name: string; room: number; closed: boolean; flip: () => void };
+type BlockProps = Omit<SectionsProps, "parts" | "any" | "change"> & Part & { room: number; flip: () => void };
 
-function Part({ name, metrics, room, closed, flip, ...shared }: PartProps) {
+function Block({ name, metrics, room, closed, flip, ...shared }: BlockProps) {
   const [most, setMost] = useState(FIRST);
   const more = useCallback(() => setMost((n) => n + 4 * FIRST), []);
   const { columns } = shared.view;
@@ -164,7 +165,7 @@ function Part({ name, metrics, room, closed, flip, ...shared }: PartProps) {
       {!closed && (
         <div class="chart-grid" style={columns ? { gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))` } : undefined}>
           {metrics.slice(0, Math.min(most, room)).map((metric) => (
-            <KeptChart key={metric.label} label={metric.label} title={name === "Pinned" ? metric.label : titleOf(metric.label, sectionOf(metric))} {...shared} />
+            <KeptChart key={metric.label} label={metric.label} title={name === PINNED ? metric.label : titleOf(metric.label, sectionOf(metric))} {...shared} />
           ))}
         </div>
       )}

@@ -19,6 +19,12 @@ export interface Shown {
   readonly moving: boolean;
 }
 
+/** In pixels of the page. */
+export interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
 export interface Heard {
   /** The pointer is at a value of x and a place of y in 0 to 1 from the bottom; null when it left. */
   point: (at: { x: number; left: number; top: number } | null) => void;
@@ -51,7 +57,7 @@ export class Plot {
     private readonly look: Look,
     shown: Shown,
     private readonly heard: Heard,
-    private size: { width: number; height: number },
+    private size: Size,
   ) {
     this.shown = shown;
     this.canvas.className = "chart-lines";
@@ -74,9 +80,9 @@ export class Plot {
     this.frameAsked ||= requestAnimationFrame(() => this.draw());
   }
 
-  resize(width: number, height: number): void {
-    if (width === this.size.width && height === this.size.height) return;
-    this.size = { width, height };
+  resize(size: Size): void {
+    if (size.width === this.size.width && size.height === this.size.height) return;
+    this.size = size;
     this.draw();
   }
 

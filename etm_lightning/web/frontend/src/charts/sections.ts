@@ -1,6 +1,7 @@
 /** Metrics in sections by what their names begin with. */
 
 import { inOrder } from "../words";
+import type { View } from "./view";
 
 export interface Metric {
   /** As the API calls it: the name, with stage and axis where these tell series of one name apart. */
@@ -19,6 +20,8 @@ export interface Section {
 /** Sections that people look at first; others follow by name, the machine's last. */
 const FIRST = ["val", "valid", "validate", "validation", "eval", "test", "train"];
 const LOOSE = "metrics";
+/** What the part of the pinned charts is called. */
+export const PINNED = "Pinned";
 const MACHINE = "system";
 
 /** The section of a name: what stands before its first slash; names without one are together. */
@@ -41,6 +44,21 @@ export function sections(metrics: readonly Metric[], order: Record<string, reado
   return [...found]
     .map(([name, list]) => ({ name, metrics: arranged(list, order[name] ?? []) }))
     .sort((a, b) => place(a.name) - place(b.name) || inOrder(a.name, b.name));
+}
+
+/** A section as it stands on the page. */
+export interface Part extends Section {
+  readonly closed: boolean;
+}
+
+/** What a view shows of the metrics: those pinned on top, then the sections. */
+export function parts(metrics: readonly Metric[], { filter, pinned, order, toggled }: View): Part[] {
+  const found = metrics.filter((metric) => fits(metric.label, filter));
+  const top = pinned.flatMap((label) => found.find((metric) => metric.label === label) ?? []);
+  const rest = sections(found.filter((metric) => !pinned.includes(metric.label)), order);
+  const all = top.length ? [{ name: PINNED, metrics: top }, ...rest] : rest;
+  const closed = (name: string) => toggled.includes(name) !== (name === MACHINE && rest.length > 1 && !filter);
+  return all.map((section) => ({ ...section, closed: closed(section.name) }));
 }
 
 /** Those named in `order` first, in its order; the others by name. */

@@ -4,14 +4,11 @@ import type { RefObject } from "preact";
 /** How far from the edge of the window a chart is made ready. */
 const AHEAD = 300;
 
-/** Whether an element is in sight or near it. */
-export function useSeen<T extends Element>(): [RefObject<T | null>, boolean] {
+/** Whether an element is in sight or near it; at first what is likely, until an observer tells it after a frame. */
+export function useSeen<T extends Element>(likely = false): [RefObject<T | null>, boolean] {
   const place = useRef<T>(null);
-  const [seen, setSeen] = useState(false);
-  // where it is at first is looked up at once, an observer tells it a frame later
-  useLayoutEffect(() => {
-    const { top, bottom } = place.current!.getBoundingClientRect();
-    setSeen(top < innerHeight + AHEAD && bottom > -AHEAD);
+  const [seen, setSeen] = useState(likely);
+  useEffect(() => {
     const watch = new IntersectionObserver(([entry]) => setSeen(entry!.isIntersecting), {
       rootMargin: `${AHEAD}px`,
       scrollMargin: `${AHEAD}px`, // what scrolls is not the window
@@ -22,16 +19,20 @@ export function useSeen<T extends Element>(): [RefObject<T | null>, boolean] {
   return [place, seen];
 }
 
-/** Milliseconds in which what was asked for first is mostly here and drawn. */
-const SOON = 100;
+/** Milliseconds in which what has come is drawn, and after which what has not is waited for no more. */
+const [DRAWN, LONG] = [50, 400];
 
-/** False at first, true a moment later: for what nobody misses so soon. */
-export function useLater(): boolean {
+/** False until what comes first is here and drawn, or takes long: for what nobody misses so soon. */
+export function useLater(first: Promise<void>): boolean {
   const [later, setLater] = useState(false);
   useEffect(() => {
-    const wait = setTimeout(() => setLater(true), SOON);
+    let wait = setTimeout(setLater, LONG, true);
+    void first.then(() => {
+      clearTimeout(wait);
+      wait = setTimeout(setLater, DRAWN, true);
+    });
     return () => clearTimeout(wait);
-  }, []);
+  }, [first]);
   return later;
 }
 

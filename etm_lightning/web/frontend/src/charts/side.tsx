@@ -8,7 +8,6 @@ import { href, path } from "../router";
 import type { RunGroup } from "./groups";
 import { Swatch } from "./readout";
 import { fits } from "./sections";
-import { useLater } from "./seen";
 import type { View } from "./view";
 import type { Workspace } from "./workspace";
 
@@ -18,11 +17,11 @@ interface Props {
   view: View;
   change: (patch: Partial<View>) => void;
   workspace: Workspace;
+  later: boolean;
 }
 
-export function Side({ rows, groups, view, change, workspace }: Props) {
+export function Side({ rows, groups, view, change, workspace, later }: Props) {
   const [filter, setFilter] = useState("");
-  const later = useLater();
   const found = rows.filter((row) => fits(`${row.name} ${row.id} ${row.tags.join(" ")} ${row.status}`, filter));
   const hidden = new Set(view.hidden);
   const flip = (keys: readonly string[], show: boolean) =>

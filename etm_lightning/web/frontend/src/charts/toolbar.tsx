@@ -16,10 +16,13 @@ export interface ToolbarProps {
   rows: readonly Row[];
   /** Which runs are one curve now. */
   by: string;
+  /** The first charts are drawn: the names to choose from come after them. */
+  later: boolean;
 }
 
-export function Toolbar({ view, change, labels, rows, by }: ToolbarProps) {
+export function Toolbar({ view, change, labels, rows, by, later }: ToolbarProps) {
   const { say } = useApp();
+  const x = typeof view.x === "string" ? view.x : `metric:${view.x.metric}`;
   const link = async () => {
     await navigator.clipboard.writeText(location.href);
     say("The address of this view is in the clipboard.");
@@ -27,14 +30,14 @@ export function Toolbar({ view, change, labels, rows, by }: ToolbarProps) {
   return (
     <div class="chart-bar" role="toolbar" aria-label="Charts">
       <Find value={view.filter} change={(filter) => change({ filter })} />
-      <Choice name="x" label="x axis" value={typeof view.x === "string" ? view.x : `metric:${view.x.metric}`} choose={(x) => change({ x: readX(x), zoom: {} })}>
+      <Choice name="x" label="x axis" value={x} choose={(x) => change({ x: readX(x), zoom: {} })}>
         <option value="step">Step</option>
         <option value="epoch">Epoch</option>
         <option value="samples">Samples</option>
         <option value="relative">Time since start</option>
         <option value="time">Wall time</option>
         <optgroup label="Metric">
-          {labels.map((label) => (
+          {labels.filter((label) => later || x === `metric:${label}`).map((label) => (
             <option key={label} value={`metric:${label}`}>
               {label}
             </option>
@@ -42,7 +45,7 @@ export function Toolbar({ view, change, labels, rows, by }: ToolbarProps) {
         </optgroup>
       </Choice>
       <Smooth view={view} change={change} />
-      {rows.length > 1 && <Together view={view} change={change} rows={rows} by={by} />}
+      {rows.length > 1 && <Together view={view} change={change} rows={rows} by={by} later={later} />}
       <span class="segmented" role="group" aria-label="Axes">
         <Toggle on={view.logX} flip={() => change({ logX: !view.logX, zoom: {} })} title="Logarithmic x axes">
           log x
@@ -162,7 +165,7 @@ function Smooth({ view, change }: Part) {
 }
 
 /** Which runs are one curve, and what its band is. */
-function Together({ view, change, rows, by }: Part & { rows: readonly Row[]; by: string }) {
+function Together({ view, change, rows, by, later }: Part & Pick<ToolbarProps, "rows" | "by" | "later">) {
   return (
     <>
       <Choice name="group" label="Runs that are one curve" value={by} choose={(to) => change({ by: to })}>
@@ -170,7 +173,7 @@ function Together({ view, change, rows, by }: Part & { rows: readonly Row[]; by:
         <option value="replicates">replicates (seeds)</option>
         <option value="group">group</option>
         <optgroup label="Param">
-          {varying(rows).map((name) => (
+          {(later ? varying(rows) : by.startsWith("param.") ? [by.slice(6)] : []).map((name) => (
             <option key={name} value={`param.${name}`}>
               {name}
             </option>

@@ -18,23 +18,38 @@ type Hear = (pointed: Pointed) => void;
 /** Points of at most this many charts are kept when these are out of sight. */
 const KEPT = 80;
 
+/** So many questions are on their way at a time. */
+const AT_ONCE = 2;
+
 export class Workspace {
   private readonly held = new Map<string, Held>();
   private readonly shown = new Map<Held, number>();
   private readonly ears = new Set<Hear>();
-  private readonly turns = new Turns(2);
+  private readonly turns = new Turns(AT_ONCE);
   pointed: Pointed = { chart: "", x: null, line: null };
 
   constructor(readonly source: Source) {}
 
+  /** Asks for the points of the charts that come first, before there are charts; resolves when some are here. */
+  ahead(wanted: readonly Wanted[]): Promise<void> {
+    const first = wanted.slice(0, AT_ONCE).map((one) => this.get(one));
+    for (const held of first) void held.load();
+    return first.length ? new Promise((here) => first.forEach((held) => held.hear(here))) : Promise.resolve();
+  }
+
   /** The points that a chart wants, from an earlier time if they are still here. */
   hold(wanted: Wanted): Held {
+    const held = this.get(wanted);
+    this.shown.set(held, (this.shown.get(held) ?? 0) + 1);
+    this.forget();
+    return held;
+  }
+
+  private get(wanted: Wanted): Held {
     const id = JSON.stringify(wanted);
     const held = this.held.get(id) ?? new Held(this.source, wanted, this.turns);
     this.held.delete(id);
     this.held.set(id, held);
-    this.shown.set(held, (this.shown.get(held) ?? 0) + 1);
-    this.forget();
     return held;
   }
 

@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 
+import { columnsOf } from "../api/embedded";
 import type { Columns, Row } from "../api/types";
 import { usual } from "./columns";
 import { items } from "./items";
@@ -18,6 +19,12 @@ it("the usual columns are the settings that differ and the metrics that decide",
   expect(ids.filter((id) => id.startsWith("metric."))).toEqual(["metric.val/loss", "metric.val/f1"]);
   expect(ids.filter((id) => id.startsWith("param."))).toEqual(["param.lr"]);
   expect(ids).not.toContain("project");
+});
+
+it("settings that are empty or the same everywhere have no column", () => {
+  const row = (lr: number) => ({ params: { lr, tags: [], vars: {}, notes: "", none: null, layers: [2, 2] }, metrics: {} }) as unknown as Row;
+  const rows = [row(1), row(2), row(3)];
+  expect(usual(columnsOf(rows), rows, 1).filter((id) => id.startsWith("param."))).toEqual(["param.lr"]);
 });
 
 it("a fold of one run is that run, an open one is followed by its runs", () => {

@@ -157,7 +157,7 @@ export function usual(columns: Columns | null, rows: Row[], projects: number): s
     "status",
     ...metrics.map((name) => `metric.${name}`),
     ...varying.slice(0, 5).map((name) => `param.${name}`),
-    "seed",
+    ...(rows.some((row) => row.seed !== null) ? ["seed"] : []),
     ...(projects > 1 ? ["project"] : []),
     "tags",
     ...(rows.some((row) => row.group) ? ["group"] : []),

@@ -4,7 +4,7 @@ import { AppContext, Live, type App } from "../app";
 import type { Source } from "../api/source";
 import type { Session } from "../api/types";
 import { Colours } from "../colours";
-import { match, useRoute, type Page } from "../router";
+import { pageOf, useRoute, type Page } from "../router";
 import { applyChoice, readChoice, themeOf, type Choice, type Theme } from "../theme";
 import { Layout } from "./layout";
 import { Empty } from "./states";
@@ -44,13 +44,9 @@ export function Root({ source, session, pages, onAlive }: Props) {
 }
 
 function Shown({ pages }: { pages: Page[] }) {
-  const route = useRoute();
-  const path = route.path === "/" ? "/runs" : route.path;
-  for (const page of pages) {
-    const parts = match(page.pattern, path);
-    if (parts) return <page.view key={page.pattern} parts={parts} />;
-  }
-  return <Empty title="There is no such page">Go to the runs by the link above.</Empty>;
+  const found = pageOf(pages, useRoute());
+  if (!found) return <Empty title="There is no such page">Go to the runs by the link above.</Empty>;
+  return <found.page.view key={found.page.pattern} parts={found.parts} />;
 }
 
 function useTheme(choice: Choice): Theme {
