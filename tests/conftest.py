@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from etm_lightning.native import lines as native
 from etm_lightning.track.run import Run
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+settings.register_profile("suite", deadline=None, derandomize=True)  # the same on a slow machine, and again
+settings.load_profile("suite")
 
 
 def pytest_configure(config: pytest.Config) -> None:

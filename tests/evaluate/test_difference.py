@@ -33,7 +33,7 @@ def test_the_same_patients_as_two_samples() -> None:
     assert found.test == "Welch's t-test, 10 and 10 runs"
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(VALUES, VALUES)
 def test_it_is_what_scipy_computes(a: list[float], b: list[float]) -> None:
     from scipy import stats
@@ -51,7 +51,7 @@ def test_it_is_what_scipy_computes(a: list[float], b: list[float]) -> None:
     assert found.ci == pytest.approx((low, high), rel=1e-6, abs=1e-6)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(VALUES, VALUES)
 def test_the_other_way_round_it_is_the_negative(a: list[float], b: list[float]) -> None:
     one, two = {("a", k): v for k, v in enumerate(a)}, {("b", k): v for k, v in enumerate(b)}

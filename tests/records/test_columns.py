@@ -20,7 +20,7 @@ from etm_lightning.records import Known, Record, Scalars
 from tests.records import columnar_parser, second_parser
 from tests.records.histories import histories, laid, long_history, small_history, written
 
-RANDOM = settings(derandomize=True, max_examples=40, deadline=None)
+RANDOM = settings(max_examples=40)
 NAMES = st.sampled_from(["loss", "acc", "é|\x00", ""])
 NUMBERS = st.one_of(
     st.floats(width=32), st.floats(), st.sampled_from([0.1, -0.0, 5e-324, 1e308, 3.0000000001e38])

@@ -27,7 +27,7 @@ from etm_lightning.records import (
 )
 from tests.records.histories import ODD_NAMES, exact, finite, histories, written, wrote
 
-RANDOM = settings(derandomize=True, max_examples=150, deadline=None)
+RANDOM = settings(max_examples=150)
 
 
 def one_segment(tmp_path: Path, *lines: bytes) -> Path:

@@ -14,7 +14,7 @@ from etm_lightning.records import KINDS, Known, Record, Unknown
 from tests.records import second_parser
 from tests.records.histories import histories, laid, long_history, records, small_history, written
 
-RANDOM = settings(derandomize=True, max_examples=150, deadline=None)
+RANDOM = settings(max_examples=150)
 
 
 def as_json(cursor: Cursor, record: Record) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from etm_lightning.share.table import _width, _wrapped, show
     st.text(st.sampled_from("ab 损\u0301é\n"), max_size=60),
     st.integers(2, 30),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_wrapped_text_fits_and_loses_nothing(text: str, width: int) -> None:
     lines = _wrapped(text, width)
     assert all(_width(line) <= width for line in lines)

@@ -208,7 +208,7 @@ TREES = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(TREES)
 def test_a_query_finds_what_plain_python_finds(catalogue: Catalogue, tree: Node) -> None:
     every = catalogue.rows(archived=True)
@@ -313,7 +313,7 @@ def test_spans_and_days() -> None:
     assert 0 < time.time() - node.value.value.start < 3 * 86400
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(st.sampled_from("lr>=1 \"'`()andortinhas.~!,[]2026-01\\é\n"), max_size=40))
 def test_no_text_does_more_than_be_refused(catalogue: Catalogue, query: str) -> None:
     with contextlib.suppress(QueryError):

@@ -114,7 +114,7 @@ def test_zooming_in_gives_all_points_there_and_one_more_on_each_side(reader: Tes
     assert list(x) == [100, 105]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=400), st.integers(4, 60), st.data())
 def test_thinning_keeps_the_extremes_of_every_stretch(
     values: list[float], points: int, data: st.DataObject
