@@ -15,8 +15,8 @@ demo: .venv/demo.stamp ## fine-tune a real BERT three times, rank, report
 	@cd $(CURDIR) && PATH="$(CURDIR)/$(BIN):$$PATH" python train.py -m experiment=bbc lr=1e-4,2e-4,3e-4 project=demo logger=tensorboard
 	@echo "curves: $(BIN)/tensorboard --logdir etm_runs/.tensorboard · dashboard: $(BIN)/etm ui"
 
-test: frontend ## everything that CI runs; tests wait half of the time, for processes and clocks
-	@$(MAKE) --no-print-directory --jobs=2 lint suite
+test: .venv/dev.stamp ## everything that CI runs
+	@$(MAKE) --no-print-directory --jobs=3 suite lint frontend
 
 # collected once before: else each worker compiles by itself what all of them import
 suite: .venv/dev.stamp

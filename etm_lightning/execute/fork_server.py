@@ -15,6 +15,7 @@ import importlib.util
 import json
 import os
 import runpy
+import select
 import signal
 import site
 import sys
@@ -112,6 +113,8 @@ class Server:
             log, _hold = recv_handle(self._control), recv_handle(self._control)
         except EOFError:
             os._exit(0)
+        if self._deserted():  # it died during an import: nobody would know of a trial
+            os._exit(0)
         pid = os.fork()
         if pid:
             os.close(log)
@@ -138,6 +141,12 @@ class Server:
             media.WORKER.exits()
         command: list[str] = request["command"]
         return command
+
+    def _deserted(self) -> bool:
+        """Whether the controller is gone; what it said last may still be unread."""
+        asked = select.poll()
+        asked.register(self._control, 0)
+        return bool(asked.poll(0))
 
     def _bury(self, descriptor: int) -> None:
         """A trial has ended: so do the ranks that it left behind, which would hold the devices."""

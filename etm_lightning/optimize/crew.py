@@ -133,7 +133,8 @@ class Crew:
         known = trial.replicates.get(task.index)
         attempt = known.attempts + 1 if known else 1
         begun, lock = Traces(place, attempt).begun(), Lock.take(place / "lock")
-        if begun or not lock:  # a process that nobody saw start: its controller was killed that very moment
+        if begun or not lock or result(place) is not None:
+            # a process that nobody saw start: its controller was killed that very moment
             if lock:
                 lock.release()
             process = known.process if known else None

@@ -232,17 +232,45 @@ def test_a_server_that_does_not_answer_is_given_up(bench: Bench, monkeypatch: py
     launcher.close()
 
 
-def test_when_the_controller_is_killed_the_server_ends_and_the_trial_goes_on(bench: Bench) -> None:
-    errand = bench.errand("import time; print('begun', flush=True); time.sleep(1000)\n")
-    controller = (
-        "import sys, time\nfrom pathlib import Path\nfrom etm_lightning.execute.forking import ForkServer\n"
+def controller(bench: Bench, errand: Errand, modules: Sequence[str]) -> subprocess.Popen[str]:
+    """A process that has a trial forked, prints its number and the server's, and stays."""
+    script = (
+        "import time\nfrom pathlib import Path\nfrom etm_lightning.execute.forking import ForkServer\n"
         "from etm_lightning.execute.launching import Errand\nfrom etm_lightning.execute.lock import Lock\n"
-        f"place = Path({str(errand.place)!r})\nlock, server = Lock.take(place / 'lock'), ForkServer([])\n"
+        f"place = Path({str(errand.place)!r})\n"
+        f"lock, server = Lock.take(place / 'lock'), ForkServer({list(modules)!r})\n"
         f"errand = Errand({errand.command!r}, Path({str(bench.folder)!r}), {{}}, place, 1)\n"
         "process = server.start(errand, {}, lock.descriptor).process()\n"
         "print(process.pid, server._process.pid, flush=True)\ntime.sleep(1000)\n"
     )
-    process = subprocess.Popen([sys.executable, "-c", controller], stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+
+
+def test_when_the_controller_is_killed_during_an_import_the_trial_does_not_begin(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    importing, go = bench.folder / "importing", bench.folder / "go"
+    slow = (
+        f"import os, pathlib, time\npathlib.Path({str(importing)!r}).write_text(f'{{os.getpid()}}\\n')\n"
+        f"while not os.path.exists({str(go)!r}): time.sleep(0.01)\n"
+    )
+    install(bench, monkeypatch, "slow", slow)
+    errand = bench.errand("print('begun', flush=True)\n")
+    process = controller(bench, errand, ["slow"])
+    while not (importing.exists() and importing.read_text().endswith("\n") and errand.log.exists()):
+        time.sleep(0.01)
+    time.sleep(0.2)  # the request is on its way
+    process.kill()
+    process.communicate()
+    go.touch()
+    while born(int(importing.read_text())) is not None:
+        time.sleep(0.01)
+    assert errand.log.read_text() == ""
+
+
+def test_when_the_controller_is_killed_the_server_ends_and_the_trial_goes_on(bench: Bench) -> None:
+    errand = bench.errand("import time; print('begun', flush=True); time.sleep(1000)\n")
+    process = controller(bench, errand, [])
     assert process.stdout is not None
     trial, server = (int(pid) for pid in process.stdout.readline().split())
     process.kill()

@@ -151,6 +151,19 @@ def test_a_trial_that_died_with_its_controller_is_tried_again(search: Search, tm
     assert [(row["state"], row["attempts"]) for row in study.rows] == [("finished", "2"), ("finished", "1")]
 
 
+def test_a_result_that_no_controller_saw_come_is_taken_and_not_repeated(
+    search: Search, tmp_path: Path
+) -> None:
+    study = search("x=1,2")
+    known = study.folder.events_file.read_bytes().splitlines(keepends=True)
+    asked = next(n for n, line in enumerate(known) if b'"asked"' in line and b'"number":1' in line)
+    study.folder.events_file.write_bytes(b"".join(known[: asked + 1]))  # then the controller was killed
+    again = search("x=1,2")
+    assert again.done.returncode == 0, again.done.stderr
+    assert [(row["state"], row["attempts"]) for row in again.rows] == [("finished", "1"), ("finished", "1")]
+    assert [line.split()[0] for line in lines(tmp_path / "tried.txt")] == ["1", "2"]
+
+
 def test_resume_false_begins_anew(search: Search, tmp_path: Path) -> None:
     process = started(tmp_path, "x=1,2", "pause=0.5")
     wait(lambda: lines(tmp_path / "tried.txt"))
