@@ -54,7 +54,7 @@ def scores(batches: list[tuple[list[int], list[int]]], scheme: Scheme) -> dict[s
     return {name: value.item() for name, value in score.compute().items()}
 
 
-@settings(max_examples=700)
+@settings(max_examples=300)
 @given(st.lists(pair, min_size=1, max_size=4), st.sampled_from(["default", "strict"]))
 def test_precision_recall_and_f1_are_seqevals(
     batches: list[tuple[list[int], list[int]]], scheme: Scheme
