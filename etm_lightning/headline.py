@@ -24,10 +24,13 @@ class Headline:
     >>> found.take(Scalars(time=0.0, step=2, stage="validate", values={"val/f1": 0.8}))
     >>> found.values()
     {'val/f1': 0.9}
+
+    Attributes:
+        latest: the values of now, by stage and axis; a `Journal` may bring it up to date instead of `take`.
     """
 
     def __init__(self) -> None:
-        self._latest: _Values = {}  # by stage and axis
+        self.latest: _Values = {}
         self._marks: dict[str, _Values] = {}
         self._best: _Values | None = None
         self._best_monitor = ""
@@ -35,20 +38,10 @@ class Headline:
     def take(self, record: Record) -> None:
         """Look at the next record."""
         if type(record) is Scalars:
-            self.take_row(record.stage, record.axis, record.items() if record.nonfinite else record.values)
+            known = self.latest.setdefault((record.stage, record.axis), {})
+            known.update(record.items() if record.nonfinite else record.values)
         elif type(record) is Checkpoint:
             self._take_checkpoint(record)
-
-    def take_row(self, stage: str, axis: str, values: Mapping[str, float]) -> None:
-        """`take` of a `Scalars` with these fields."""
-        try:
-            known = self._latest[stage, axis]
-        except KeyError:
-            known = self._latest[stage, axis] = {}
-        count = len(known)
-        known.update(values)
-        if len(known) != count:  # names that are no texts are found when they are new
-            self._latest[stage, axis] = {str(name): value for name, value in known.items()}
 
     def knows(self, checkpoint: str) -> bool:
         """Whether the mark of a checkpoint came."""
@@ -68,22 +61,22 @@ class Headline:
 
         Samples on the axis `seconds` have none: they are of the machine, not of the experiment.
         """
-        known = [SeriesKey(name, *place, 0) for place, latest in self._latest.items() for name in latest]
+        known = [SeriesKey(name, *place, 0) for place, latest in self.latest.items() for name in latest]
         chosen = self._chosen
         return {name: key for name, key in labels(known).items() if key in chosen and key.axis != "seconds"}
 
     @property
     def _chosen(self) -> dict[SeriesKey, float]:
-        best = self._latest if self._best is None else self._best
+        best = self.latest if self._best is None else self._best
         return {
             SeriesKey(name, stage, axis, 0): value
-            for (stage, axis), latest in self._latest.items()
+            for (stage, axis), latest in self.latest.items()
             for name, value in (latest if stage in _LATER else best.get((stage, axis), {})).items()
         }
 
     def _take_checkpoint(self, record: Checkpoint) -> None:
         if record.id not in self._marks:
-            self._marks[record.id] = {place: dict(values) for place, values in self._latest.items()}
+            self._marks[record.id] = {place: dict(values) for place, values in self.latest.items()}
             while len(self._marks) > _MOST_MARKS:
                 del self._marks[next(iter(self._marks))]
         # a callback that watches nothing calls its last checkpoint the best: it yields to one that does

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import itertools
 import os
 import re
@@ -15,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
+from typing import Any, Self, cast
 from zlib import crc32
 
 import msgspec
@@ -83,6 +85,18 @@ def seal_row(
     return b'{"c":"%08x",' % crc32(body) + body[1:] + b"\n"
 
 
+def _all_floats(values: Mapping[str, float]) -> bool:
+    """Whether there are values, and all are floats by texts."""
+    for name, value in values.items():  # noqa: SIM110  # `all` takes twice as long
+        if value.__class__ is not float or name.__class__ is not str:
+            return False
+    return bool(values)
+
+
+Latest = dict[tuple[str, str], dict[str, float]]
+"""Values by stage, axis and name."""
+
+
 class Journal:
     """Appends records to the files of one writer in a run's ``journal/`` folder.
 
@@ -102,7 +116,16 @@ class Journal:
         keep_bytes: how many bytes of lines to keep until `sync` has them on the disk; after an error of the
             disk these are written again, under their numbers, to a new segment.
         disk: where the files lie.
+        timer: seconds, for how long the disk takes.
+        latest: takes the last values of all rows that are appended.
     """
+
+    def __new__(cls, *_: Any, **__: Any) -> Self:
+        """A journal whose `append_row` is compiled, where that is built."""
+        compiled = native.Appender
+        new = super().__new__(cls if compiled is None else cast("type[Self]", _with(compiled, cls)))
+        new._fd = -1
+        return new
 
     def __init__(
         self,
@@ -116,12 +139,16 @@ class Journal:
         segment_bytes: int = 64 << 20,
         keep_bytes: int = 0,
         disk: Disk = LOCAL,
+        timer: Callable[[], float] = time.perf_counter,
+        latest: Latest | None = None,
     ) -> None:
         self.folder = folder
         self._run, self._attempt, self._role, self._rank = run, attempt, role, rank
         self._clock, self._segment_bytes, self._keep_bytes = clock, segment_bytes, keep_bytes
-        self._disk, self._write = disk, disk.write
-        self._seal_row: Callable[..., bytes | None] = native.row or seal_row
+        self._disk, self._write, self.timer = disk, disk.write, timer
+        self._write_row = None if disk.write is os.write else disk.write
+        self._time_row = None if timer is time.perf_counter else timer
+        self.latest: Latest = {} if latest is None else latest
         self._begin()
         _journals.add(self)
 
@@ -131,14 +158,20 @@ class Journal:
         self._fd = -1
         self._total = self._synced = self._forgotten = 0  # bytes, over all segments
         self._starts_at, self._limit = 0, -1
-        self._unsynced: deque[bytes] = deque()
+        self._collect()
         self._syncing: dict[int, deque[bytes]] = {}  # by what is written when they are synced
         self._rewrite_due = False
         self._named = True  # the folder has been synced since the segment was made
         # a counter written in C: a signal handler that logs inside `append` never gets a number twice
         self._numbers = itertools.count()
         self._lock = threading.RLock()
+        self._enter, self._leave = self._lock.acquire, self._lock.release
         self._draw_name()
+
+    def _collect(self) -> None:
+        """Lines are kept from now on, apart from those before."""
+        self._unsynced: deque[bytes] = deque()
+        self._keep = self._unsynced.append if self._keep_bytes else None
 
     def _draw_name(self) -> None:
         """A name that no other writer has; creating the first file exclusively makes sure of it."""
@@ -159,42 +192,46 @@ class Journal:
         with self._lock:
             if self._total > self._limit:
                 self._make_room()
-            line = seal(body, next(self._numbers))
-            size = len(line)
-            try:
-                whole = self._write(self._fd, line) == size
-            except OSError:
-                whole = False
-            if not whole:
-                self._write_line_anew(line)
-            self._total += size
-            if self._keep_bytes:
-                self._unsynced.append(line)
+            self._write_line(seal(body, next(self._numbers)))
+
+    def _write_line(self, line: bytes) -> None:
+        try:
+            whole = self._write(self._fd, line) == len(line)
+        except OSError:
+            whole = False
+        if not whole:
+            self._write_line_anew(line)
+        self._total += len(line)
+        if self._keep is not None:
+            self._keep(line)
 
     def append_row(
         self, time: float, step: int, axis: str, epoch: int | None, stage: str, values: Mapping[str, float]
-    ) -> None:
-        """`append` of a `Scalars` with these fields, in less time.
+    ) -> float | None:
+        """`append` of a `Scalars` with these fields in less time, if it is a plain one.
+
+        Returns:
+            How many seconds the disk took. None, and nothing was written, unless `values` is a dict of texts
+            and finite floats: it is for `append` then.
 
         Raises:
-            TypeError, ValueError, OSError: as `append` does.
+            OSError: as `append` does.
         """
+        if not (type(values) is dict and _all_floats(values) and type(step) is int):
+            return None
+        if not (epoch is None or type(epoch) is int):
+            return None
         with self._lock:
             if self._total > self._limit:
                 self._make_room()
-            line = self._seal_row(self._numbers, time, step, axis, epoch, stage, values)
-            if line is None:  # the compiled way leaves what is not plain to Python
-                line = seal_row(self._numbers, time, step, axis, epoch, stage, values)
-            size = len(line)
             try:
-                whole = self._write(self._fd, line) == size
-            except OSError:
-                whole = False
-            if not whole:
-                self._write_line_anew(line)
-            self._total += size
-            if self._keep_bytes:
-                self._unsynced.append(line)
+                line = seal_row(self._numbers, time, step, axis, epoch, stage, values)
+            except (TypeError, ValueError, OverflowError):  # `append` tells what is wrong
+                return None
+            self.latest.setdefault((stage, axis), {}).update(values)
+            begin = self.timer()
+            self._write_line(line)
+            return self.timer() - begin
 
     @property
     def lock(self) -> threading.RLock:
@@ -239,7 +276,8 @@ class Journal:
                 self._rewrite()
             fd, upto = self._disk.duplicate(self._fd), self._total
             if upto not in self._syncing:  # else another sync has them, and nothing came since
-                self._syncing[upto], self._unsynced = self._unsynced, deque()
+                self._syncing[upto] = self._unsynced
+                self._collect()
             mine = self._syncing[upto]
         try:  # nothing is held: a signal handler may sync while another thread does
             self._disk.sync(fd)
@@ -278,7 +316,7 @@ class Journal:
 
     def __del__(self) -> None:
         """Nobody can append any more: a process that trains a thousand times has room for a thousand more."""
-        if getattr(self, "_fd", -1) >= 0:
+        if self._fd >= 0:
             with contextlib.suppress(Exception):  # at the exit of the interpreter parts of it are gone
                 self._disk.close(self._fd)
 
@@ -410,6 +448,12 @@ class Journal:
         if self._role == "train":
             self._role = "child"
         self._begin()
+
+
+@functools.cache
+def _with(appender: type[Any], kind: type[Journal]) -> type[Journal]:
+    """The class whose `append_row` is that of `appender`, and all else that of `kind`."""
+    return type(kind.__name__, (appender, kind), {"__module__": kind.__module__, "__doc__": kind.__doc__})
 
 
 _journals: weakref.WeakSet[Journal] = weakref.WeakSet()

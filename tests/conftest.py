@@ -74,12 +74,12 @@ def bare_chromium() -> Iterator[Browser]:
 def _both_ways(request: pytest.FixtureRequest) -> Iterator[None]:
     """Values are taken, and their lines written and read, by the compiled way, and then by Python."""
     if request.param == "compiled":
-        if native.row is None:
+        if native.Appender is None:
             pytest.skip(f"nothing is compiled: {native.WHY_NOT}")
         yield
         return
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("row", "rows", "numbers", "add"):
+        for name in ("Appender", "rows", "numbers", "add"):
             patch.setattr(native, name, None)
         yield
 

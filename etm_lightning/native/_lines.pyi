@@ -6,24 +6,34 @@ from typing import Any
 
 _Shape = tuple[str, str, tuple[str, ...], bytes, bytes, bytes, bytes, bytes]
 
-def floats(values: object, /) -> bool:
-    """Whether it is a dict of Python floats, neither a subclass of these."""
+class Appender:
+    """What a `Journal` appends rows with; the journal fills in what it needs."""
 
-def row(
-    numbers: Iterator[int],
-    time: float,
-    step: int,
-    axis: str,
-    epoch: int | None,
-    stage: str,
-    values: Mapping[str, float],
-    /,
-) -> bytes | None:
-    """The sealed line of a row, with the next number.
+    _fd: int
+    _total: int
+    _limit: int
+    _numbers: Iterator[int]
+    _enter: Callable[[], object]
+    _leave: Callable[[], object]
+    _keep: Callable[[bytes], object] | None
+    _write_row: Callable[[int, bytes], int] | None
+    _time_row: Callable[[], float] | None
+    latest: dict[tuple[str, str], dict[str, float]]
 
-    None, and no number taken, unless the numbers are finite Python floats and integers of 64 bits, and the
-    texts need no escapes.
-    """
+    def append_row(
+        self,
+        time: float,
+        step: int,
+        axis: str,
+        epoch: int | None,
+        stage: str,
+        values: Mapping[str, float],
+        /,
+    ) -> float | None:
+        """As `Journal.append_row`.
+
+        None as well where a text needs escapes, or an integer more than 64 bits.
+        """
 
 def rows(
     data: bytes, name: str | None = None, /

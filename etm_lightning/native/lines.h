@@ -6,11 +6,14 @@
 
 namespace etm {
 
-// floats(values) -> bool
-PyObject* floats(PyObject* module, PyObject* values);
+// A function as a table of methods wants it.
+template <typename Function>
+PyCFunction called(Function* function) {
+    return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
+}
 
-// row(numbers, time, step, axis, epoch, stage, values) -> bytes | None
-PyObject* row(PyObject* module, PyObject* const* given, Py_ssize_t count);
+// Put the type `Appender` into the module; -1 with an error set.
+int add_appender(PyObject* module);
 
 // rows(data, name=None) -> (numbers, [(stage, axis, names, at, times, steps, epochs, values)], others) | None
 PyObject* rows(PyObject* module, PyObject* const* given, Py_ssize_t count);

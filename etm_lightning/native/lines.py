@@ -1,8 +1,7 @@
 """What is compiled of writing and reading lines; without it, or with ``ETM_NATIVE=0``, Python does the same.
 
 Attributes:
-    floats: whether something is a dict of Python floats; None where it is not compiled.
-    row: the line of one row; None where it is not compiled.
+    Appender: what a `Journal` appends rows with; None where it is not compiled.
     rows: many lines in columns; None where it is not compiled.
     numbers: the numbers of a dict that is like those before; None where it is not compiled.
     add: adds weighted numbers to sums; None where it is not compiled.
@@ -15,8 +14,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-floats: Callable[[Any], bool] | None = None
-row: Callable[..., bytes | None] | None = None
+Appender: type[Any] | None = None
 rows: Callable[..., Any] | None = None
 numbers: Callable[..., list[float] | None] | None = None
 add: Callable[..., None] | None = None
@@ -28,8 +26,8 @@ else:
     try:
         import etm_lightning.native._lines as _lines
 
-        floats, row, rows, numbers, add = (
-            getattr(_lines, name) for name in ("floats", "row", "rows", "numbers", "add")
+        Appender, rows, numbers, add = (
+            getattr(_lines, name) for name in ("Appender", "rows", "numbers", "add")
         )
     except ModuleNotFoundError:
         WHY_NOT = "it was not built"

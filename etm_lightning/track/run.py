@@ -17,7 +17,6 @@ from etm_lightning.attempts import find_writers
 from etm_lightning.headline import Headline, as_json, follow_headline
 from etm_lightning.journal import Journal
 from etm_lightning.layout import Identity, RunFolder, new_run_id, new_store, project_folder
-from etm_lightning.native import lines as native
 from etm_lightning.process import Process, this_process
 from etm_lightning.records import (
     Alert,
@@ -284,6 +283,7 @@ class Run(Exhibits):
                 rank=self.rank,
                 clock=self._clock,
                 keep_bytes=UNSYNCED_BYTES,
+                latest=self._headline.latest,
             )
             begins = self.attempt > latest and not self.rank
             now = code() if begins else Code({})
@@ -294,6 +294,7 @@ class Run(Exhibits):
         if latest:
             self.sinks = {**configured(self.folder), **self.sinks}
             self._headline = follow_headline(self.folder.journal)
+            journal.latest = self._headline.latest
             for item in self._outbox.waiting:
                 self._follow(item)
         if self._shipper and not self.rank:
@@ -358,25 +359,16 @@ class Run(Exhibits):
         Raises:
             TypeError: with `strict`, for a value that is not one number; the others are recorded.
         """
-        if _floats(values):
-            spool = self._outbox.spool
-            # does nothing stand between them and the journal?
-            if (
-                spool is not None
-                and self._end is None
-                and not self.muted
-                and not self._outbox.failed
-                and type(step) is int
-                and (epoch is None or type(epoch) is int)
-                and values
-            ):
-                try:
-                    spool.write_row(self._clock(), step, axis, epoch, stage, values)
-                except (TypeError, ValueError, OverflowError):  # NaN, an infinity, a strange mapping or name
-                    pass  # nothing was written: the long way tells them apart
-                else:
-                    self._headline.take_row(stage, axis, values)
-                    return
+        spool = self._outbox.spool
+        # does nothing stand between them and the journal?
+        if (
+            spool is not None
+            and self._end is None
+            and not self.muted
+            and not self._outbox.failed
+            and spool.write_row(self._clock(), step, axis, epoch, stage, values)
+        ):
+            return
         self._log(values, step, epoch, stage, axis)
 
     def _log(self, values: Mapping[str, Any], step: Any, epoch: Any, stage: str, axis: str) -> None:
@@ -645,17 +637,6 @@ class Run(Exhibits):
         if self.rejected == 1:
             self.alert("a value could not be logged", plain(text))
             log.warning("run %s: a value could not be logged: %s", self.id, text)
-
-
-def _all_floats(values: Mapping[str, Any]) -> bool:
-    """Whether the values are Python floats and nothing else."""
-    for value in values.values():  # noqa: SIM110  # `all` takes twice as long
-        if value.__class__ is not float:
-            return False
-    return True
-
-
-_floats = native.floats or _all_floats
 
 
 def _numbers(values: Mapping[str, Any]) -> tuple[dict[str, float], str]:

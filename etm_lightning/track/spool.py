@@ -35,11 +35,11 @@ class Spool:
     Args:
         journal: where to.
         clock: Unix seconds.
-        timer: seconds, for how long a write takes.
         capacity: bytes of records that may wait.
         threaded: start a thread when degraded; else `write` itself tries again every now and then.
 
     Attributes:
+        well: whether it is neither degraded, nor has a loss to tell.
         degraded: whether records wait in memory.
         lost: how many records there was no room for.
     """
@@ -49,11 +49,10 @@ class Spool:
         journal: Journal,
         clock: Callable[[], float] = time.time,
         *,
-        timer: Callable[[], float] = time.perf_counter,
         capacity: int = CAPACITY,
         threaded: bool = True,
     ) -> None:
-        self._journal, self._clock, self._timer = journal, clock, timer
+        self._journal, self._clock, self._timer = journal, clock, journal.timer
         self._capacity, self._threaded = capacity, threaded
         self._append_row = journal.append_row
         self._begin()
@@ -65,7 +64,7 @@ class Spool:
         self.lost = 0
         self._news = threading.Condition(self._gate)
         self._thread: threading.Thread | None = None
-        self._well = True  # neither degraded, nor is there a loss to tell
+        self.well = True
         self._queue: deque[bytes] = deque()
         self._kept: deque[bytes] = deque()  # what is no scalars and older than the queue
         self._bytes = 0
@@ -82,7 +81,7 @@ class Spool:
             TypeError: if the record holds something JSON has no form for.
             ValueError: if it holds what JSON cannot, such as NaN or half of a surrogate pair.
         """
-        if not self._well:
+        if not self.well:
             self._write_unwell(item)
             return
         begin = self._timer()
@@ -98,25 +97,30 @@ class Spool:
 
     def write_row(
         self, time: float, step: int, axis: str, epoch: int | None, stage: str, values: Mapping[str, float]
-    ) -> None:
-        """`write` of a `Scalars` with these fields, in less time.
+    ) -> bool:
+        """`write` of a `Scalars` with these fields in less time, if it is a plain one and the disk is well.
 
-        Raises:
-            TypeError, ValueError: as `write` does, also for NaN and infinities.
+        Returns:
+            Whether it was. If not, nothing was done: it is for `write`.
         """
-        if not self._well:
-            self._write_unwell(_scalars(time, step, axis, epoch, stage, values))
-            return
-        begin = self._timer()
+        if not self.well:
+            return False
         try:
-            self._append_row(time, step, axis, epoch, stage, values)
-        except OSError as error:
-            self._refused(error, _scalars(time, step, axis, epoch, stage, values))
-            return
-        if self._timer() - begin > SLOW:
+            took = self._append_row(time, step, axis, epoch, stage, values)
+        except NotWrittenError as error:
+            item = Scalars(time=time, step=step, axis=axis, epoch=epoch, stage=stage, values=dict(values))
+            self._refused(error, item)
+            return True
+        except OSError as error:  # it has not come so far
+            self._refused(error)
+            return False
+        if took is None:
+            return False
+        if took > SLOW:
             self._met_slow()
         elif self._slow:
             self._slow = 0
+        return True
 
     def acquire(self, patience: float) -> bool:
         """Wait for so many seconds (-1: for ever) until no other thread can keep this one from writing."""
@@ -140,7 +144,7 @@ class Spool:
                 log.warning("records are being lost: %s", reason)
             self._untold += lost
             self.lost += lost
-            self._well = False
+            self.well = False
 
     @property
     def waiting(self) -> int:
@@ -186,10 +190,10 @@ class Spool:
                 self._lines = lines
                 self._refused(error, item)
                 return
-            self._well = True
+            self.well = True
         self.write(item)
 
-    def _refused(self, error: OSError, item: Known) -> None:
+    def _refused(self, error: OSError, item: Known | None = None) -> None:
         with self._gate:
             # maybe all of the line lies there but its newline, and is read: it keeps its number
             line = error.line if isinstance(error, NotWrittenError) and not self.degraded else b""
@@ -197,7 +201,7 @@ class Spool:
                 self._lines = [line]
             if not self.degraded:
                 self._degrade("the disk refuses to write", str(error))
-            if not line:
+            if item is not None and not line:
                 self._enqueue(encode(item))
 
     def _met_slow(self) -> None:
@@ -209,7 +213,7 @@ class Spool:
                     self._degrade("the disk is slow", text)
 
     def _degrade(self, title: str, reason: str) -> None:
-        self.degraded, self._well = True, False
+        self.degraded, self.well = True, False
         self._slow = self._waited = 0
         self._bad_at, self._fast = self._timer(), False
         self._try_at = self._bad_at + _PROBE
@@ -303,15 +307,10 @@ class Spool:
         """Write at once again, if the disk has been well for a while."""
         if not self._fast or self.waiting or self._timer() - self._bad_at < _QUIET:
             return False
-        self.degraded, self._well, self._thread = False, not self._untold, None
+        self.degraded, self.well, self._thread = False, not self._untold, None
         text = f"{self._waited} records waited, {self.lost} were lost so far"
         log.warning("the disk is well again: %s", text)
         if not self._ended:  # what comes after the end would reopen the run
             self.write(Alert(time=self._clock(), title="the disk is well again", text=text, level="info"))
         return True
 
-
-def _scalars(
-    time: float, step: int, axis: str, epoch: int | None, stage: str, values: Mapping[str, float]
-) -> Scalars:
-    return Scalars(time=time, step=step, axis=axis, epoch=epoch, stage=stage, values=dict(values))

@@ -93,9 +93,10 @@ class World:
             segment_bytes=segment_bytes or self.chance.choice([400, 2000, 1 << 20]),
             keep_bytes=self.keep_bytes,
             disk=self.disk,
+            timer=self.clock.monotonic,
         )
         capacity = self.chance.choice([3_000, 64 << 20])
-        spool = Spool(journal, self.clock.now, timer=self.clock.monotonic, capacity=capacity, threaded=False)
+        spool = Spool(journal, self.clock.now, capacity=capacity, threaded=False)
         life = Life(attempt, journal, spool)
         first = Started(time=self.clock.now(), attempt=attempt, parent=parent, checkpoint=checkpoint)
         try:
@@ -116,9 +117,8 @@ class World:
         if life is None:
             return False
         try:
-            if isinstance(record, Scalars) and self.chance.random() < 0.5:
-                life.spool.write_row(record.time, record.step, "step", None, record.stage, record.values)
-            else:
+            short = isinstance(record, Scalars) and self.chance.random() < 0.5
+            if not (short and write_row(life.spool, record)):
                 life.spool.write(record)
         except Killed:
             life.unsure.append(record)
@@ -395,6 +395,10 @@ class World:
             found = {repr(item) for item in self.found(life)}
             lost += [item for item in [*life.accepted, *life.unsure] if repr(item) not in found]
         return lost
+
+
+def write_row(spool: Spool, row: Scalars) -> bool:
+    return spool.write_row(row.time, row.step, row.axis, row.epoch, row.stage, row.values)
 
 
 def of_the_spool(item: Record) -> bool:

@@ -168,7 +168,7 @@ print(lines.WHY_NOT)
     [
         ("", "", "1", "it was not built"),
         (BUILT, "of another machine", "1", BUILT),
-        ("_lines.py", "row = None  # of older sources", "1", "has no attribute"),
+        ("_lines.py", "rows = None  # of older sources", "1", "has no attribute"),
         ("", "", "0", "ETM_NATIVE=0"),
     ],
 )

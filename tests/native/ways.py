@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from zlib import crc32
 
 from hypothesis import strategies as st
 
 from etm_lightning.journal import seal
+from etm_lightning.native import lines as native
 from etm_lightning.records import Gap, encode
 
 AWKWARD = (
@@ -77,6 +78,42 @@ def told(block: Any) -> Any:
         for one in block.rows
     ]
     return block.numbers.tobytes(), rows, block.others, block.plain
+
+
+class Appended:
+    """The lines that an `Appender` made.
+
+    Args:
+        numbers: of its lines.
+        kind: of another module than that which is used.
+    """
+
+    def __init__(self, numbers: Iterator[Any], kind: type[Any] | None = None) -> None:
+        kind = kind or native.Appender
+        assert kind is not None
+        self.lines: list[bytes] = []
+        self.held = 0
+        self.appender = one = kind()
+        one._fd, one._total, one._limit, one._numbers = 5, 0, 1 << 60, numbers
+        one._enter, one._leave, one._keep = self._enter, self._leave, None
+        one._write_row, one._time_row, one.latest = self._write, None, {}
+
+    def append(self, *row: Any) -> bytes | None:
+        """The line of a row; None if it was left to Python."""
+        took = self.appender.append_row(*row)
+        assert not self.held
+        return None if took is None else self.lines[-1]
+
+    def _enter(self) -> None:
+        self.held += 1
+
+    def _leave(self) -> None:
+        self.held -= 1
+
+    def _write(self, fd: int, line: bytes) -> int:
+        assert (fd, self.held) == (5, 1)
+        self.lines.append(line)
+        return len(line)
 
 
 class Odd(dict[str, float]):

@@ -39,11 +39,10 @@ class Disk(LocalDisk):
         return self.now
 
 
-def spool(folder: Path, disk: Disk, **options: Any) -> Spool:
-    journal = Journal(folder, run="r", attempt=1, clock=lambda: 1.0, disk=disk)
-    if not options.get("threaded"):
-        options = {"timer": disk.watch, "threaded": False, **options}
-    return Spool(journal, lambda: 1.0, **options)
+def spool(folder: Path, disk: Disk, *, threaded: bool = False, watch: bool = True, **options: Any) -> Spool:
+    timer = disk.watch if watch else time.perf_counter
+    journal = Journal(folder, run="r", attempt=1, clock=lambda: 1.0, disk=disk, timer=timer)
+    return Spool(journal, lambda: 1.0, threaded=threaded, **options)
 
 
 def row(step: int) -> Scalars:
@@ -77,7 +76,7 @@ def test_two_slow_writes_and_a_fast_one_change_nothing(tmp_path: Path) -> None:
 
 def test_on_a_slow_disk_only_the_first_calls_wait_for_it(tmp_path: Path) -> None:
     disk = Disk()
-    one = spool(tmp_path, disk, threaded=True)
+    one = spool(tmp_path, disk, threaded=True, watch=False)
     one.write(row(0))
     disk.gone.clear()
     release = threading.Timer(0.2, disk.gone.set)
@@ -207,7 +206,7 @@ def test_a_failed_write_that_took_a_part_gives_no_record_twice(tmp_path: Path) -
 
 def test_an_end_that_waited_stays_the_last_record(tmp_path: Path) -> None:
     disk = Disk()
-    one = spool(tmp_path, disk, threaded=True)
+    one = spool(tmp_path, disk, threaded=True, watch=False)
     disk.full = True
     one.write(row(0))
     one.write(Ended(time=1.0, status="finished"))
@@ -228,7 +227,7 @@ def test_without_a_thread_to_be_had_the_callers_try_again(
 
     monkeypatch.setattr(threading.Thread, "start", none_left)
     disk = Disk()
-    one = spool(tmp_path, disk, threaded=True, timer=disk.watch)
+    one = spool(tmp_path, disk, threaded=True)
     disk.full = True
     one.write(row(0))
     disk.full = False
@@ -243,7 +242,7 @@ def test_threads_that_write_while_the_disk_comes_and_goes_lose_nothing_and_keep_
     tmp_path: Path,
 ) -> None:
     disk = Disk()
-    one = spool(tmp_path, disk, threaded=True)
+    one = spool(tmp_path, disk, threaded=True, watch=False)
     stop = threading.Event()
 
     def trouble() -> None:

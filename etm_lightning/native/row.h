@@ -1,4 +1,6 @@
-// Writing: one row of values as a sealed line, byte for byte as the Python of `journal.py` makes it.
+// One row of values as a sealed line, byte for byte as `seal_row` in `journal.py` makes it.
+#pragma once
+
 #include "lines.h"
 
 #include <charconv>
@@ -9,15 +11,14 @@
 #include "crc.h"
 
 namespace etm {
-namespace {
 
 using std::string_view;
 using namespace std::literals;
 
-constexpr string_view HEAD = R"({"c":"00000000",)"sv;
-constexpr string_view KIND = R"("k":"scalars","n":)"sv;
-constexpr std::size_t NUMBER = 25;  // characters of the longest number
-constexpr std::size_t FIXED = 80 + 4 * NUMBER;
+inline constexpr string_view HEAD = R"({"c":"00000000",)"sv;
+inline constexpr string_view KIND = R"("k":"scalars","n":)"sv;
+inline constexpr std::size_t NUMBER = 25;  // characters of the longest number
+inline constexpr std::size_t FIXED = 80 + 4 * NUMBER;
 
 // Room for some items: on the stack if they are few. `resize` may fail with an error set.
 template <typename Item, std::size_t most>
@@ -44,15 +45,15 @@ class Few {
     std::size_t size_ = 0;
 };
 
-char* put(char* to, string_view text) {
+inline char* put(char* to, string_view text) {
     std::memcpy(to, text.data(), text.size());
     return to + text.size();
 }
 
-char* put(char* to, long long value) { return std::to_chars(to, to + NUMBER, value).ptr; }
+inline char* put(char* to, long long value) { return std::to_chars(to, to + NUMBER, value).ptr; }
 
 // The shortest digits that are read back as `value`, set as msgspec sets them: 1.0, 0.00001, 1e-6, 1e16.
-char* put(char* to, double value) {
+inline char* put(char* to, double value) {
     const double size = std::fabs(value);
     if (size == 0 || (1e-5 <= size && size < 1e16)) {
         char* end = std::to_chars(to, to + NUMBER, value, std::chars_format::fixed).ptr;
@@ -69,7 +70,7 @@ char* put(char* to, double value) {
 }
 
 // The UTF-8 of a str that JSON takes as it is; false for any other, with an error set if memory is out.
-bool plain(PyObject* text, string_view& found) {
+inline bool plain(PyObject* text, string_view& found) {
     if (!PyUnicode_CheckExact(text)) return false;
     Py_ssize_t size = 0;
     const char* data = PyUnicode_AsUTF8AndSize(text, &size);
@@ -83,13 +84,13 @@ bool plain(PyObject* text, string_view& found) {
     return !odd;
 }
 
-bool plain(PyObject* number, double& found) {
+inline bool plain(PyObject* number, double& found) {
     if (!PyFloat_CheckExact(number)) return false;
     found = PyFloat_AsDouble(number);
     return std::isfinite(found);
 }
 
-bool plain(PyObject* number, long long& found) {
+inline bool plain(PyObject* number, long long& found) {
     if (!PyLong_CheckExact(number)) return false;
     int overflow = 0;
     found = PyLong_AsLongLongAndOverflow(number, &overflow);
@@ -104,14 +105,16 @@ struct Value {
 // A row, of which `take` says whether all of it is plain; if not, an error may be set.
 class Row {
    public:
+    // From time, step, axis, epoch, stage and values.
     bool take(PyObject* const* given) {
-        PyObject* const values = given[6];
-        in_epoch_ = given[4] != Py_None;
-        if (!plain(given[1], time_) || !plain(given[2], step_) || !plain(given[3], axis_) ||
-            !plain(given[5], stage_) || (in_epoch_ && !plain(given[4], epoch_)) || !PyDict_CheckExact(values))
+        PyObject* const values = given[5];
+        in_epoch_ = given[3] != Py_None;
+        if (!plain(given[0], time_) || !plain(given[1], step_) || !plain(given[2], axis_) ||
+            !plain(given[4], stage_) || (in_epoch_ && !plain(given[3], epoch_)) || !PyDict_CheckExact(values))
             return false;
         size_ = FIXED + axis_.size() + stage_.size();
-        if (!values_.resize(static_cast<std::size_t>(PyDict_Size(values)))) return false;
+        const Py_ssize_t count = PyDict_Size(values);
+        if (count == 0 || !values_.resize(static_cast<std::size_t>(count))) return false;
         PyObject *key, *value;
         Py_ssize_t place = 0;
         for (Value& one : values_) {
@@ -153,37 +156,5 @@ class Row {
     Few<Value, 64> values_;
     std::size_t size_ = 0;
 };
-
-}  // namespace
-
-PyObject* floats(PyObject*, PyObject* values) {
-    if (!PyDict_CheckExact(values)) Py_RETURN_FALSE;
-    PyObject *key, *value;
-    for (Py_ssize_t place = 0; PyDict_Next(values, &place, &key, &value);)
-        if (!PyFloat_CheckExact(value)) Py_RETURN_FALSE;
-    Py_RETURN_TRUE;
-}
-
-PyObject* row(PyObject*, PyObject* const* given, Py_ssize_t count) {
-    if (count != 7 || !PyIter_Check(given[0])) {
-        PyErr_SetString(PyExc_TypeError, "row takes an iterator, time, step, axis, epoch, stage and values");
-        return nullptr;
-    }
-    Row row;
-    Few<char, 4096> line;
-    if (!row.take(given) || !line.resize(row.size())) {
-        if (PyErr_Occurred()) return nullptr;
-        Py_RETURN_NONE;
-    }
-    PyObject* number = PyIter_Next(given[0]);  // not before all is known to be plain: no number is wasted
-    long long n = 0;
-    if (number == nullptr || !plain(number, n)) {
-        Py_XDECREF(number);
-        if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "`numbers` must give integers of 64 bits");
-        return nullptr;
-    }
-    Py_DECREF(number);
-    return PyBytes_FromStringAndSize(line.begin(), row.write(line.begin(), n) - line.begin());
-}
 
 }  // namespace etm
