@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self, TypeVar
 from zlib import crc32
 
 import msgspec
@@ -87,7 +87,7 @@ def seal_row(
 
 def _all_floats(values: Mapping[str, float]) -> bool:
     """Whether there are values, and all are floats by texts."""
-    for name, value in values.items():  # noqa: SIM110  # `all` takes twice as long
+    for name, value in values.items():  # `all` takes twice as long
         if value.__class__ is not float or name.__class__ is not str:
             return False
     return bool(values)
@@ -123,7 +123,7 @@ class Journal:
     def __new__(cls, *_: Any, **__: Any) -> Self:
         """A journal whose `append_row` is compiled, where that is built."""
         compiled = native.Appender
-        new = super().__new__(cls if compiled is None else cast("type[Self]", _with(compiled, cls)))
+        new = super().__new__(cls if compiled is None else _with(compiled, cls))  # type: ignore[arg-type]
         new._fd = -1
         return new
 
@@ -450,8 +450,11 @@ class Journal:
         self._begin()
 
 
+_J = TypeVar("_J", bound=Journal)
+
+
 @functools.cache
-def _with(appender: type[Any], kind: type[Journal]) -> type[Journal]:
+def _with(appender: type[Any], kind: type[_J]) -> type[_J]:
     """The class whose `append_row` is that of `appender`, and all else that of `kind`."""
     return type(kind.__name__, (appender, kind), {"__module__": kind.__module__, "__doc__": kind.__doc__})
 

@@ -73,6 +73,7 @@ PyObject* place_of(Appender& self, PyObject* stage, PyObject* axis) {
 Py_ssize_t written(const Appender& self, PyObject* line) {
     char* data = nullptr;
     Py_ssize_t size = 0, done = 0;
+    bool again = false;
     if (self.write != Py_None) {
         const Owned fd(PyLong_FromLongLong(self.fd));
         const Owned answer(fd ? PyObject_CallFunctionObjArgs(self.write, fd.get(), line, nullptr) : nullptr);
@@ -86,8 +87,9 @@ Py_ssize_t written(const Appender& self, PyObject* line) {
         Py_BEGIN_ALLOW_THREADS
         done = ::write(static_cast<int>(self.fd), data, static_cast<std::size_t>(size));
         Py_END_ALLOW_THREADS
-        if (done < 0 && errno == EINTR && PyErr_CheckSignals() != 0) return -1;
-    } while (done < 0 && errno == EINTR);
+        again = done < 0 && errno == EINTR;
+        if (again && PyErr_CheckSignals() != 0) return -1;
+    } while (again);
     return done < 0 ? 0 : done;
 }
 

@@ -313,4 +313,3 @@ class Spool:
         if not self._ended:  # what comes after the end would reopen the run
             self.write(Alert(time=self._clock(), title="the disk is well again", text=text, level="info"))
         return True
-

@@ -117,8 +117,7 @@ class World:
         if life is None:
             return False
         try:
-            short = isinstance(record, Scalars) and self.chance.random() < 0.5
-            if not (short and write_row(life.spool, record)):
+            if not (self.chance.random() < 0.5 and write_row(life.spool, record)):
                 life.spool.write(record)
         except Killed:
             life.unsure.append(record)
@@ -397,7 +396,10 @@ class World:
         return lost
 
 
-def write_row(spool: Spool, row: Scalars) -> bool:
+def write_row(spool: Spool, row: Known) -> bool:
+    """Write it the short way, if it can be."""
+    if not isinstance(row, Scalars):
+        return False
     return spool.write_row(row.time, row.step, row.axis, row.epoch, row.stage, row.values)
 
 

@@ -115,9 +115,9 @@ def main(path: Path, seconds: float) -> None:
         rounds += 1
         rows = [row(dice) for _ in range(dice.randrange(1, 6))]
         lines = [seal_row(iter([n]), *one) for n, one in enumerate(rows)]
-        given = Appended(itertools.count(), module.Appender)
-        assert [given.append(*one) for one in rows] == [line if one[-1] else None for line, one in zip(lines, rows)]
-        given.append(*rows[0][:-1], dice.choice(odd))
+        given = [Appended(iter([n]), module.Appender).append(*one) for n, one in enumerate(rows)]
+        assert given == [line if one[-1] else None for line, one in zip(lines, rows, strict=True)]
+        Appended(itertools.count(), module.Appender).append(*rows[0][:-1], dice.choice(odd))
         data = [dice.choice([line, gap(3), garbled(line, dice)]) for line in lines]
         for content in (b"".join(lines), b"".join(data), spoiled(data, dice), dice.randbytes(60) + b"\n"):
             module.rows(content)

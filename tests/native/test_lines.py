@@ -145,6 +145,20 @@ def test_a_mistake_in_the_call_is_told() -> None:
         native.rows(b"\n", "\ud800")
 
 
+def test_an_error_on_the_way_frees_the_lock_and_is_told() -> None:
+    row = 1.5, 3, "step", None, "train", {"a": 1.0}
+
+    def fails(*_: object) -> float:
+        raise ZeroDivisionError
+
+    for name in ("_numbers", "_keep", "_write_row", "_time_row"):
+        given = Appended(itertools.count())
+        setattr(given.appender, name, map(fails, "a") if name == "_numbers" else fails)
+        with pytest.raises(ZeroDivisionError):
+            given.append(*row)
+        assert not given.held
+
+
 LINES = st.lists(st.one_of(ROWS, ROWS, ROWS, st.none()), min_size=1, max_size=12)
 
 
