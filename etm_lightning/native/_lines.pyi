@@ -35,6 +35,9 @@ class Appender:
         None as well where a text needs escapes, or an integer more than 64 bits.
         """
 
+    def tell_latest(self) -> None:
+        """As `Journal.tell_latest`."""
+
 def rows(
     data: bytes, name: str | None = None, /
 ) -> tuple[bytes, list[_Shape], list[tuple[int, int, int]]] | None:

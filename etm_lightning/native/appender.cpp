@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <utility>
@@ -15,13 +16,21 @@
 namespace etm {
 namespace {
 
+// The names of rows that follow each other, and the values of the last one.
+struct Shape {
+    bool told;  // whether these are in `latest`
+    std::size_t size;
+    Value items[1];  // with references to their keys
+};
+
 struct Appender {
     PyObject_HEAD
     long long fd, total, limit;
     PyObject *numbers, *enter, *leave;  // an iterator, and what a lock offers
     PyObject *keep, *write, *timer;     // None for nobody, and for those of the system
     PyObject* latest;                   // by stage and axis
-    PyObject *of, *stage, *axis, *place;  // where the last row went, and in which `latest`
+    PyObject *of, *stage, *axis, *place;  // where the last row's values go, and in which `latest`
+    Shape* shape;                         // of the last row
 };
 
 // A reference of one's own.
@@ -53,19 +62,66 @@ double seconds(const Appender& self) {
     return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
 }
 
-// The latest values of a stage and an axis; null where these are no texts, with an error set only if there is one.
-PyObject* place_of(Appender& self, PyObject* stage, PyObject* axis) {
-    if (self.of == self.latest && self.stage == stage && self.axis == axis) return self.place;
-    if (!PyUnicode_CheckExact(stage) || !PyUnicode_CheckExact(axis)) return nullptr;
+// Bring `latest` up to date.
+bool tell(Appender& self) {
+    Shape* const shape = self.shape;
+    if (shape == nullptr || shape->told) return true;
+    for (std::size_t n = 0; n < shape->size; ++n) {
+        const Owned value(PyFloat_FromDouble(shape->items[n].value));
+        if (!value || PyDict_SetItem(self.place, shape->items[n].key, value.get()) != 0) return false;
+    }
+    return shape->told = true;
+}
+
+void drop(Shape*& shape) {
+    Shape* const dropped = std::exchange(shape, nullptr);
+    for (std::size_t n = 0; dropped != nullptr && n < dropped->size; ++n) Py_DECREF(dropped->items[n].key);
+    PyMem_Free(dropped);
+}
+
+// Find the place of a stage and an axis in `latest`; false where these are no texts, with an error set only if
+// there is one.
+bool turn(Appender& self, PyObject* stage, PyObject* axis) {
+    if (self.of == self.latest && self.stage == stage && self.axis == axis) return true;
+    if (!PyUnicode_CheckExact(stage) || !PyUnicode_CheckExact(axis)) return false;
     const Owned key(PyTuple_Pack(2, stage, axis));
-    if (!key) return nullptr;
+    if (!key) return false;
     PyObject* place = PyDict_GetItemWithError(self.latest, key.get());
-    if (place == nullptr && PyErr_Occurred()) return nullptr;
+    if (place == nullptr && PyErr_Occurred()) return false;
     const Owned fresh(place == nullptr ? PyDict_New() : nullptr);
     if (place == nullptr) place = fresh.get();
-    if (place == nullptr || (fresh && PyDict_SetItem(self.latest, key.get(), place) != 0)) return nullptr;
+    if (place == nullptr || (fresh && PyDict_SetItem(self.latest, key.get(), place) != 0)) return false;
+    if (!tell(self)) return false;
+    drop(self.shape);
     set(self.of, self.latest), set(self.stage, stage), set(self.axis, axis), set(self.place, place);
-    return place;
+    return true;
+}
+
+// The values of a row are the latest ones of its place.
+bool follow(Appender& self, const Row& row) {
+    const auto& values = row.values();
+    const auto alike = [](const Value& one, const Value& other) {
+        return one.key == other.key || one.name == other.name;
+    };
+    if (self.shape == nullptr || self.shape->size != values.size() ||
+        !std::equal(values.begin(), values.end(), self.shape->items, alike)) {
+        if (!tell(self)) return false;
+        drop(self.shape);
+        Shape* const fresh = static_cast<Shape*>(
+            PyMem_Malloc(sizeof(Shape) + (values.size() - 1) * sizeof(Shape::items[0])));
+        if (fresh == nullptr) return PyErr_NoMemory() != nullptr;
+        fresh->size = values.size();
+        Value* item = fresh->items;
+        for (const Value& one : values) {
+            Py_INCREF(one.key);
+            *item++ = one;
+        }
+        self.shape = fresh;
+    }
+    Value* item = self.shape->items;
+    for (const Value& one : values) item++->value = one.value;
+    self.shape->told = false;
+    return true;
 }
 
 // How many bytes of a line were written: fewer than it has if the disk refuses. -1 with an error set if that is
@@ -113,13 +169,13 @@ PyObject* appended(Appender& self, PyObject* const* given) {
         const Owned made(PyObject_CallMethod(journal, "_make_room", nullptr));
         if (!made) return nullptr;
     }
-    PyObject* const place = place_of(self, given[4], given[2]);
-    Row row;  // from here until the line is made no code of Python's runs, which might change `values`
-    if (place == nullptr || !row.take(given)) {
+    Row row;
+    // once the row is taken no code of Python's runs until its line is made: that might change `values`
+    if (!turn(self, given[4], given[2]) || !row.take(given)) {
         if (PyErr_Occurred()) return nullptr;
         Py_RETURN_NONE;
     }
-    if (PyDict_Update(place, given[5]) != 0) return nullptr;
+    if (!follow(self, row)) return nullptr;
     const Owned line(sealed(self, row));
     if (!line) return nullptr;
     const double begin = seconds(self);
@@ -161,8 +217,14 @@ PyObject* append_row(PyObject* object, PyObject* const* given, Py_ssize_t count)
     return took;
 }
 
+PyObject* tell_latest(PyObject* object, PyObject*) {
+    if (!tell(*reinterpret_cast<Appender*>(object))) return nullptr;
+    Py_RETURN_NONE;
+}
+
 void dealloc(PyObject* object) {
     Appender& self = *reinterpret_cast<Appender*>(object);
+    drop(self.shape);
     for (PyObject** member : {&self.numbers, &self.enter, &self.leave, &self.keep, &self.write, &self.timer,
                               &self.latest, &self.of, &self.stage, &self.axis, &self.place})
         set(*member, nullptr);
@@ -189,6 +251,7 @@ PyMemberDef members[] = {
 
 PyMethodDef methods[] = {
     {"append_row", called(append_row), METH_FASTCALL, "Append a row, if it is a plain one."},
+    {"tell_latest", tell_latest, METH_NOARGS, "Bring `latest` up to date."},
     {nullptr, nullptr, 0, nullptr},
 };
 

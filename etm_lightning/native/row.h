@@ -38,6 +38,9 @@ class Few {
     }
     Item* begin() { return begin_; }
     Item* end() { return begin_ + size_; }
+    const Item* begin() const { return begin_; }
+    const Item* end() const { return begin_ + size_; }
+    std::size_t size() const { return size_; }
 
    private:
     Item few_[most];
@@ -98,6 +101,7 @@ inline bool plain(PyObject* number, long long& found) {
 }
 
 struct Value {
+    PyObject* key;  // whose text `name` is
     string_view name;
     double value;
 };
@@ -115,15 +119,17 @@ class Row {
         size_ = FIXED + axis_.size() + stage_.size();
         const Py_ssize_t count = PyDict_Size(values);
         if (count == 0 || !values_.resize(static_cast<std::size_t>(count))) return false;
-        PyObject *key, *value;
+        PyObject* value;
         Py_ssize_t place = 0;
         for (Value& one : values_) {
-            if (!PyDict_Next(values, &place, &key, &value) || !plain(value, one.value) || !plain(key, one.name))
+            if (!PyDict_Next(values, &place, &one.key, &value) || !plain(value, one.value) || !plain(one.key, one.name))
                 return false;
             size_ += one.name.size() + 4 + NUMBER;
         }
         return true;
     }
+
+    const Few<Value, 64>& values() const { return values_; }
 
     // How many bytes its line may need.
     std::size_t size() const { return size_; }

@@ -114,6 +114,11 @@ class Outbox:
             self._make(item)
             self._deliver_all()
 
+    def tell_latest(self) -> None:
+        """Bring the journal's `latest` up to date."""
+        if self._journal is not None:
+            self._journal.tell_latest()
+
     def flush(self) -> None:
         """Return when what the thread got so far is made and handed on."""
         WORKER.flush()

@@ -117,7 +117,12 @@ def main(path: Path, seconds: float) -> None:
         lines = [seal_row(iter([n]), *one) for n, one in enumerate(rows)]
         given = [Appended(iter([n]), module.Appender).append(*one) for n, one in enumerate(rows)]
         assert given == [line if one[-1] else None for line, one in zip(lines, rows, strict=True)]
-        Appended(itertools.count(), module.Appender).append(*rows[0][:-1], dice.choice(odd))
+        same = Appended(itertools.count(), module.Appender)
+        for one in dice.choices(rows, k=5):
+            same.append(*one)
+            same.append(*one[:-1], dice.choice(odd))
+            if dice.random() < 0.3:
+                same.appender.tell_latest()
         data = [dice.choice([line, gap(3), garbled(line, dice)]) for line in lines]
         for content in (b"".join(lines), b"".join(data), spoiled(data, dice), dice.randbytes(60) + b"\n"):
             module.rows(content)

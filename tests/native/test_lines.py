@@ -74,6 +74,7 @@ def test_what_is_not_plain_is_left_to_python_and_takes_no_number(
     line = given.append(1.5, 3, "step", None, "train", values)
     assert next(numbers) == (7 if line is None else 8)
     assert line is None or line == seal_row(itertools.count(7), 1.5, 3, "step", None, "train", values)
+    given.appender.tell_latest()
     assert given.appender.latest == {("train", "step"): {} if line is None else values}
     outcomes = []
     for way in ("compiled", "python"):
