@@ -86,7 +86,7 @@ def seal_row(
 
 
 def _all_floats(values: Mapping[str, float]) -> bool:
-    """Whether there are values, and all are floats by texts."""
+    """Whether there are values, and all are floats under texts."""
     for name, value in values.items():  # `all` takes twice as long
         if value.__class__ is not float or name.__class__ is not str:
             return False
@@ -122,8 +122,8 @@ class Journal:
 
     def __new__(cls, *_: Any, **__: Any) -> Self:
         """A journal whose `append_row` is compiled, where that is built."""
-        compiled = native.Appender
-        new = super().__new__(cls if compiled is None else _with(compiled, cls))  # type: ignore[arg-type]
+        appender = native.Appender
+        new = super().__new__(cls if appender is None else _compiled(appender, cls))  # type: ignore[arg-type]
         new._fd = -1
         return new
 
@@ -194,35 +194,20 @@ class Journal:
                 self._make_room()
             self._write_line(seal(body, next(self._numbers)))
 
-    def tell_latest(self) -> None:
-        """Bring `latest` up to date; a new one is to be set only then."""
-
-    def _write_line(self, line: bytes) -> None:
-        try:
-            whole = self._write(self._fd, line) == len(line)
-        except OSError:
-            whole = False
-        if not whole:
-            self._write_line_anew(line)
-        self._total += len(line)
-        if self._keep is not None:
-            self._keep(line)
-
     def append_row(
         self, time: float, step: int, axis: str, epoch: int | None, stage: str, values: Mapping[str, float]
     ) -> float | None:
         """`append` of a `Scalars` with these fields in less time, if it is a plain one.
 
         Returns:
-            How many seconds the disk took. None, and nothing was written, unless `values` is a dict of texts
-            and finite floats: it is for `append` then.
+            How many seconds the disk took. None, and nothing was written, unless `values` is a dict of finite
+            floats under texts: it is for `append` then.
 
         Raises:
             OSError: as `append` does.
         """
-        if not (type(values) is dict and _all_floats(values) and type(step) is int):
-            return None
-        if not (epoch is None or type(epoch) is int):
+        whole = type(step) is int and (epoch is None or type(epoch) is int)
+        if not (whole and type(values) is dict and _all_floats(values)):
             return None
         with self._lock:
             if self._total > self._limit:
@@ -235,6 +220,9 @@ class Journal:
             begin = self.timer()
             self._write_line(line)
             return self.timer() - begin
+
+    def tell_latest(self) -> None:
+        """Bring `latest` up to date, as one does before one reads or replaces it."""
 
     @property
     def lock(self) -> threading.RLock:
@@ -355,6 +343,17 @@ class Journal:
         if written != len(data):
             raise OSError(f"only {written} of {len(data)} bytes of a record fit into {self.folder}")
 
+    def _write_line(self, line: bytes) -> None:
+        try:
+            whole = self._write(self._fd, line) == len(line)
+        except OSError:
+            whole = False
+        if not whole:
+            self._write_line_anew(line)
+        self._total += len(line)
+        if self._keep is not None:
+            self._keep(line)
+
     def _write_line_anew(self, line: bytes) -> None:
         try:
             self._write_anew(line)
@@ -457,7 +456,7 @@ _J = TypeVar("_J", bound=Journal)
 
 
 @functools.cache
-def _with(appender: type[Any], kind: type[_J]) -> type[_J]:
+def _compiled(appender: type[Any], kind: type[_J]) -> type[_J]:
     """The class whose `append_row` is that of `appender`, and all else that of `kind`."""
     return type(kind.__name__, (appender, kind), {"__module__": kind.__module__, "__doc__": kind.__doc__})
 
