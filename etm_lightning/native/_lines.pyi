@@ -30,7 +30,7 @@ class Appender:
         values: Mapping[str, float],
         /,
     ) -> float | None:
-        """As `Journal.append_row`.
+        """As `Journal.append_row`; takes integers as well, up to 2**53, as the floats that they become.
 
         None as well where a text needs escapes, or an integer more than 64 bits.
         """

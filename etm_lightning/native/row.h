@@ -100,6 +100,15 @@ inline bool plain(PyObject* number, long long& found) {
     return overflow == 0;
 }
 
+// As the float that it becomes; not of an integer that a float does not hold.
+inline bool measured(PyObject* number, double& found) {
+    if (PyFloat_CheckExact(number)) return plain(number, found);
+    long long whole = 0;
+    if (!plain(number, whole) || whole > 1LL << 53 || whole < -(1LL << 53)) return false;
+    found = static_cast<double>(whole);
+    return true;
+}
+
 struct Value {
     PyObject* key;  // whose text `name` is
     string_view name;
@@ -122,7 +131,7 @@ class Row {
         PyObject* value;
         Py_ssize_t place = 0;
         for (Value& one : values_) {
-            if (!PyDict_Next(values, &place, &one.key, &value) || !plain(value, one.value) || !plain(one.key, one.name))
+            if (!PyDict_Next(values, &place, &one.key, &value) || !measured(value, one.value) || !plain(one.key, one.name))
                 return false;
             size_ += one.name.size() + 4 + NUMBER;
         }

@@ -58,6 +58,13 @@ def test_every_double_has_the_digits_that_python_writes(values: list[float]) -> 
     ]
 
 
+@given(st.integers(-(2**54), 2**54) | st.sampled_from([2**53, 2**53 + 1, -(2**53), -(2**53) - 1, 2**64]))
+def test_an_integer_is_the_float_that_it_becomes_or_left_to_python(value: int) -> None:
+    line = compiled_row(1.5, 3, "step", None, "train", {"a": value})
+    exact = abs(value) <= 2**53
+    assert line == (compiled_row(1.5, 3, "step", None, "train", {"a": float(value)}) if exact else None)
+
+
 def test_the_checksum_is_right_at_every_length() -> None:
     for size in range(300):
         line = compiled_row(1.5, 3, "step", None, "train", {"x" * size: 1.0})
@@ -73,7 +80,9 @@ def test_what_is_not_plain_is_left_to_python_and_takes_no_number(
     given = Appended(numbers)
     line = given.append(1.5, 3, "step", None, "train", values)
     assert next(numbers) == (7 if line is None else 8)
-    assert line is None or line == seal_row(itertools.count(7), 1.5, 3, "step", None, "train", values)
+    if line is not None:
+        floats = {name: float(value) for name, value in values.items()}
+        assert line == seal_row(itertools.count(7), 1.5, 3, "step", None, "train", floats)
     given.appender.tell_latest()
     assert given.appender.latest == {("train", "step"): {} if line is None else values}
     outcomes = []
