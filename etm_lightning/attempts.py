@@ -108,11 +108,18 @@ def until(writer: Writer, cut: Cut) -> Iterator[Fact]:
     )
     counts = bool(cut.id)
     for cursor, item in writer.read():
-        if not marked and not isinstance(item, Damage) and getattr(item, "time", 0.0) > cut.time:
-            counts = False
+        counts = counts and (marked or not late(item, cut))
         yield Fact(item, writer.header, cursor, counts)
         if marked and isinstance(item, Checkpoint) and item.id == cut.id:
             counts = False
+
+
+def late(item: Record | Damage, cut: Cut) -> bool:
+    """Whether its time says that it came after `cut`.
+
+    What a writer begins with came before, whatever its time: the clock was set back then.
+    """
+    return not isinstance(item, Damage | Header | Started) and getattr(item, "time", 0.0) > cut.time
 
 
 def cuts(found: list[Writer]) -> Mapping[int, Cut | None]:

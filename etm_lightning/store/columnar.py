@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from etm_lightning.attempts import Cut, Writer, chain
+from etm_lightning.attempts import Cut, Writer, chain, late
 from etm_lightning.reading import Cursor, Damage
 from etm_lightning.records import Checkpoint, Header, Record
 from etm_lightning.store.blocks import Rows
@@ -105,15 +105,11 @@ class _Items:
         marks = [at for at, _, item in self.others if isinstance(item, Checkpoint) and item.id == cut.id]
         if marks:
             return marks[0] + 1
-        later = [
-            at
-            for at, _, item in self.others
-            if not isinstance(item, Damage) and getattr(item, "time", 0.0) > cut.time
-        ]
+        later = [at for at, _, item in self.others if late(item, cut)]
         for rows, keep, places in self.rows:
-            late = (rows.times if keep is None else rows.times[keep]) > cut.time
-            if late.any():
-                later.append(int(places[late].min()))
+            behind = (rows.times if keep is None else rows.times[keep]) > cut.time
+            if behind.any():
+                later.append(int(places[behind].min()))
         return min(later, default=self.size)
 
 

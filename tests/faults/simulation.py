@@ -414,8 +414,8 @@ def before(items: list[Record], until: tuple[str, float]) -> list[Record]:
     for place, item in enumerate(items):
         if isinstance(item, Checkpoint) and item.id == id:
             return items[: place + 1]
-    late = next((i for i, item in enumerate(items) if item.time > started), len(items))
-    return items[:late]
+    late = (i for i, item in enumerate(items) if item.time > started and not isinstance(item, Started))
+    return items[: next(late, len(items))]
 
 
 def run(seed: int, events: int = 80) -> World:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from pathlib import Path
 
 import pytest
 
+from etm_lightning.attempts import facts
+from etm_lightning.records import Scalars
 from etm_lightning.store.store import Store
 from tests.store.building import Training
 
@@ -90,6 +93,20 @@ def test_what_was_noted_on_a_checkpoint_behind_the_cut_describes_it_still(tmp_pa
         "a.ckpt",
         0.5,
     )
+
+
+def test_an_attempt_counts_whose_clock_was_set_back_and_whose_checkpoint_the_disk_lost(
+    tmp_path: Path,
+) -> None:
+    training = Training(tmp_path)
+    training.seconds = itertools.count(3600)  # an hour ahead when the attempt begins
+    training.start()
+    training.seconds = itertools.count(0)
+    training.log(1, {"a": 1.0}).log(2, {"a": 2.0}).start(parent=1, checkpoint="lost").log(3, {"a": 3.0})
+    run = Store(tmp_path).run("latest")
+    assert [point.step for point in run.series("a")] == [1, 2, 3]
+    counted = [fact.item.step for fact in facts(training.folder.journal) if isinstance(fact.item, Scalars)]
+    assert counted == [1, 2, 3]
 
 
 def test_a_restart_from_nothing_voids_all_before(tmp_path: Path) -> None:
