@@ -116,7 +116,7 @@ class Session:
         orders: list[tuple[str, str, dict[str, Any]]] = [
             *((title, "ours", {**most, **given}) for title, given in OWN.items()),
             ("Run.log, 10 scalars, 50,000 calls", "ours", {**most, "calls": 50_000}),
-            ("Journal.append alone, 10 scalars", "ours-journal", most),
+            ("Journal.append_row alone, 10 scalars", "ours-journal", most),
             ("ETMLogger log_metrics+save, 10 scalars", "ours-logger", most),
         ]
         found: dict[str, list[dict[str, float]]] = {title: [] for title, _, _ in orders}

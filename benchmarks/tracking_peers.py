@@ -69,17 +69,16 @@ def read_ours(folder: Path) -> int:
 
 
 def ours_journal(folder: Path) -> Life:
-    """The append of a record alone, without the checks of values."""
+    """The append of a row alone, for a disk that is well and a run that is open."""
     import time
 
     from etm_lightning.journal import Journal
-    from etm_lightning.records import Scalars
 
     yield None
     journal = Journal(folder / "journal", run="bench", attempt=1)
 
     def log(row: Row, step: int) -> None:
-        journal.append(Scalars(time=time.time(), step=step, epoch=0, stage="train", values=row))
+        assert journal.append_row(time.time(), step, "step", 0, "train", row) is not None
 
     yield log
     journal.close()
@@ -439,7 +438,7 @@ def read_dvclive(folder: Path) -> int:
 
 PEERS = {
     "ours": Peer("etm_lightning Run.log", "etm-lightning", ours, read_ours),
-    "ours-journal": Peer("Journal.append alone", "etm-lightning", ours_journal, read_journal),
+    "ours-journal": Peer("Journal.append_row alone", "etm-lightning", ours_journal, read_journal),
     "ours-logger": Peer("ETMLogger log_metrics+save", "etm-lightning", ours_logger, read_ours),
     "csv": Peer("Lightning CSVLogger", "lightning", lightning_csv, read_csv),
     "csv-saved": Peer("CSVLogger log_metrics+save", "lightning", lightning_csv_saved, read_csv),
