@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
+from etm_lightning.arrow import known, plain
 from etm_lightning.attempts import named
 from etm_lightning.columns import SUFFIX, TICKS, ColumnFile
 from etm_lightning.lines import BRACE, unseal
@@ -19,7 +20,6 @@ from etm_lightning.naming import SeriesKey, preference
 from etm_lightning.native import lines as native
 from etm_lightning.reading import writers
 from etm_lightning.records import Header
-from etm_lightning.store.column_blocks import known, plain
 from etm_lightning.store.scan import NotPlainError
 from etm_lightning.store.series import NO_EPOCH
 
@@ -151,6 +151,8 @@ class Picker:
             key = self._key({(shape.stage, shape.axis) for shape in shapes})
             column = f"{key.stage}|{key.axis}|{self.name}"
             groups = [file.group(i, ["k", "ticks", "s", "e", column]) for i in range(file.groups)]
+        if any(column not in group.column_names for group in groups):
+            raise NotPlainError("values that are kept as text")
         parts = [_picked(*group.columns) for group in groups]
         return Points(key, *(np.concatenate(several) for several in zip(*parts, strict=True)))
 

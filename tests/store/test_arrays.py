@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from etm_lightning import packing
+from etm_lightning import column_writer, packing
 from etm_lightning.journal import seal
 from etm_lightning.layout import RunFolder
 from etm_lightning.reading import Damage, writers
@@ -168,7 +168,7 @@ def summed(folder: RunFolder) -> list[str]:
 def columnar(path: Path) -> None:
     try:
         packing.write(path.read_bytes(), path.with_suffix(".parquet"))
-    except packing.RefusedError:
+    except column_writer.RefusedError:
         path.with_suffix(".parquet").unlink(missing_ok=True)
     else:
         path.unlink()
