@@ -92,6 +92,7 @@ def _about(segment: bytes, rows: Sequence[Columnar | Kept], shapes: Iterable[Sha
         last=rows[-1].n if rows else -1,
         first=rows[0].json if rows and isinstance(rows[0], Kept) else "",
         shapes=tuple(shapes),
+        texts=sum(isinstance(row, Kept) and row.kind == "scalars" for row in rows),
         begins=begins,
     )
 

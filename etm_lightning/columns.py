@@ -87,6 +87,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         last: number of the last record; -1 if there is none.
         first: the first record as text, without its checksum, if it is kept as such.
         shapes: what the numbers in the column `shape` mean.
+        texts: how many `scalars` are kept as text; None in older files.
         begins: the last ticks before each row group, of a file with `later` for `ticks`.
     """
 
@@ -97,6 +98,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     last: int
     first: str
     shapes: tuple[Shape, ...]
+    texts: int | None = None
     begins: tuple[int, ...] = ()
 
 

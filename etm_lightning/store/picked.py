@@ -146,13 +146,11 @@ class Picker:
             shapes = [shape for shape in file.about.shapes if self.name in shape.names]
             if not shapes:
                 return None
-            if file.about.rows != file.about.last + 1:
-                raise NotPlainError("a record twice")
+            if file.about.texts != 0 or file.about.rows != file.about.last + 1:
+                raise NotPlainError("values that are kept as text, or a record twice")
             key = self._key({(shape.stage, shape.axis) for shape in shapes})
             column = f"{key.stage}|{key.axis}|{self.name}"
-            groups = [file.group(i, ["k", "ticks", "s", "e", column]) for i in range(file.groups)]
-        if any(column not in group.column_names for group in groups):
-            raise NotPlainError("values that are kept as text")
+            groups = [file.group(i, ["ticks", "s", "e", column]) for i in range(file.groups)]
         parts = [_picked(*group.columns) for group in groups]
         return Points(key, *(np.concatenate(several) for several in zip(*parts, strict=True)))
 
@@ -160,12 +158,8 @@ class Picker:
         return min((SeriesKey(self.name, *place, 0) for place in places), key=preference)
 
 
-def _picked(
-    kinds: Any, ticks: Any, steps: Any, epochs: Any, values: Any
-) -> tuple[Ints, Ints, Floats, Floats]:
+def _picked(ticks: Any, steps: Any, epochs: Any, values: Any) -> tuple[Ints, Ints, Floats, Floats]:
     """Steps, epochs, times and values of the rows that have a value, which is every row of its shapes."""
-    if any(kinds[at].as_py() == "scalars" for at in np.flatnonzero(~known(steps)).tolist()):
-        raise NotPlainError("values that are kept as text")
     at = np.flatnonzero(known(values))
     in_epoch = known(epochs)[at]
     return (
