@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,17 @@ def test_the_facts_do_not_import_in_a_circle() -> None:
             other = module.removeprefix("etm_lightning.").partition(".")[0]
             if module.startswith("etm_lightning.") and other in order and other != name:
                 assert order[other] < order[name], f"{name} imports {other}"
+
+
+def test_the_store_does_not_import_in_a_circle() -> None:
+    names = {path.stem for path in (PACKAGE / "store").glob("*.py")}
+    needs: dict[str, set[str]] = {}
+    for name in names:
+        found = set(imports(PACKAGE / "store" / f"{name}.py"))
+        needs[name] = {
+            module.split(".")[2] for module in found if module.startswith("etm_lightning.store.")
+        } & names
+    assert list(TopologicalSorter(needs).static_order())  # raises CycleError
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from etm_lightning.arrow import known, plain
 from etm_lightning.columns import TICKS, ColumnFile, Kept, Shape
 from etm_lightning.reading import Cursor, Damage, segment_name
-from etm_lightning.store.blocks import Block, Other, Rows, parted
-from etm_lightning.store.series import NO_EPOCH
+from etm_lightning.store.blocks import NO_EPOCH, Block, Other, Rows, parted
 
 if TYPE_CHECKING:
     from etm_lightning.store.blocks import Floats, Ints

@@ -204,7 +204,9 @@ class Index:
 
     def _read(self, known: sqlite3.Connection, folder: str, changed: int) -> _Read | None:
         """A run that changed or is not yet at rest; None if all is as it was."""
-        from etm_lightning.store.digest import decoder, digest  # a look at a store at rest needs none of it
+        # a look at a store at rest needs none of it
+        from etm_lightning.store.digest import decoder
+        from etm_lightning.store.digesting import digest
 
         path, now = self.store / folder, time.time()
         found = looking.files(path)

@@ -20,8 +20,8 @@ from etm_lightning.naming import SeriesKey, preference
 from etm_lightning.native import lines as native
 from etm_lightning.reading import writers
 from etm_lightning.records import Header
+from etm_lightning.store.blocks import NO_EPOCH
 from etm_lightning.store.scan import NotPlainError
-from etm_lightning.store.series import NO_EPOCH
 
 if TYPE_CHECKING:
     from etm_lightning.store.blocks import Floats, Ints

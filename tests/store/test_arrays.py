@@ -16,7 +16,7 @@ from etm_lightning.layout import RunFolder
 from etm_lightning.reading import Damage, writers
 from etm_lightning.records import Alert, Saved, encode
 from etm_lightning.store import blocks, history, segments
-from etm_lightning.store.digest import digest
+from etm_lightning.store.digesting import digest
 from etm_lightning.store.history import History
 from etm_lightning.store.run import StoredRun
 from etm_lightning.store.segments import Segments

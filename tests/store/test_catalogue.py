@@ -25,7 +25,8 @@ from etm_lightning.process import this_process
 from etm_lightning.records import Alert, Ended, Header, Started, encode
 from etm_lightning.store import database, edits, looking, reader
 from etm_lightning.store.catalogue import Catalogue
-from etm_lightning.store.digest import Digest, digest
+from etm_lightning.store.digest import Digest
+from etm_lightning.store.digesting import digest
 from etm_lightning.store.row import Row, key_of
 from etm_lightning.store.run import StoredRun
 from etm_lightning.store.store import Store
