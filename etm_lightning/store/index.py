@@ -79,8 +79,7 @@ class Index:
         self.store, self.max_age, self.path = store, max_age, path
         self._real = os.path.realpath(store)
         self._connection: sqlite3.Connection | None = None
-        self._file: database.File | None = None
-        self._readers: list[sqlite3.Connection] = []
+        self._readers: database.Readers | None = None  # of a file
         self._lock = threading.RLock()
         self._looking = threading.Lock()
         self._looked = -math.inf
@@ -128,18 +127,10 @@ class Index:
 
     def _asked(self, act: Callable[[sqlite3.Connection], _Result]) -> _Result:
         """Answer a question beside others and beside a look: in a file each has a connection of its own."""
-        file, readers = self._file, self._readers
-        if file is not None:
+        if readers := self._readers:
             # whatever is wrong, the connection that writes finds it too, and mends it
             with contextlib.suppress(sqlite3.DatabaseError, msgspec.DecodeError, OSError):
-                known = _taken(readers) or database.reader(file)
-                try:
-                    found = act(known)
-                except BaseException:
-                    known.close()
-                    raise
-                readers.append(known)
-                return found
+                return readers.ask(act)
         with self._lock:
             return self._safely(act)
 
@@ -277,7 +268,8 @@ class Index:
         for attempt in range(3):
             if self._connection is None:
                 self._connection = database.connect(self.path if attempt < 2 else None)
-                self._file = database.file_of(self._connection)
+                file = database.file_of(self._connection)
+                self._readers = database.Readers(file) if file else None
                 self._looked = -math.inf
             try:
                 if self._looked == -math.inf:
@@ -300,10 +292,9 @@ class Index:
         with self._lock:
             if self._connection is not None:
                 self._connection.close()
-            self._connection, self._file = None, None
-            readers, self._readers = self._readers, []
-            for reader in readers:
-                reader.close()
+            if self._readers is not None:
+                self._readers.close()
+            self._connection, self._readers = None, None
 
 
 def _known(known: sqlite3.Connection) -> _Before:
@@ -311,13 +302,6 @@ def _known(known: sqlite3.Connection) -> _Before:
     return dict(
         known.execute("SELECT folder, CASE WHEN settled THEN changed ELSE -1 END FROM runs").fetchall()
     )
-
-
-def _taken(readers: list[sqlite3.Connection]) -> sqlite3.Connection | None:
-    try:
-        return readers.pop()
-    except IndexError:  # all are at work
-        return None
 
 
 def _writers(files: Iterable[str]) -> int:
