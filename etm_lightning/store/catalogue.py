@@ -16,7 +16,8 @@ from etm_lightning.store import database
 from etm_lightning.store.index import Changes, Index
 from etm_lightning.store.row import Row
 from etm_lightning.store.search import Field, fields, parse
-from etm_lightning.store.search_sql import Clause, Names, compile_query, named, order_by, value_of
+from etm_lightning.store.search_sql import Clause, Names, compile_query, named, order_by
+from etm_lightning.store.values import value_of
 
 if TYPE_CHECKING:
     from etm_lightning.store.digest import Digest
