@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 import shutil
 import struct
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -223,6 +225,27 @@ def test_metrics_that_are_logged_one_after_the_other_take_less_than_five_bytes_e
 
 def to_float32(value: float) -> float:
     return float(struct.unpack("f", struct.pack("f", value))[0])
+
+
+WITHOUT_PANDAS = """
+import sys
+from pathlib import Path
+from etm_lightning.layout import RunFolder
+from etm_lightning.store.run import StoredRun
+from etm_lightning.store.picked import Picker
+run = StoredRun(RunFolder(Path(sys.argv[1])))
+print(len(run.series("loss")), len(Picker("loss").points(run).values), "pandas" in sys.modules)
+"""
+
+
+@pytest.mark.usefixtures("many")
+def test_columns_are_read_without_importing_pandas(tmp_path: Path) -> None:
+    (tmp_path / "journal").mkdir()
+    [path] = laid(tmp_path / "journal", long_history(50))
+    as_columns(path)
+    command = [sys.executable, "-c", WITHOUT_PANDAS, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["50", "50", "False"]
 
 
 def test_each_series_has_its_statistics(tmp_path: Path) -> None:
