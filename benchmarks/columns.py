@@ -38,18 +38,18 @@ print(time.perf_counter() - began, time.process_time() - cpu)
 """
 
 
-def make(folder: Path, rows: int, values: int, *, spike: int | None = None) -> RunFolder:
-    """A run whose process is gone: float32 values, a row every 50 ms or so."""
+def make(folder: Path, rows: int, values: int, *, spike: int | None = None, apart: bool = False) -> RunFolder:
+    """A run whose process is gone: float32 values, logged every 50 ms or so, in one row or in as many."""
     run = RunFolder(folder)
     run.create(Identity(id=folder.name, project="bench", created=1.76e9))
     if os.fork() == 0:  # its process is gone afterwards
-        _write(run, rows, values, spike)
+        _write(run, rows, values, spike, apart)
         os._exit(0)
     assert os.wait()[1] == 0
     return run
 
 
-def _write(run: RunFolder, rows: int, values: int, spike: int | None) -> None:
+def _write(run: RunFolder, rows: int, values: int, spike: int | None, apart: bool) -> None:
     dice = random.Random(0)
     noise = [_short(dice.gauss(0, 0.1)) for _ in range(99_991)]
     journal = Journal(run.journal, run="bench", attempt=1)
@@ -61,7 +61,9 @@ def _write(run: RunFolder, rows: int, values: int, spike: int | None) -> None:
         row = {name: _short(trend + noise[(step * 31 + i * 7) % 99_991]) for i, name in enumerate(names)}
         if step == spike:
             row[names[0]] = SPIKE
-        journal.append_row(now, step, "step", step // 1000, "train", row)
+        for part in [{name: value} for name, value in row.items()] if apart else [row]:
+            journal.append_row(now, step, "step", step // 1000, "train", part)
+            now += dice.gauss(20e-6, 2e-6)
     journal.close()
 
 
@@ -100,14 +102,15 @@ def timed(call: Callable[[], T]) -> tuple[float, float, T]:
     return time.perf_counter() - began, time.process_time() - cpu, found
 
 
-def bytes_of_a_value(place: Path, shapes: list[tuple[int, int]]) -> None:
-    print(f"{'scalars':>10}{'in a row':>10}{'lines':>10}{'columns':>10}   bytes a scalar")
-    for rows, values in shapes:
-        run = make(place / f"{rows}-{values}", rows, values)
+def bytes_of_a_value(place: Path, shapes: list[tuple[int, int, int]]) -> None:
+    print(f"{'scalars':>10}{'at a step':>10}{'in a row':>10}{'lines':>10}{'columns':>10}   bytes a scalar")
+    for rows, values, in_a_row in shapes:
+        run = make(place / f"{rows}-{values}-{in_a_row}", rows, values, apart=in_a_row < values)
         before = size(run)
         seconds = compact(run)
         count = rows * values
-        print(f"{count:>10,}{values:>10}{before / count:>10.1f}{size(run) / count:>10.2f}   {seconds:.1f} s")
+        sizes = f"{before / count:>10.1f}{size(run) / count:>10.2f}"
+        print(f"{count:>10,}{values:>10}{in_a_row:>10}{sizes}   {seconds:.1f} s")
 
 
 def opening(place: Path, rows: int, values: int) -> None:
@@ -164,8 +167,8 @@ def main() -> None:
     quick = parser.parse_args().quick
     place = Path(tempfile.mkdtemp(prefix="etm-columns-"))
     try:
-        many = [] if quick else [(100_000, 10), (1_000_000, 1)]
-        bytes_of_a_value(place, [(1000, 10), (500, 20), (10_000, 1), *many])
+        many = [] if quick else [(100_000, 10, 10), (250_000, 4, 1), (1_000_000, 1, 1)]
+        bytes_of_a_value(place, [(1000, 10, 10), (500, 20, 20), (2500, 4, 1), (10_000, 1, 1), *many])
         opening(place, *((20_000, 10) if quick else (100_000, 10)))
         zooming(place, 200_000 if quick else 10_000_000)
     finally:

@@ -17,10 +17,12 @@ from typing import Any, BinaryIO, NamedTuple
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from etm_lightning.arrow import summed
 from etm_lightning.lines import LINE
 from etm_lightning.records import Nonfinite, Record, Scalars, decode
 
-FORMAT = 1
+FORMAT = 2
+"""With `later` for `ticks`; files without it have 1."""
 SUFFIX = ".parquet"
 TICKS = 1 << 22
 """Times are whole numbers of 2^-22 s: every double from 2004 to 2038 is one."""
@@ -28,6 +30,7 @@ ROWS = 1 << 17
 _BATCH = 4096
 MARK = b"crc:"
 FIXED = ("n", "k", "ticks", "s", "e", "shape", "json")
+LATER = "later"
 WHOLE = 1 << 62
 _SMALL = 16 << 20
 """Bytes of a file that is read at once."""
@@ -73,7 +76,7 @@ class Line(msgspec.Struct, frozen=True, gc=False, tag_field="k", tag="scalars"):
 _encode_lines = msgspec.json.Encoder().encode_lines
 
 
-class About(msgspec.Struct, frozen=True, kw_only=True):
+class About(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the file says about itself under the key `etm`.
 
     Attributes:
@@ -84,15 +87,19 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
         last: number of the last record; -1 if there is none.
         first: the first record as text, without its checksum, if it is kept as such.
         shapes: what the numbers in the column `shape` mean.
+        texts: how many `scalars` are kept as text; None in older files.
+        begins: the last ticks before each row group, of a file with `later` for `ticks`.
     """
 
-    format: int = FORMAT
+    format: int
     size: int
     sha256: str
     rows: int
     last: int
     first: str
     shapes: tuple[Shape, ...]
+    texts: int | None = None
+    begins: tuple[int, ...] = ()
 
 
 class Columnar(NamedTuple):
@@ -222,7 +229,7 @@ class ColumnFile:
             self._file = pq.ParquetFile(self._stream if whole is None else pa.BufferReader(whole))
             metadata = self._file.metadata
             self.about = msgspec.json.decode(metadata.metadata[b"etm"], type=About)
-            if self.about.format != FORMAT:
+            if self.about.format > FORMAT:
                 raise ValueError(f"it has format {self.about.format}, of a later version")
             self._checks = metadata.metadata[b"etm.check"][len(MARK) + 8 :]
         except (pa.ArrowException, KeyError, msgspec.DecodeError) as error:
@@ -286,14 +293,19 @@ class ColumnFile:
         return next((i for i, other in enumerate(numbers) if other > n), len(numbers))
 
     def group(self, number: int, columns: Sequence[str] | None = None) -> Any:
-        """Columns of a row group, all by default, as an Arrow table.
+        """Columns of a row group, all by default, as an Arrow table; `ticks` also where the file has `later`.
 
         Raises:
             ValueError: if they are damaged.
         """
         if not self._intact(number):
             raise ValueError("the checksum of a row group does not match")
-        return self._file.read_row_group(number, columns=columns, use_threads=False)
+        begins = self.about.begins
+        if begins and columns:
+            columns = [LATER if name == "ticks" else name for name in columns]
+        table = self._file.read_row_group(number, columns=columns, use_threads=False)
+        at = table.schema.get_field_index(LATER)
+        return table.set_column(at, "ticks", summed(table[LATER], begins[number])) if at >= 0 else table
 
     def rows(self, number: int) -> Iterator[Columnar | Kept]:
         """The records of a row group.
@@ -303,7 +315,8 @@ class ColumnFile:
         """
         table = self.group(number).to_pydict()
         which = table["shape"]
-        columns = [[table[name] for name in shape.columns()] for shape in self.about.shapes]
+        # without columns if all records of a shape are kept as texts
+        columns = [[table.get(name, ()) for name in shape.columns()] for shape in self.about.shapes]
         for i, n in enumerate(table["n"]):
             shape = which[i]
             if shape is None:

@@ -14,37 +14,15 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from etm_lightning.columns import (
-    FIXED,
-    MARK,
-    ROWS,
-    SUFFIX,
-    TICKS,
-    WHOLE,
-    About,
-    Columnar,
-    ColumnFile,
-    Kept,
-    Line,
-    Shape,
-    check,
-    footer,
-    groups,
-    lines,
-    pyarrow,
-)
+from etm_lightning.column_writer import RefusedError, write_rows
+from etm_lightning.columns import SUFFIX, TICKS, WHOLE, Columnar, ColumnFile, Kept, Line, Shape, lines
 from etm_lightning.disk import LOCAL
 from etm_lightning.lines import BRACE, LINE
 from etm_lightning.records import decode
 
 BATCH = 4096
-_CELLS = 1 << 27
 _SCALARS = b'"k":"scalars","n":'
 _decode_lines = msgspec.json.Decoder(list[Line]).decode
-
-
-class RefusedError(ValueError):
-    """A segment that stays as it is, and why."""
 
 
 def pack(segment: Path) -> int:
@@ -124,24 +102,13 @@ def write(segment: bytes, target: Path) -> None:
         raise RefusedError("its last line has no end")
     shapes: dict[Shape, int] = {}
     rows = _rows(parts, shapes)
-    _write(rows, _about(segment, rows, shapes), target)
+    write_rows(rows, shapes, segment, target)
     if changed := _changed(parts, target):  # as another writer may write numbers: they stay texts
         for i in changed:
             rows[i] = _kept(parts[i])
-        _write(rows, _about(segment, rows, shapes), target)
+        write_rows(rows, shapes, segment, target)
         if changed := _changed(parts, target):
             raise RefusedError(f"line {changed[0]} would not come back from columns")
-
-
-def _about(segment: bytes, rows: Sequence[Columnar | Kept], shapes: Iterable[Shape]) -> About:
-    return About(
-        size=len(segment),
-        sha256=hashlib.sha256(segment).hexdigest(),
-        rows=len(rows),
-        last=rows[-1].n if rows else -1,
-        first=rows[0].json if rows and isinstance(rows[0], Kept) else "",
-        shapes=tuple(shapes),
-    )
 
 
 def _changed(parts: Sequence[bytes], target: Path) -> list[int]:
@@ -235,85 +202,3 @@ def _fitted(
 
 def _known(field: str | UnsetType) -> str | None:
     return None if field is UNSET else field
-
-
-def _write(rows: Sequence[Columnar | Kept], about: About, target: Path) -> None:
-    pa, pq = pyarrow()
-    arrays = {name: _fixed(pa, name, rows) for name in FIXED} | _series(pa, rows, about.shapes)
-    schema = pa.schema(
-        [pa.field(name, column.type, nullable=name not in ("n", "k")) for name, column in arrays.items()]
-    )
-    deltas = dict.fromkeys(("n", "ticks", "s", "e"), "DELTA_BINARY_PACKED")
-    split = dict.fromkeys([name for name in arrays if name not in FIXED], "BYTE_STREAM_SPLIT")
-    wide = ["json", *split]  # of the others little is left to compress, and each has to be read for a series
-    with pq.ParquetWriter(
-        target,
-        schema,
-        compression={name: "zstd" if name in wide else "none" for name in arrays},
-        compression_level=dict.fromkeys(wide, 9),
-        use_dictionary=["k", "shape"],
-        column_encoding={**deltas, **split, "json": "PLAIN"},
-        store_schema=False,
-    ) as file:
-        file.write_table(pa.Table.from_arrays(list(arrays.values()), schema=schema), row_group_size=ROWS)
-        zeros = "0" * 8 * (1 + -(-len(rows) // ROWS))
-        file.add_key_value_metadata(
-            {"etm": msgspec.json.encode(about).decode(), "etm.check": MARK.decode() + zeros}
-        )
-    _seal(target)
-
-
-def _seal(path: Path) -> None:
-    """Put the checksums into the file: of its footer first, then of each row group."""
-    with path.open("r+b") as file:
-        start, foot, place = footer(file)
-        places = groups(pyarrow()[1].read_metadata(path))
-        checks = b"".join(b"%08x" % check(file, *group) for group in places)
-        sealed = foot[: place + 8] + checks + foot[place + 8 + len(checks) :]
-        file.seek(start)
-        file.write(sealed[:place] + b"%08x" % zlib.crc32(sealed) + sealed[place + 8 :])
-
-
-def _fixed(pa: Any, name: str, rows: Sequence[Columnar | Kept]) -> Any:
-    """One of the columns that every file has."""
-    of_scalars = {"ticks": "ticks", "s": "step", "e": "epoch", "shape": "shape"}
-    if name in of_scalars:
-        column = [getattr(row, of_scalars[name], None) for row in rows]
-        return pa.array(column, pa.int32() if name == "shape" else pa.int64())
-    if name == "n":
-        return pa.array([row.n for row in rows], pa.int64())
-    if name == "k":
-        return pa.array([row.kind if isinstance(row, Kept) else "scalars" for row in rows], pa.string())
-    return pa.array([row.json if isinstance(row, Kept) else None for row in rows], pa.string())
-
-
-def _series(pa: Any, rows: Sequence[Columnar | Kept], shapes: Sequence[Shape]) -> dict[str, Any]:
-    """A column for each series: as float32 where that loses nothing, else as float64."""
-    import numpy as np
-
-    at: list[list[int]] = [[] for _ in shapes]
-    values: list[list[tuple[float, ...]]] = [[] for _ in shapes]
-    for i, row in enumerate(rows):
-        if isinstance(row, Columnar):
-            at[row.shape].append(i)
-            values[row.shape].append(row.values)
-    names = {name for shape in shapes for name in shape.columns()}
-    if len(names) * len(rows) > _CELLS:
-        raise RefusedError(f"{len(names)} series in {len(rows)} records are too sparse for columns")
-    found: dict[str, tuple[Any, Any]] = {}
-    for number, shape in enumerate(shapes):
-        if not at[number]:  # its records are kept as texts after all
-            continue
-        places, table = np.array(at[number]), np.array(values[number], float)
-        for i, name in enumerate(shape.columns()):
-            if name not in found:
-                found[name] = np.zeros(len(rows)), np.ones(len(rows), bool)
-            found[name][0][places], found[name][1][places] = table[:, i], False
-    return {name: _packed(pa, np, *column) for name, column in found.items()}
-
-
-def _packed(pa: Any, np: Any, values: Any, missing: Any) -> Any:
-    with np.errstate(over="ignore"):
-        short = values.astype(np.float32)
-    exact = bool(((short == values) | np.isnan(values)).all())
-    return pa.array(short if exact else values, mask=missing, from_pandas=False)

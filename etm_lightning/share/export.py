@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+from etm_lightning.store.blocks import NO_EPOCH
 from etm_lightning.store.run import StoredRun
-from etm_lightning.store.series import NO_EPOCH
 
 FIELDS = ("project", "run", "name", "stage", "axis", "rank", "step", "epoch", "time", "value")
 FORMATS = ("csv", "jsonl", "parquet")

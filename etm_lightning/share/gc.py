@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Literal
 
 from etm_lightning.attempts import Writer, find_writers
+from etm_lightning.column_writer import RefusedError
 from etm_lightning.columns import SUFFIX
 from etm_lightning.layout import RunFolder
-from etm_lightning.packing import RefusedError, pack
+from etm_lightning.packing import pack
 from etm_lightning.store.run import StoredRun
 from etm_lightning.store.store import Store
 from etm_lightning.track.shipping.configured import ABOUT

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from etm_lightning.params import flatten
 from etm_lightning.share.table import clean
 from etm_lightning.share.tables import number, span
+from etm_lightning.store.blocks import NO_EPOCH
 from etm_lightning.store.run import StoredRun
-from etm_lightning.store.series import NO_EPOCH
 from etm_lightning.store.store import Store
 
 if TYPE_CHECKING:

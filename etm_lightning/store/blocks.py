@@ -15,7 +15,6 @@ from etm_lightning.lines import BRACE, unseal
 from etm_lightning.native import lines as native
 from etm_lightning.reading import Cursor, Damage, read_lines, segment_name
 from etm_lightning.records import Nonfinite, Record, Scalars
-from etm_lightning.store.series import LARGEST, NO_EPOCH
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +23,9 @@ if TYPE_CHECKING:
     Ints = npt.NDArray[np.int64]
     Floats = npt.NDArray[np.float64]
 
+LARGEST = 2**63 - 1
+"""The largest step and epoch that arrays hold."""
+NO_EPOCH = -LARGEST
 CHUNK = 4 << 20
 _SCALARS = b'"k":"scalars","n":'
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack
 
 import msgspec
 
@@ -16,22 +16,52 @@ from etm_lightning.store import database
 from etm_lightning.store.index import Changes, Index
 from etm_lightning.store.row import Row
 from etm_lightning.store.search import Field, fields, parse
-from etm_lightning.store.search_sql import Clause, Names, compile_query, named, order_by, value_of
+from etm_lightning.store.search_sql import Clause, Names, compile_query, named, order_by
+from etm_lightning.store.values import value_of
 
 if TYPE_CHECKING:
     from etm_lightning.store.digest import Digest
 
 _ROW = msgspec.json.Decoder(Row)
 _FEW = 20
-_NARROWED: dict[str, Any] = {
-    "project": None,
-    "group": None,
-    "status": None,
-    "tags": (),
-    "keys": None,
-    "archived": False,
-    "trashed": False,
-}
+_Made = TypeVar("_Made")
+
+
+class Narrowed(TypedDict, total=False):
+    """Which of the runs that a query finds.
+
+    Attributes:
+        project: of this project only.
+        group: of this group only.
+        status: with this status only.
+        tags: with all these tags.
+        keys: of these keys only.
+        archived: with archived runs too; None for all. False by default.
+        trashed: the runs in the trash instead; None for all. False by default.
+    """
+
+    project: str | None
+    group: str | None
+    status: str | None
+    tags: Iterable[str]
+    keys: Iterable[str] | None
+    archived: bool | None
+    trashed: bool | None
+
+
+class Listed(Narrowed, total=False):
+    """Which of them, and in which order.
+
+    Attributes:
+        sort: a column, ``param.<name>`` or ``metric.<name>``; a ``-`` in front for the largest first. Runs
+            without a value come last. ``-created`` by default.
+        limit: so many at most.
+        offset: from this one on.
+    """
+
+    sort: str
+    limit: int | None
+    offset: int
 
 
 class Catalogue:
@@ -58,73 +88,34 @@ class Catalogue:
         same._looks = False
         return same
 
-    def rows(
-        self,
-        query: str = "",
-        *,
-        sort: str = "-created",
-        limit: int | None = None,
-        offset: int = 0,
-        project: str | None = None,
-        group: str | None = None,
-        status: str | None = None,
-        tags: Iterable[str] = (),
-        keys: Iterable[str] | None = None,
-        archived: bool | None = False,
-        trashed: bool | None = False,
-    ) -> list[Row]:
+    def rows(self, query: str = "", **listed: Unpack[Listed]) -> list[Row]:
         """Runs that fit.
 
         Args:
             query: in the search language of `etm_lightning.store.search`; all runs if empty.
-            sort: a column, ``param.<name>`` or ``metric.<name>``; a ``-`` in front for the largest first.
-                Runs without a value come last.
-            limit: so many at most.
-            offset: from this one on.
-            project: of this project only.
-            group: of this group only.
-            status: with this status only.
-            tags: with all these tags.
-            keys: of these keys only.
-            archived: with archived runs too; None for all.
-            trashed: the runs in the trash instead; None for all.
+            **listed: which of them, as `Listed` has it.
 
         Raises:
             QueryError: for a query that cannot be read, with the column and the nearest field.
             ValueError: if there is nothing to sort by that name.
         """
-        where = self._where(query, project, group, status, tags, keys, archived, trashed)
-        chosen = self._chosen(where, sort, limit, offset)
-        return self._index.bodies("row", *chosen, lambda _, looked, kept: _row(kept, looked))
+        return self._listed("row", _row, query, **listed)
 
-    def plain(
-        self,
-        query: str = "",
-        *,
-        sort: str = "-created",
-        limit: int | None = None,
-        offset: int = 0,
-        **narrowed: Any,
-    ) -> list[dict[str, Any]]:
+    def plain(self, query: str = "", **listed: Unpack[Listed]) -> list[dict[str, Any]]:
         """The same as `rows`, as plain data for JSON."""
-        where = self._where(query, **{**_NARROWED, **narrowed})
-        chosen = self._chosen(where, sort, limit, offset)
-        return self._index.bodies("row", *chosen, lambda _, looked, kept: _plain(kept, looked))
+        return self._listed("row", _plain, query, **listed)
 
-    def digests(
-        self, query: str = "", *, sort: str = "-created", limit: int | None = None, **narrowed: Any
-    ) -> list[tuple[RunFolder, Digest]]:
+    def digests(self, query: str = "", **listed: Unpack[Listed]) -> list[tuple[RunFolder, Digest]]:
         """The same runs as `rows`, each with its folder and all that is kept of it."""
-        where = self._where(query, **{**_NARROWED, **narrowed})
-        return self._index.bodies(
-            "digest",
-            *self._chosen(where, sort, limit, 0),
-            lambda folder, looked, kept: (RunFolder(self.store / folder), _digest(kept, looked)),
-        )
 
-    def count(self, query: str = "", **narrowed: Any) -> int:
+        def made(folder: str, looked: float, kept: bytes) -> tuple[RunFolder, Digest]:
+            return RunFolder(self.store / folder), _digest(kept, looked)
+
+        return self._listed("digest", made, query, **listed)
+
+    def count(self, query: str = "", **narrowed: Unpack[Narrowed]) -> int:
         """How many runs fit; arguments as those of `rows`."""
-        where = self._where(query, **{**_NARROWED, **narrowed})
+        where = self._where(query, **narrowed)
         return int(self._index.ask(f"SELECT COUNT(*) FROM runs WHERE {where.sql}", where.values)[0][0])
 
     def folder(self, key: str) -> RunFolder:
@@ -151,13 +142,13 @@ class Catalogue:
         known = self.names()
         return [named(name.strip(), known) for name in names if name.strip()]
 
-    def columns(self, query: str = "", **narrowed: Any) -> dict[str, list[dict[str, Any]]]:
+    def columns(self, query: str = "", **narrowed: Unpack[Narrowed]) -> dict[str, list[dict[str, Any]]]:
         """What the runs that fit have: ``params`` and ``metrics``, each with how many runs have it.
 
         A param tells whether all its values are numbers (``numeric``), and its ``values`` where they are few;
         a metric its ``min`` and ``max``.
         """
-        where = self._where(query, **{**_NARROWED, **narrowed})
+        where = self._where(query, **narrowed)
         inside = Clause(f"AND vals.run IN (SELECT run FROM runs WHERE {where.sql})", where.values)
         if not query and not narrowed.keys() - {"archived", "trashed"} and self._none_hidden():
             inside = Clause("")
@@ -192,24 +183,38 @@ class Catalogue:
         )
         return [value_of(*row) for row in found]
 
-    def _chosen(self, where: Clause, sort: str, limit: int | None, offset: int) -> Clause:
+    def _listed(
+        self,
+        column: Literal["row", "digest"],
+        make: Callable[[str, float, bytes], _Made],
+        query: str,
+        *,
+        sort: str = "-created",
+        limit: int | None = None,
+        offset: int = 0,
+        **narrowed: Unpack[Narrowed],
+    ) -> list[_Made]:
+        where = self._where(query, **narrowed)
         order = order_by(sort, self._names())
         end = f"LIMIT {-1 if limit is None else int(limit)} OFFSET {int(offset)}"
-        return Clause(
+        return self._index.bodies(
+            column,
             f"SELECT run, folder, looked FROM runs WHERE {where.sql} ORDER BY {order.sql}, id DESC {end}",
             (*where.values, *order.values),
+            make,
         )
 
     def _where(
         self,
         query: str,
-        project: str | None,
-        group: str | None,
-        status: str | None,
-        tags: Iterable[str],
-        keys: Iterable[str] | None,
-        archived: bool | None,
-        trashed: bool | None,
+        *,
+        project: str | None = None,
+        group: str | None = None,
+        status: str | None = None,
+        tags: Iterable[str] = (),
+        keys: Iterable[str] | None = None,
+        archived: bool | None = False,
+        trashed: bool | None = False,
     ) -> Clause:
         asked = parse(query) if query.strip() else None
         mentioned = {field.name for field in fields(asked) if not field.kind} if asked else set()
@@ -284,7 +289,7 @@ class Catalogue:
         self._index.close()
 
 
-def _row(kept: bytes, looked: float) -> Row:
+def _row(_: str, looked: float, kept: bytes) -> Row:
     """A row now: a run that is running has taken longer since it was looked at."""
     row = _ROW.decode(kept)
     if row.status != "running":
@@ -292,7 +297,7 @@ def _row(kept: bytes, looked: float) -> Row:
     return msgspec.structs.replace(row, duration=row.duration + max(0.0, time.time() - looked))
 
 
-def _plain(kept: bytes, looked: float) -> dict[str, Any]:
+def _plain(_: str, looked: float, kept: bytes) -> dict[str, Any]:
     row: dict[str, Any] = msgspec.json.decode(kept)
     if row["status"] == "running":
         row["duration"] += max(0.0, time.time() - looked)

@@ -5,15 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from etm_lightning.arrow import known, plain
 from etm_lightning.columns import TICKS, ColumnFile, Kept, Shape
 from etm_lightning.reading import Cursor, Damage, segment_name
-from etm_lightning.store.blocks import Block, Other, Rows, parted
-from etm_lightning.store.series import NO_EPOCH
+from etm_lightning.store.blocks import NO_EPOCH, Block, Other, Rows, parted
 
 if TYPE_CHECKING:
     from etm_lightning.store.blocks import Floats, Ints
-
-_KINDS = {"int64": "i8", "int32": "i4", "float": "f4", "double": "f8"}
 
 
 def read_columns(path: Path) -> list[Block]:
@@ -59,44 +57,6 @@ def _block(file: ColumnFile, number: int) -> Block:
         n, kind, text = int(numbers[at]), table["k"][at].as_py(), table["json"][at].as_py()
         others.append(Other(at, Cursor(segment_name(file.path), n), file.record(Kept(n, kind, text))))
     return Block(numbers, rows, others)
-
-
-# pyarrow's own ways to numpy import pandas where it is installed, which takes longer than all the rest
-
-
-def plain(column: Any) -> Any:
-    """The numbers of an Arrow column; what is missing is any number."""
-    return _joined([_numbers(chunk) for chunk in column.chunks])
-
-
-def _numbers(chunk: Any) -> Any:
-    import numpy as np
-
-    size, data = len(chunk), chunk.buffers()[1]
-    if data is None or not size:
-        return np.zeros(size, _KINDS[str(chunk.type)])
-    return np.frombuffer(data, _KINDS[str(chunk.type)])[chunk.offset : chunk.offset + size]
-
-
-def known(column: Any) -> Any:
-    """Which numbers of an Arrow column are there."""
-    return _joined([_flags(chunk) for chunk in column.chunks])
-
-
-def _flags(chunk: Any) -> Any:
-    import numpy as np
-
-    size, bits = len(chunk), chunk.buffers()[0]
-    if bits is None:
-        return np.ones(size, bool)
-    flags = np.unpackbits(np.frombuffer(bits, np.uint8), bitorder="little")
-    return flags[chunk.offset : chunk.offset + size].view(bool)
-
-
-def _joined(parts: list[Any]) -> Any:
-    import numpy as np
-
-    return parts[0] if len(parts) == 1 else np.concatenate(parts or [np.empty(0, int)])
 
 
 class _Group:

@@ -6,14 +6,17 @@ import contextlib
 import hashlib
 import os
 import sqlite3
+import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from etm_lightning.process import host
 
 VERSION = 3
 """Of the tables and of what a digest holds; a file of another version is made anew."""
 
+_Result = TypeVar("_Result")
 _TABLES = """
 CREATE TABLE runs (
     run INTEGER PRIMARY KEY, folder TEXT NOT NULL UNIQUE, changed INTEGER NOT NULL, settled INTEGER NOT NULL,
@@ -78,12 +81,46 @@ def file_of(opened: sqlite3.Connection) -> File | None:
     return File(Path(name), os.stat(name).st_ino) if name else None
 
 
-def reader(file: File) -> sqlite3.Connection:
-    """One more connection to an open database, for questions.
+class Readers:
+    """Connections for questions to one file, each for one question at a time. Safe for threads."""
 
-    Raises:
-        sqlite3.OperationalError: if the file is gone, or another one is in its place.
-    """
+    def __init__(self, file: File) -> None:
+        self._file = file
+        self._idle: list[sqlite3.Connection] = []
+        self._closed = False
+        self._lock = threading.Lock()
+
+    def ask(self, act: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        """What `act` makes of a connection.
+
+        Raises:
+            sqlite3.OperationalError: if the file is gone, or another one is in its place.
+        """
+        with self._lock:
+            known = self._idle.pop() if self._idle else None
+        known = known or _reader(self._file)
+        try:
+            found = act(known)
+        except BaseException:
+            known.close()
+            raise
+        with self._lock:
+            if not self._closed:
+                self._idle.append(known)
+                return found
+        known.close()  # the others were closed meanwhile
+        return found
+
+    def close(self) -> None:
+        """Close those that are idle now, and each other one after its question."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for known in idle:
+            known.close()
+
+
+def _reader(file: File) -> sqlite3.Connection:
     opened = sqlite3.connect(f"{file.path.as_uri()}?mode=rw", uri=True, timeout=30.0, check_same_thread=False)
     opened.isolation_level = None
     try:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from etm_lightning.store.series import NO_EPOCH, Series
+from etm_lightning.store.blocks import NO_EPOCH
+from etm_lightning.store.series import Series
 
 
 @dataclass(frozen=True)

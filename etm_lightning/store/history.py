@@ -28,10 +28,11 @@ from etm_lightning.records import (
     Status,
     Text,
 )
+from etm_lightning.store.blocks import LARGEST
 from etm_lightning.store.checkpoints import Checkpoints, CheckpointView
 from etm_lightning.store.columnar import Written, written
 from etm_lightning.store.segments import Segments
-from etm_lightning.store.series import LARGEST, Point, Series
+from etm_lightning.store.series import Point, Series
 from etm_lightning.store.state import State, Trace, state
 
 

@@ -12,34 +12,21 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
 import msgspec
 
 from etm_lightning.layout import RunFolder
 from etm_lightning.store import database, looking
+from etm_lightning.store.filing import Read, write
 from etm_lightning.store.row import key_in
-from etm_lightning.store.search_sql import cell
-
-if TYPE_CHECKING:
-    from etm_lightning.store.digest import Digest
 
 _BATCH = 500
 _Result = TypeVar("_Result")
 _Before = dict[str, int]
 """By folder when a run that is settled changed; -1 for others."""
 _encode = msgspec.json.Encoder().encode
-_PLAIN = (
-    *("key", "project", "id", "name", "group", "status", "reason", "created", "started", "ended", "duration"),
-    *("attempts", "notes", "archived", "trashed", "question", "forked_from", "evaluates", "replicates"),
-    *("alerts", "damage"),
-)
-_COLUMNS = ("run", "folder", "changed", "settled", "files", "looked", *_PLAIN, "tags")
-_INSERT = (
-    "INSERT OR REPLACE INTO runs (" + ", ".join(f'"{name}"' for name in _COLUMNS) + ") "
-    f"VALUES ({', '.join('?' * len(_COLUMNS))})"
-)
 
 
 @dataclass(frozen=True)
@@ -52,18 +39,6 @@ class Changes:
 
     def __bool__(self) -> bool:
         return bool(self.added or self.changed or self.removed)
-
-
-@dataclass(frozen=True)
-class _Read:
-    """A run as it was read, and what the file system said before."""
-
-    folder: str
-    changed: int
-    files: dict[str, tuple[int, int]]
-    digest: Digest
-    settled: bool
-    time: float
 
 
 class Index:
@@ -79,8 +54,7 @@ class Index:
         self.store, self.max_age, self.path = store, max_age, path
         self._real = os.path.realpath(store)
         self._connection: sqlite3.Connection | None = None
-        self._file: database.File | None = None
-        self._readers: list[sqlite3.Connection] = []
+        self._readers: database.Readers | None = None  # of a file
         self._lock = threading.RLock()
         self._looking = threading.Lock()
         self._looked = -math.inf
@@ -128,18 +102,10 @@ class Index:
 
     def _asked(self, act: Callable[[sqlite3.Connection], _Result]) -> _Result:
         """Answer a question beside others and beside a look: in a file each has a connection of its own."""
-        file, readers = self._file, self._readers
-        if file is not None:
+        if readers := self._readers:
             # whatever is wrong, the connection that writes finds it too, and mends it
             with contextlib.suppress(sqlite3.DatabaseError, msgspec.DecodeError, OSError):
-                known = _taken(readers) or database.reader(file)
-                try:
-                    found = act(known)
-                except BaseException:
-                    known.close()
-                    raise
-                readers.append(known)
-                return found
+                return readers.ask(act)
         with self._lock:
             return self._safely(act)
 
@@ -181,16 +147,16 @@ class Index:
         found = chain(filter(None, seen_before), self._new([one for one in todo if one[0] not in before]))
         while read := list(islice(found, _BATCH)):
             altered += [one.folder for one in read]
-            self._write(known, read, ())
+            write(known, read, (), self._key)
         if gone:
-            self._write(known, (), gone)
+            write(known, (), gone, self._key)
         return Changes(
             tuple(self._key(folder) for folder in altered if folder not in before),
             tuple(self._key(folder) for folder in altered if folder in before),
             tuple(self._key(folder) for folder in gone),
         )
 
-    def _new(self, runs: Sequence[tuple[str, int]]) -> Iterator[_Read]:
+    def _new(self, runs: Sequence[tuple[str, int]]) -> Iterator[Read]:
         """Runs that nothing is known of."""
         if not runs:
             return
@@ -200,11 +166,13 @@ class Index:
             runs, read_all([self.store / folder for folder, _ in runs]), strict=True
         ):
             settled = looking.settled(one.digest, changed, _writers(one.files))
-            yield _Read(folder, changed, one.files, one.digest, settled, one.time)
+            yield Read(folder, changed, one.files, one.digest, settled, one.time)
 
-    def _read(self, known: sqlite3.Connection, folder: str, changed: int) -> _Read | None:
+    def _read(self, known: sqlite3.Connection, folder: str, changed: int) -> Read | None:
         """A run that changed or is not yet at rest; None if all is as it was."""
-        from etm_lightning.store.digest import decoder, digest  # a look at a store at rest needs none of it
+        # a look at a store at rest needs none of it
+        from etm_lightning.store.digest import decoder
+        from etm_lightning.store.digesting import digest
 
         path, now = self.store / folder, time.time()
         found = looking.files(path)
@@ -223,59 +191,19 @@ class Index:
             one = msgspec.structs.replace(one, state=state)
         else:
             one = digest(RunFolder(path))
-        return _Read(folder, changed, found, one, looking.settled(one, changed, _writers(found)), now)
+        return Read(folder, changed, found, one, looking.settled(one, changed, _writers(found)), now)
 
     def _key(self, folder: str) -> str:
         project, _, id = folder.partition("/")
         return key_in(self._real, unquote(project), id)
-
-    def _write(self, known: sqlite3.Connection, read: Iterable[_Read], gone: Sequence[str]) -> None:
-        known.execute("BEGIN IMMEDIATE")
-        try:
-            names: dict[tuple[str, str], int] = {}
-            for one in read:
-                self._put(known, one, names)
-            for folder in gone:
-                number = known.execute("SELECT run FROM runs WHERE folder = ?", (folder,)).fetchone() or (0,)
-                for table in ("vals", "bodies", "runs"):
-                    known.execute(f"DELETE FROM {table} WHERE run = ?", number)
-            if gone:
-                known.execute("DELETE FROM names WHERE name NOT IN (SELECT name FROM vals)")
-            known.execute("COMMIT")
-        except BaseException:
-            if known.in_transaction:
-                known.execute("ROLLBACK")
-            raise
-
-    def _put(self, known: sqlite3.Connection, one: _Read, names: dict[tuple[str, str], int]) -> None:
-        project, _, id = one.folder.partition("/")
-        row = one.digest.row(self._key(one.folder), unquote(project), id)
-        (number,) = known.execute("SELECT run FROM runs WHERE folder = ?", (one.folder,)).fetchone() or (
-            None,
-        )
-        if number is not None:
-            known.execute("DELETE FROM vals WHERE run = ?", (number,))
-        files = "" if one.settled else _encode(one.files).decode()
-        plain = [getattr(row, name) for name in _PLAIN]
-        cells = [number, one.folder, one.changed, one.settled, files, one.time, *plain]
-        number = known.execute(_INSERT, [*cells, _encode(row.tags).decode()]).lastrowid
-        bodies = (number, _encode(row), _encode(one.digest))
-        known.execute("INSERT OR REPLACE INTO bodies VALUES (?, ?, ?)", bodies)
-        known.executemany(
-            "INSERT INTO vals VALUES (?, ?, ?, ?, ?)",
-            [
-                (number, _name(known, names, kind, name), *cell(value, metric=kind == "metric"))
-                for kind, several in (("param", row.params), ("metric", row.metrics))
-                for name, value in several.items()
-            ],
-        )
 
     def _safely(self, act: Callable[[sqlite3.Connection], _Result]) -> _Result:
         """Do it; with a file that turns out odd, on a new one; where none can be written, in memory."""
         for attempt in range(3):
             if self._connection is None:
                 self._connection = database.connect(self.path if attempt < 2 else None)
-                self._file = database.file_of(self._connection)
+                file = database.file_of(self._connection)
+                self._readers = database.Readers(file) if file else None
                 self._looked = -math.inf
             try:
                 if self._looked == -math.inf:
@@ -298,10 +226,9 @@ class Index:
         with self._lock:
             if self._connection is not None:
                 self._connection.close()
-            self._connection, self._file = None, None
-            readers, self._readers = self._readers, []
-            for reader in readers:
-                reader.close()
+            if self._readers is not None:
+                self._readers.close()
+            self._connection, self._readers = None, None
 
 
 def _known(known: sqlite3.Connection) -> _Before:
@@ -311,24 +238,6 @@ def _known(known: sqlite3.Connection) -> _Before:
     )
 
 
-def _taken(readers: list[sqlite3.Connection]) -> sqlite3.Connection | None:
-    try:
-        return readers.pop()
-    except IndexError:  # all are at work
-        return None
-
-
 def _writers(files: Iterable[str]) -> int:
     """How many writers the files of a journal are of."""
     return len({name.rpartition(".")[0].rpartition(".")[0] for name in files})
-
-
-def _name(known: sqlite3.Connection, names: dict[tuple[str, str], int], kind: str, text: str) -> int:
-    number = names.get((kind, text))
-    if number is None:
-        known.execute("INSERT OR IGNORE INTO names (kind, text) VALUES (?, ?)", (kind, text))
-        (number,) = known.execute(
-            "SELECT name FROM names WHERE kind = ? AND text = ?", (kind, text)
-        ).fetchone()
-        names[kind, text] = number
-    return number

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
+from etm_lightning.arrow import known, plain
 from etm_lightning.attempts import named
 from etm_lightning.columns import SUFFIX, TICKS, ColumnFile
 from etm_lightning.lines import BRACE, unseal
@@ -19,9 +20,8 @@ from etm_lightning.naming import SeriesKey, preference
 from etm_lightning.native import lines as native
 from etm_lightning.reading import writers
 from etm_lightning.records import Header
-from etm_lightning.store.column_blocks import known, plain
+from etm_lightning.store.blocks import NO_EPOCH
 from etm_lightning.store.scan import NotPlainError
-from etm_lightning.store.series import NO_EPOCH
 
 if TYPE_CHECKING:
     from etm_lightning.store.blocks import Floats, Ints
@@ -146,11 +146,11 @@ class Picker:
             shapes = [shape for shape in file.about.shapes if self.name in shape.names]
             if not shapes:
                 return None
-            if file.about.rows != file.about.last + 1:
-                raise NotPlainError("a record twice")
+            if file.about.texts != 0 or file.about.rows != file.about.last + 1:
+                raise NotPlainError("values that are kept as text, or a record twice")
             key = self._key({(shape.stage, shape.axis) for shape in shapes})
             column = f"{key.stage}|{key.axis}|{self.name}"
-            groups = [file.group(i, ["k", "ticks", "s", "e", column]) for i in range(file.groups)]
+            groups = [file.group(i, ["ticks", "s", "e", column]) for i in range(file.groups)]
         parts = [_picked(*group.columns) for group in groups]
         return Points(key, *(np.concatenate(several) for several in zip(*parts, strict=True)))
 
@@ -158,12 +158,8 @@ class Picker:
         return min((SeriesKey(self.name, *place, 0) for place in places), key=preference)
 
 
-def _picked(
-    kinds: Any, ticks: Any, steps: Any, epochs: Any, values: Any
-) -> tuple[Ints, Ints, Floats, Floats]:
+def _picked(ticks: Any, steps: Any, epochs: Any, values: Any) -> tuple[Ints, Ints, Floats, Floats]:
     """Steps, epochs, times and values of the rows that have a value, which is every row of its shapes."""
-    if any(kinds[at].as_py() == "scalars" for at in np.flatnonzero(~known(steps)).tolist()):
-        raise NotPlainError("values that are kept as text")
     at = np.flatnonzero(known(values))
     in_epoch = known(epochs)[at]
     return (

@@ -15,7 +15,8 @@ import msgspec
 
 from etm_lightning.layout import RunFolder
 from etm_lightning.store import looking
-from etm_lightning.store.digest import Digest, digest
+from etm_lightning.store.digest import Digest
+from etm_lightning.store.digesting import digest
 
 if TYPE_CHECKING:
     Files = dict[str, tuple[int, int]]

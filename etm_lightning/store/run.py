@@ -49,7 +49,14 @@ class StoredRun:
     def _repr_html_(self) -> str:
         from etm_lightning.store.shown import as_html
 
-        return as_html(self)
+        facts = {
+            "run": f"{self.name} · {self.id}" if self.name else self.id,
+            "project": " / ".join(filter(None, (self.project, self.group))),
+            "status": " · ".join(filter(None, (self.status, self.reason))),
+            "tags": " ".join(self.tags),
+            "notes": self.notes,
+        }
+        return as_html(facts, self.headline)
 
     def refresh(self) -> None:
         """Forget what was read; the next question reads the files again, of big ones only what is new."""

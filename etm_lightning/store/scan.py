@@ -98,7 +98,7 @@ def scan(paths: Iterable[Path]) -> Scanned:
 def _of_columns(path: Path, seen: set[int]) -> list[Record]:
     import numpy as np
 
-    from etm_lightning.store.column_blocks import known, plain
+    from etm_lightning.arrow import known, plain
 
     items: list[Record] = []
     with ColumnFile(path) as file:

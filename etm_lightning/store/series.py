@@ -12,13 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from etm_lightning.naming import SeriesKey
 from etm_lightning.records import Scalars
+from etm_lightning.store.blocks import LARGEST, NO_EPOCH
 
 if TYPE_CHECKING:
     from etm_lightning.store.columnar import Measured
-
-LARGEST = 2**63 - 1
-"""The largest step and epoch that the columns hold."""
-NO_EPOCH = -LARGEST
 
 
 @dataclass(frozen=True, slots=True)

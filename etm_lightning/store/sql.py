@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from etm_lightning.params import flatten
+from etm_lightning.store.blocks import NO_EPOCH
 from etm_lightning.store.run import StoredRun
-from etm_lightning.store.search_sql import cell
-from etm_lightning.store.series import NO_EPOCH
+from etm_lightning.store.values import cell
 
 TABLES = ("runs", "params", "metrics", "scalars", "latest", "artifacts", "alerts")
 """`latest` is of the last point of each series, `metrics` of the values at the best checkpoint."""

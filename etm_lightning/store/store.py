@@ -123,7 +123,7 @@ class Store:
             ValueError: for a query that cannot be read.
             ImportError: without the library.
         """
-        from etm_lightning.store.frame import metrics_frame
+        from etm_lightning.store.frames import metrics_frame
 
         chosen = self.runs(runs) if isinstance(runs, str) else runs
         return metrics_frame(chosen, [names] if isinstance(names, str) else names, params=params, to=to)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
-from etm_lightning.store.series import LARGEST, NO_EPOCH, Series
+from etm_lightning.store.blocks import LARGEST, NO_EPOCH
+from etm_lightning.store.series import Series
 
 if TYPE_CHECKING:
     import numpy as np

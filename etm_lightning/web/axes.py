@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from etm_lightning.params import flatten
+from etm_lightning.store.blocks import NO_EPOCH
 from etm_lightning.store.run import StoredRun
-from etm_lightning.store.series import NO_EPOCH, Series
+from etm_lightning.store.series import Series
 
 Floats = npt.NDArray[np.float64]
 Axis = str | dict[str, str]

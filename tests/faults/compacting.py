@@ -13,7 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from etm_lightning.packing import RefusedError, pack
+from etm_lightning.column_writer import RefusedError
+from etm_lightning.packing import pack
 from etm_lightning.reading import writers
 
 CALLS = ("fsync", "replace", "unlink")

@@ -19,7 +19,10 @@ def about(path: Path) -> dict[str, Any]:
 def parse(path: Path) -> list[dict[str, Any]]:
     """The records of a columnar segment, as JSON has them."""
     shapes = about(path)["shapes"]
-    rows = pq.read_table(path).to_pylist()
+    rows, ticks = pq.read_table(path).to_pylist(), 0
+    for row in rows:
+        if row.get("later") is not None:
+            ticks = row["ticks"] = ticks + row["later"]
     return [
         json.loads(row["json"]) if row["shape"] is None else scalars(row, shapes[row["shape"]])
         for row in rows

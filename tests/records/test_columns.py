@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 import shutil
 import struct
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etm_lightning import columns, packing
+from etm_lightning import column_writer, columns, packing
 from etm_lightning.journal import seal
 from etm_lightning.reading import START, Cursor, Damage, follow, read, segment_name, writers
 from etm_lightning.records import Known, Record, Scalars
@@ -60,6 +62,15 @@ def items(segments: list[Path], after: Cursor = START) -> list[tuple[Any, ...]]:
     return [(c.segment, c.n, repr(item)) for c, item in follow(segments, after, final=True)]
 
 
+@pytest.fixture(params=["few rows", "many rows"])
+def many(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few rows are as many: times as differences, and a row group for each seven rows."""
+    if request.param == "many rows":
+        monkeypatch.setattr(column_writer, "MANY", 1)
+        monkeypatch.setattr(column_writer, "ROWS", 7)
+
+
+@pytest.mark.usefixtures("many")
 @given(history=st.lists(rows, max_size=30) | histories)
 @RANDOM
 def test_every_record_comes_back_and_so_does_every_byte(
@@ -89,6 +100,7 @@ def test_fields_and_kinds_of_a_later_version_come_back(tmp_path: Path) -> None:
         b'{"k":"scalars","t":1.5,"s":1,"a":"step","g":"","v":{"a":1.0}}',
         b'{"k":"scalars","t":1e-9,"s":1,"e":null,"v":{}}',
         b'{"k":"scalars","t":1.5,"s":1,"v":{"a":1.0},"x":{"a":"nan"}}',
+        b'{"k":"scalars","t":1.5,"s":1,"a":"none of this stays in columns","v":{"a":1.0},"x":{"a":"nan"}}',
     ]
     path.write_bytes(b"".join(seal(body, n) for n, body in enumerate(bodies)))
     content, before = path.read_bytes(), items([path])
@@ -98,6 +110,7 @@ def test_fields_and_kinds_of_a_later_version_come_back(tmp_path: Path) -> None:
     assert sum(shape is not None for shape in pq.read_table(target)["shape"].to_pylist()) == 1
 
 
+@pytest.mark.usefixtures("many")
 @pytest.mark.parametrize("seed", range(10))
 def test_cursors_stay_valid_in_both_directions(seed: int, tmp_path: Path) -> None:
     dice = random.Random(seed)
@@ -154,10 +167,11 @@ def test_of_two_forms_the_lines_count_and_both_count_once(tmp_path: Path) -> Non
 )
 def test_a_damaged_segment_stays_as_it_is(spoil: Any, reason: str, tmp_path: Path) -> None:
     [path] = laid(tmp_path, long_history(5))
-    with pytest.raises(packing.RefusedError, match=reason):
+    with pytest.raises(column_writer.RefusedError, match=reason):
         packing.write(spoil(path.read_bytes()), tmp_path / "x.parquet")
 
 
+@pytest.mark.usefixtures("many")
 @pytest.mark.parametrize("seed", range(40))
 def test_damage_in_columns_is_told_and_never_changes_a_record(seed: int, tmp_path: Path) -> None:
     dice = random.Random(seed)
@@ -194,8 +208,44 @@ def test_ordinary_values_take_less_than_eight_bytes(tmp_path: Path) -> None:
     assert as_columns(path).stat().st_size <= 8 * 20 * size
 
 
+def test_metrics_that_are_logged_one_after_the_other_take_less_than_five_bytes_each(tmp_path: Path) -> None:
+    dice = random.Random(0)
+    now, history = 1.8e9, []
+    for step in range(2500):
+        now += 0.05 + dice.gauss(0, 1e-3)
+        for i in range(4):
+            now += 15e-6 + dice.gauss(0, 1e-6)
+            values = {f"train/{i}": to_float32(dice.gauss(i, 1))}
+            history.append(Scalars(time=now, step=step, epoch=0, stage="train", values=values))
+    [path] = laid(tmp_path, history, per_segment=10**6)
+    content, target = path.read_bytes(), as_columns(path)
+    assert target.stat().st_size <= 5 * len(history)
+    assert b"".join(columns.lines(target)) == content
+
+
 def to_float32(value: float) -> float:
     return float(struct.unpack("f", struct.pack("f", value))[0])
+
+
+WITHOUT_PANDAS = """
+import sys
+from pathlib import Path
+from etm_lightning.layout import RunFolder
+from etm_lightning.store.run import StoredRun
+from etm_lightning.store.picked import Picker
+run = StoredRun(RunFolder(Path(sys.argv[1])))
+print(len(run.series("loss")), len(Picker("loss").points(run).values), "pandas" in sys.modules)
+"""
+
+
+@pytest.mark.usefixtures("many")
+def test_columns_are_read_without_importing_pandas(tmp_path: Path) -> None:
+    (tmp_path / "journal").mkdir()
+    [path] = laid(tmp_path / "journal", long_history(50))
+    as_columns(path)
+    command = [sys.executable, "-c", WITHOUT_PANDAS, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["50", "50", "False"]
 
 
 def test_each_series_has_its_statistics(tmp_path: Path) -> None:

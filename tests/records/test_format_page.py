@@ -14,8 +14,8 @@ import duckdb
 import msgspec
 import pytest
 
-from etm_lightning import packing
-from etm_lightning.columns import FIXED, About, Shape
+from etm_lightning import column_writer, packing
+from etm_lightning.columns import FIXED, LATER, About, Shape
 from etm_lightning.layout import Identity
 from etm_lightning.reading import read
 from etm_lightning.records import FORMAT, KINDS, STATUSES, Axis, Known, Nonfinite, Scalars, Stage
@@ -94,17 +94,21 @@ def test_the_examples_with_jq_work(tmp_path: Path) -> None:
     assert found.stdout == "4\t0.5\n"
 
 
-def test_columns_are_documented_with_all_their_names_and_the_example_works(tmp_path: Path) -> None:
+def test_columns_are_documented_with_all_their_names_and_the_examples_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     section = PAGE.split("## Segments in columns")[1].split("\n## ")[0]
     names = [field.encode_name for kind in (About, Shape) for field in msgspec.structs.fields(kind)]
-    for name in (*FIXED, *names, "etm.check"):
+    for name in (*FIXED, LATER, *names, "etm.check"):
         assert f"`{name}`" in section, name
     rows = [
         Scalars(time=1.75e9 + step, step=step, stage="train", values={"train/loss": 0.5}) for step in (1, 2)
     ]
     [segment] = written(tmp_path / "journal", rows)
     target = segment.with_suffix(".parquet")
-    packing.write(segment.read_bytes(), target)
-    [query] = re.findall(r"```sql\n(.*?)```", section, re.DOTALL)
-    found = duckdb.connect().execute(re.sub(r"'journal/.*?'", f"'{target}'", query)).fetchall()
-    assert found == [(1, 1.75e9 + 1, 0.5), (2, 1.75e9 + 2, 0.5)]
+    queries = re.findall(r"```sql\n(.*?)```", section, re.DOTALL)
+    for many, query in zip((4, 3), queries, strict=True):
+        monkeypatch.setattr(column_writer, "MANY", many)
+        packing.write(segment.read_bytes(), target)
+        found = duckdb.connect().execute(re.sub(r"'journal/.*?'", f"'{target}'", query)).fetchall()
+        assert found == [(1, 1.75e9 + 1, 0.5), (2, 1.75e9 + 2, 0.5)]

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from etm_lightning import packing
+from etm_lightning import column_writer, packing
 from etm_lightning.journal import seal
 from etm_lightning.layout import RunFolder
 from etm_lightning.reading import Damage, writers
 from etm_lightning.records import Alert, Saved, encode
 from etm_lightning.store import blocks, history, segments
-from etm_lightning.store.digest import digest
+from etm_lightning.store.digesting import digest
 from etm_lightning.store.history import History
 from etm_lightning.store.run import StoredRun
 from etm_lightning.store.segments import Segments
@@ -168,7 +168,7 @@ def summed(folder: RunFolder) -> list[str]:
 def columnar(path: Path) -> None:
     try:
         packing.write(path.read_bytes(), path.with_suffix(".parquet"))
-    except packing.RefusedError:
+    except column_writer.RefusedError:
         path.with_suffix(".parquet").unlink(missing_ok=True)
     else:
         path.unlink()

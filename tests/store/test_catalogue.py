@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ from etm_lightning.process import this_process
 from etm_lightning.records import Alert, Ended, Header, Started, encode
 from etm_lightning.store import database, edits, looking, reader
 from etm_lightning.store.catalogue import Catalogue
-from etm_lightning.store.digest import Digest, digest
+from etm_lightning.store.digest import Digest
+from etm_lightning.store.digesting import digest
 from etm_lightning.store.row import Row, key_of
 from etm_lightning.store.run import StoredRun
 from etm_lightning.store.store import Store
@@ -405,6 +407,31 @@ def test_questions_wait_for_no_look_and_for_no_other_question(tmp_path: Path) ->
         asking.join(20)
     assert answers[:-1] == ["lr", "a", 1]
     assert len(answers[-1]) == 1  # type: ignore[arg-type]  # the pulse, by run
+
+
+def test_a_connection_that_is_at_work_while_the_catalogue_closes_is_closed_after_its_question(
+    tmp_path: Path,
+) -> None:
+    finished(tmp_path / "s", "a", 0.5)
+    index = Catalogue(tmp_path / "s", path=tmp_path / "c.sqlite")._index
+    index.refresh()
+    used: list[sqlite3.Connection] = []
+    begun, closed = threading.Event(), threading.Event()
+
+    def act(known: sqlite3.Connection) -> int:
+        used.append(known)
+        begun.set()
+        assert closed.wait(20)
+        return int(known.execute("SELECT COUNT(*) FROM runs").fetchone()[0])
+
+    with ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(index._asked, act)
+        assert begun.wait(20)
+        index.close()
+        closed.set()
+        assert asked.result(20) == 1
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        used[0].execute("SELECT 1")
 
 
 def test_a_file_that_is_deleted_or_replaced_meanwhile_changes_no_answer(tmp_path: Path) -> None:
