@@ -24,7 +24,7 @@ import msgspec
 from etm_lightning.disk import LOCAL, Disk
 from etm_lightning.native import lines as native
 from etm_lightning.process import this_process
-from etm_lightning.records import FORMAT, Header, Known, encode
+from etm_lightning.records import FORMAT, Header, Known, encode, milliseconds
 
 _BRACE = crc32(b"{")
 _SAFE = re.compile(r"[^A-Za-z0-9.]+")
@@ -73,7 +73,7 @@ def seal_row(
     stage: str,
     values: Mapping[str, float],
 ) -> bytes:
-    r"""The line for a `Scalars` with these fields, with the next number.
+    r"""The line for a `Scalars` with these fields, its time to the millisecond, with the next number.
 
     >>> seal_row(iter([7]), 1.5, 3, "step", None, "train", {"loss": 0.5})
     b'{"c":"b76383b7","k":"scalars","n":7,"t":1.5,"s":3,"g":"train","v":{"loss":0.5}}\n'
@@ -81,7 +81,7 @@ def seal_row(
     total = sum(values.values(), time)
     if total - total != 0.0 and not all(map(isfinite, (time, *values.values()))):
         raise ValueError("`values` must be finite, or lie apart as `nonfinite`")
-    body = _encode_row(_Row(next(numbers), time, step, axis, epoch, stage, values))
+    body = _encode_row(_Row(next(numbers), milliseconds(time), step, axis, epoch, stage, values))
     return b'{"c":"%08x",' % crc32(body) + body[1:] + b"\n"
 
 
@@ -198,6 +198,8 @@ class Journal:
         self, time: float, step: int, axis: str, epoch: int | None, stage: str, values: Mapping[str, float]
     ) -> float | None:
         """`append` of a `Scalars` with these fields in less time, if it is a plain one.
+
+        `time` is written to the millisecond.
 
         Returns:
             How many seconds the disk took. None, and nothing was written, unless `values` is a dict of finite

@@ -27,6 +27,7 @@ from etm_lightning.records import (
     Scalars,
     Started,
     Text,
+    milliseconds,
     split,
 )
 from etm_lightning.track.code import Code, code
@@ -383,7 +384,7 @@ class Run(Exhibits):
             finite, nonfinite = split(numbers)
             self._record(
                 Scalars(
-                    time=self._clock(),
+                    time=milliseconds(self._clock()),
                     step=step,
                     axis=axis,
                     epoch=epoch,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from etm_lightning.journal import Journal
 from etm_lightning.reading import Cursor
-from etm_lightning.records import Known, Record
+from etm_lightning.records import Known, Record, milliseconds
 from etm_lightning.tail import SupersededError, Tail
 from etm_lightning.track.spool import Spool
 
@@ -24,7 +24,7 @@ class Clock:
         self.rising += seconds
 
     def now(self) -> float:
-        return self.unix
+        return milliseconds(self.unix)
 
     def monotonic(self) -> float:
         return self.rising
