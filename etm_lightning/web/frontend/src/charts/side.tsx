@@ -17,10 +17,9 @@ interface Props {
   view: View;
   change: (patch: Partial<View>) => void;
   workspace: Workspace;
-  later: boolean;
 }
 
-export function Side({ rows, groups, view, change, workspace, later }: Props) {
+export function Side({ rows, groups, view, change, workspace }: Props) {
   const [filter, setFilter] = useState("");
   const found = rows.filter((row) => fits(`${row.name} ${row.id} ${row.tags.join(" ")} ${row.status}`, filter));
   const hidden = new Set(view.hidden);
@@ -41,11 +40,9 @@ export function Side({ rows, groups, view, change, workspace, later }: Props) {
         {rows.length > 8 && <input type="search" placeholder="Find runs…" aria-label="Find runs" value={filter} onInput={(event) => setFilter(event.currentTarget.value)} />}
       </div>
       <ul>
-        {!later
-          ? null
-          : groups
-            ? groups.map((group, slot) => <Group key={group.id} {...{ group, slot, hidden, flip, only, workspace }} rows={found} />)
-            : found.map((row) => <One key={row.key} {...{ row, hidden, flip, only, workspace }} />)}
+        {groups
+          ? groups.map((group, slot) => <Group key={group.id} {...{ group, slot, hidden, flip, only, workspace }} rows={found} />)
+          : found.map((row) => <One key={row.key} {...{ row, hidden, flip, only, workspace }} />)}
       </ul>
     </aside>
   );
