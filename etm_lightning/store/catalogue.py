@@ -101,9 +101,22 @@ class Catalogue:
         """
         return self._listed("row", _row, query, **listed)
 
-    def plain(self, query: str = "", **listed: Unpack[Listed]) -> list[dict[str, Any]]:
-        """The same as `rows`, as plain data for JSON."""
-        return self._listed("row", _plain, query, **listed)
+    def plain(
+        self,
+        query: str = "",
+        *,
+        decode: Callable[[bytes], dict[str, Any]] = msgspec.json.decode,
+        **listed: Unpack[Listed],
+    ) -> list[dict[str, Any]]:
+        """The same as `rows`, as plain data for JSON; `decode` may leave something out of them."""
+
+        def made(_: str, looked: float, kept: bytes) -> dict[str, Any]:
+            row = decode(kept)
+            if row["status"] == "running":
+                row["duration"] += max(0.0, time.time() - looked)
+            return row
+
+        return self._listed("row", made, query, **listed)
 
     def digests(self, query: str = "", **listed: Unpack[Listed]) -> list[tuple[RunFolder, Digest]]:
         """The same runs as `rows`, each with its folder and all that is kept of it."""
@@ -295,13 +308,6 @@ def _row(_: str, looked: float, kept: bytes) -> Row:
     if row.status != "running":
         return row
     return msgspec.structs.replace(row, duration=row.duration + max(0.0, time.time() - looked))
-
-
-def _plain(_: str, looked: float, kept: bytes) -> dict[str, Any]:
-    row: dict[str, Any] = msgspec.json.decode(kept)
-    if row["status"] == "running":
-        row["duration"] += max(0.0, time.time() - looked)
-    return row
 
 
 def _digest(kept: bytes, looked: float) -> Digest:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import gzip
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
@@ -37,35 +39,34 @@ def page_route(session: Session, folder: Path | None = None) -> BaseRoute:
 
 @dataclass(frozen=True)
 class _Page:
-    """A page as it is sent, and what it was made of."""
+    """A page as it is sent."""
 
-    made_of: tuple[bytes, int]
     policy: str
     plain: bytes
     packed: bytes
 
-    @classmethod
-    def made(cls, root: Path, told: Mapping[str, Any], made_of: tuple[bytes, int]) -> _Page:
-        page = Document.read(root)
-        plain = page.filled("ETM", {"etm-session": told}).encode()
-        packed = gzip.compress(plain, compresslevel=6, mtime=0)
-        return cls(made_of, f"{POLICY}; {page.sources}; {ALLOWED}", plain, packed)
+
+@lru_cache(maxsize=2)
+def _made(root: Path, changed: int, told: bytes) -> _Page:
+    """The page with a session in it: put together and compressed once."""
+    page = Document.read(root)
+    plain = page.filled("ETM", {"etm-session": msgspec.json.decode(told)}).encode()
+    packed = gzip.compress(plain, compresslevel=6, mtime=0)
+    return _Page(f"{POLICY}; {page.sources}; {ALLOWED}", plain, packed)
+
+
+def page_of(told: Mapping[str, Any], root: Path) -> _Page:
+    """The page with a session in it, which then need not be asked for."""
+    return _made(root, (root / "index.html").stat().st_mtime_ns, encode(told))
 
 
 def _sent(root: Path, session: Session) -> Callable[[Request], Awaitable[Response]]:
-    """An endpoint that sends the page with the session in it, which then need not be asked for."""
-    kept: _Page | None = None
-
     async def send(request: Request) -> Response:
-        nonlocal kept
-        told = await session()
-        made_of = encode(told), (root / "index.html").stat().st_mtime_ns
-        if kept is None or kept.made_of != made_of:  # it is put together and compressed once
-            kept = await run_in_threadpool(_Page.made, root, told, made_of)
-        headers = {"content-security-policy": kept.policy, "vary": "accept-encoding"}
+        page = await run_in_threadpool(page_of, await session(), root)
+        headers = {"content-security-policy": page.policy, "vary": "accept-encoding"}
         if "gzip" not in request.headers.get("accept-encoding", ""):
-            return HTMLResponse(kept.plain, headers=headers)
-        return HTMLResponse(kept.packed, headers={**headers, "content-encoding": "gzip"})
+            return HTMLResponse(page.plain, headers=headers)
+        return HTMLResponse(page.packed, headers={**headers, "content-encoding": "gzip"})
 
     return send
 

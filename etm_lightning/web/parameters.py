@@ -26,6 +26,7 @@ QUERY: Mapping[str, Mapping[str, str]] = {
         "offset": "how many to pass over",
         "limit": "how many at most, 500 if left out, 10000 at most",
         "columns": "of params and metrics only these, param.NAME and metric.NAME, with commas between",
+        "curves": "1: the points of `keys` will be asked for next: the server begins to read the first run",
     },
     "columns": _WHICH,
     "sparks": {"metric": "its name", "keys": "which runs", "points": "values for each run, 40 if left out"},

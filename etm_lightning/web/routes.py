@@ -41,6 +41,19 @@ def answer(value: Any, status: int = 200) -> Response:
     return Response(encode(value), status, media_type="application/json")
 
 
+def session(stores: Stores, *, readonly: bool) -> dict[str, Any]:
+    """What the page asks first."""
+    return {
+        "version": etm_lightning.__version__,
+        "readonly": readonly,
+        "plotly": figures.plotly_js() is not None,
+        "stores": [
+            {"id": p.id, "name": p.name, "path": str(p.store.path), "projects": p.store.projects()}
+            for p in stores.places
+        ],
+    }
+
+
 class Api:
     """The API over some stores.
 
@@ -86,25 +99,14 @@ class Api:
 
     async def about(self) -> dict[str, Any]:
         """What the page asks first."""
-        return await run_in_threadpool(self._session)
-
-    def _session(self) -> dict[str, Any]:
-        return {
-            "version": etm_lightning.__version__,
-            "readonly": self.readonly,
-            "plotly": figures.plotly_js() is not None,
-            "stores": [
-                {"id": p.id, "name": p.name, "path": str(p.store.path), "projects": p.store.projects()}
-                for p in self.stores.places
-            ],
-        }
+        return await run_in_threadpool(session, self.stores, readonly=self.readonly)
 
     async def runs(self, request: Request) -> Response:
         """The table of runs."""
         asked = request.query_params
 
         def find() -> dict[str, Any]:
-            return rows.page(
+            found = rows.page(
                 self.stores,
                 _filter(asked),
                 sort=asked.get("sort") or "-created",
@@ -112,6 +114,9 @@ class Api:
                 limit=_whole(asked, "limit", 500),
                 columns=_listed(asked, "columns") if "columns" in asked else None,
             )
+            if asked.get("curves") == "1" and (keys := _keys(asked)):
+                self.stores.ahead(keys[0])
+            return found
 
         return answer(await run_in_threadpool(find))
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 import msgspec
 import numpy as np
 
 from etm_lightning.store.catalogue import Catalogue
+from etm_lightning.store.row import Row as StoredRow
 from etm_lightning.web.axes import column
 from etm_lightning.web.stores import MissingError, Place, Stores
 from etm_lightning.web.thin import thin
@@ -86,19 +87,26 @@ def rows(
 
 
 def _of(place: Place, asked: Filter, columns: Sequence[str] | None = None, **more: Any) -> list[Row]:
-    found = asked.catalogue(place).plain(asked.q, **asked.narrowed(), **more)
     if columns is not None:
-        _narrow(found, columns)
-    return [{"store": place.id, **one} for one in found]
+        more["decode"] = _narrow(columns).decode
+    found = asked.catalogue(place).plain(asked.q, **asked.narrowed(), **more)
+    for one in found:
+        one["store"] = place.id
+    return found
 
 
-def _narrow(found: Sequence[Row], columns: Sequence[str]) -> None:
-    """Leave the rows these settings and metrics only."""
-    for prefix, field in _PREFIXES:
-        names = [one.removeprefix(prefix) for one in columns if one.startswith(prefix)]
-        for row in found:
-            whole = row[field]
-            row[field] = {name: whole[name] for name in names if name in whole}
+def _narrow(columns: Sequence[str]) -> msgspec.json.Decoder[Any]:
+    """Reads rows with these settings and metrics only: what is left out costs next to nothing."""
+    kept = {
+        field: TypedDict(  # type: ignore[operator]  # made of names that are known now only
+            field,
+            {one.removeprefix(prefix): Any for one in columns if one.startswith(prefix)},
+            total=False,
+        )
+        for prefix, field in _PREFIXES
+    }
+    fields = {field: kept.get(field, Any) for field in StoredRow.__struct_fields__}
+    return msgspec.json.Decoder(TypedDict("Row", fields, total=False))  # type: ignore[operator]
 
 
 def page(

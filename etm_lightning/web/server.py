@@ -14,11 +14,17 @@ import webbrowser
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from etm_lightning.store.store import Store
 
+if TYPE_CHECKING:
+    from etm_lightning.web.stores import Stores
+
 PORT = 8265
+SWITCH = 0.001
+"""Seconds after which a thread that reads runs lets one that answers go on: Python's own 5 ms add up."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -160,13 +166,14 @@ def serve(
     except ModuleNotFoundError as error:
         raise ImportError(f"`etm ui` needs {error.name}: pip install 'etm-lightning[web]'") from error
     settings.check()
+    sys.setswitchinterval(SWITCH)
     listening = _listen(settings.host, settings.port)
     port: int = listening.getsockname()[1]
     token = settings.token or secrets.token_urlsafe(24)
     access = Access(settings.origins(port), token)
     shown = Stores(stores)
     app = build(shown, access, readonly=settings.readonly)
-    threading.Thread(target=shown.pulse, daemon=True).start()  # the first look, before somebody asks
+    threading.Thread(target=_ready, args=[shown, settings.readonly], daemon=True).start()
     address = f"{_shown(settings, port)}/?token={token}"
     if not built():
         print(f"The page is not built, only the API is served. Build it with:\n  {HOW}", file=sys.stderr)
@@ -189,6 +196,19 @@ def serve(
         )
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listening])
+
+
+def _ready(shown: Stores, readonly: bool) -> None:
+    """What the first page needs, before somebody asks: a look at the stores, the page, what thins curves."""
+    from etm_lightning.web.built import built, static_folder
+    from etm_lightning.web.page import page_of
+    from etm_lightning.web.routes import session
+
+    shown.pulse()
+    if built():
+        page_of(session(shown, readonly=readonly), static_folder())
+    with contextlib.suppress(ImportError):  # whoever asks for curves is told
+        import tsdownsample  # noqa: F401
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -134,6 +135,15 @@ class Stores:
         place, folder = self._folder(key)
         found = self._load(key, place, folder)
         return found or Found(key, place, StoredRun(folder))
+
+    def ahead(self, key: str) -> None:
+        """Begin to read a run whose points will be asked for in a moment."""
+
+        def read() -> None:
+            with suppress(MissingError, OSError):  # who asks for them is told
+                self.run(key)
+
+        threading.Thread(target=read, daemon=True).start()
 
     def holds(self, key: str) -> bool:
         """Whether a run is in memory, so that its points cost little."""

@@ -6,6 +6,7 @@ import itertools
 import math
 import shutil
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,13 @@ from starlette.testclient import TestClient
 from etm_lightning import Run
 from etm_lightning.store.store import Store
 from etm_lightning.web import curves
+from etm_lightning.web.app import build
 from etm_lightning.web.curves import BIG
+from etm_lightning.web.guard import Access
 from etm_lightning.web.stores import Stores
 from etm_lightning.web.thin import thin
 from tests.store.building import BASE, Training
-from tests.web.ground import application, ask, client, key, unpack
+from tests.web.ground import ORIGIN, TOKEN, application, ask, client, key, unpack
 
 
 def test_all_points_come_where_there_is_room(reader: TestClient, sweep_store: Path) -> None:
@@ -81,6 +84,19 @@ def test_a_question_that_may_not_take_long_leaves_runs_for_later(sweep_store: Pa
     assert rounds == len(keys) > 1
     whole = ask(browser, [{"run": one, "name": "train/loss"} for one in keys], within=0)
     assert not any(about.get("later") for about, _, _ in whole)
+
+
+def test_a_list_of_runs_whose_curves_come_next_has_the_first_run_read(sweep_store: Path) -> None:
+    stores = Stores([Store(sweep_store)])
+    browser = client(build(stores, Access(frozenset({ORIGIN}), TOKEN)))
+    keys = stores.keys()[:2]
+    browser.get("/api/runs", params={"keys": ",".join(keys)})
+    assert not stores.holds(keys[0])
+    browser.get("/api/runs", params={"keys": ",".join(keys), "curves": "1"})
+    end = time.monotonic() + 30
+    while not stores.holds(keys[0]) and time.monotonic() < end:
+        time.sleep(0.01)
+    assert [stores.holds(key) for key in keys] == [True, False]
 
 
 def test_a_run_that_is_being_read_is_left_to_who_reads_it(sweep_store: Path) -> None:

@@ -1,10 +1,16 @@
 import { describe, expect, it } from "vitest";
 
-import { ago, bytes, inOrder, many, shown, spread } from "./words";
+import { ago, bytes, inOrder, many, sharedStart, shown, spread } from "./words";
 
 describe("words", () => {
   it("show nothing as a dash and odd numbers as such", () => {
     expect([null, undefined, "", "nan", "-inf", false, 0].map(shown)).toEqual(["–", "–", "–", "NaN", "−∞", "false", "0"]);
+  });
+
+  it("leave what names share at their beginning, in whole words", () => {
+    expect(sharedStart(["bert-base lr=0.0001 seed=1", "bert-base lr=0.0001 seed=12"])).toBe("bert-base lr=0.0001 ");
+    expect(sharedStart(["bert-base lr=0.0001", "bert-base lr=0.0002"])).toBe("bert-base ");
+    expect([["a 1", "a 2"], ["alone with a name"], []].map(sharedStart)).toEqual(["", "", ""]);
   });
 
   it("give the spread two digits and the mean as many decimals", () => {

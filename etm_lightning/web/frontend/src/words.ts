@@ -19,6 +19,15 @@ export function spread(mean: number, sd: number | null): string {
   return `${mean.toFixed(decimals).replace("-", "−")} ± ${sd.toFixed(decimals)}`;
 }
 
+/** What names have in common at their beginning, up to a whole word; nothing where that is short. */
+export function sharedStart(names: readonly string[]): string {
+  const [first = "", ...others] = names;
+  let end = others.length ? first.length : 0;
+  for (const other of others) while (!other.startsWith(first.slice(0, end))) end--;
+  const words = /^.*[\s_,;/-]/.exec(first.slice(0, end))?.[0] ?? "";
+  return words.length > 8 ? words : "";
+}
+
 const UNITS: [number, string][] = [
   [31536000, "y"],
   [2592000, "mo"],

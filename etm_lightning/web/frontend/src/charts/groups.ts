@@ -1,6 +1,7 @@
 /** Which runs are one curve. */
 
 import type { Row } from "../api/types";
+import { shown } from "../words";
 
 export interface RunGroup {
   readonly id: string;
@@ -47,8 +48,6 @@ function labelOf(id: string, members: readonly Row[], by: string, differing: rea
   const count = members.length > 1 ? ` × ${members.length}` : "";
   return `${told.slice(0, 4).join(", ") || first.name || first.id}${count}`;
 }
-
-const shown = (value: unknown): string => (typeof value === "object" ? JSON.stringify(value) : String(value));
 
 const PLACE = /(^|[._])(seed|path|dir|name|id|fold|tags|notes)($|[._])/i;
 

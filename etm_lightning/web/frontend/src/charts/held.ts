@@ -30,7 +30,7 @@ const MARGIN = 0.5;
 /** So many points of a curve are enough to look at: two for each pixel of a small chart. */
 const FEW = 700;
 
-/** Seconds after which the server answers with the runs that it has read; each time twice as long. */
+/** Seconds for which the server may read runs, the second time that it is asked: at first it tells what it has read. */
 const SOON = 0.05;
 
 export class Held {
@@ -82,7 +82,7 @@ export class Held {
   /** Asks until the curves of all runs are here: those of runs that the server has yet to read come as it reads them. */
   private async fetch(points: number, mine: AbortController): Promise<void> {
     let keys = this.wanted.keys;
-    for (let within = SOON; keys.length; within *= 2) {
+    for (let within = 0; keys.length; within = 2 * within || SOON) {
       const query = { ...this.query(null, null), series: keys.map((key) => this.key(key)), points, within };
       const found = await this.turns.run(mine.signal, () => this.source.series(query, mine.signal));
       if (mine !== this.stop) return;

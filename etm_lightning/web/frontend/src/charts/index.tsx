@@ -62,9 +62,9 @@ function Board({ source, rows: newest, only, listed }: { source: Source; rows: R
   const side = rows.length > 1 && (!listed || groups !== null);
   return (
     <div class={side ? "charts with-side" : "charts"}>
-      {side && <Side rows={rows} groups={groups} view={view} change={change} workspace={workspace} later={later} />}
+      {side && (later ? <Side {...{ rows, groups, view, change, workspace }} /> : <aside class="chart-side" />)}
       <div class="chart-board">
-        <Toolbar view={view} change={change} labels={labels} rows={rows} by={by} later={later} />
+        {later ? <Toolbar {...{ view, change, labels, rows, by }} /> : <div class="chart-bar" />}
         <Sections parts={found} any={metrics.length > 0} change={change} {...shared} />
       </div>
       {labels.includes(view.full) && <Full label={view.full} title={view.full} {...shared} />}

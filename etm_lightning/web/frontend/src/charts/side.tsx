@@ -5,6 +5,7 @@ import { useState } from "preact/hooks";
 import { useApp } from "../app";
 import type { Row } from "../api/types";
 import { href, path } from "../router";
+import { sharedStart } from "../words";
 import type { RunGroup } from "./groups";
 import { Swatch } from "./readout";
 import { fits } from "./sections";
@@ -17,10 +18,9 @@ interface Props {
   view: View;
   change: (patch: Partial<View>) => void;
   workspace: Workspace;
-  later: boolean;
 }
 
-export function Side({ rows, groups, view, change, workspace, later }: Props) {
+export function Side({ rows, groups, view, change, workspace }: Props) {
   const [filter, setFilter] = useState("");
   const found = rows.filter((row) => fits(`${row.name} ${row.id} ${row.tags.join(" ")} ${row.status}`, filter));
   const hidden = new Set(view.hidden);
@@ -41,11 +41,9 @@ export function Side({ rows, groups, view, change, workspace, later }: Props) {
         {rows.length > 8 && <input type="search" placeholder="Find runs…" aria-label="Find runs" value={filter} onInput={(event) => setFilter(event.currentTarget.value)} />}
       </div>
       <ul>
-        {!later
-          ? null
-          : groups
-            ? groups.map((group, slot) => <Group key={group.id} {...{ group, slot, hidden, flip, only, workspace }} rows={found} />)
-            : found.map((row) => <One key={row.key} {...{ row, hidden, flip, only, workspace }} />)}
+        {groups
+          ? groups.map((group, slot) => <Group key={group.id} {...{ group, slot, hidden, flip, only, workspace }} rows={found} />)
+          : found.map((row) => <One key={row.key} {...{ row, hidden, flip, only, workspace }} />)}
       </ul>
     </aside>
   );
@@ -58,15 +56,17 @@ interface Part {
   workspace: Workspace;
 }
 
-function One({ row, hidden, flip, only, workspace, plain = false }: Part & { row: Row; plain?: boolean }) {
+/** @param less what stands above it already: its name is shown without that, and it has no colour of its own */
+function One({ row, hidden, flip, only, workspace, less }: Part & { row: Row; less?: string }) {
   const { theme, colours } = useApp();
+  const name = row.name || row.id;
   const point = (line: string | null) => workspace.point({ chart: "", x: null, line });
   return (
     <li class="side-run" onMouseEnter={() => point(row.key)} onMouseLeave={() => point(null)}>
-      <input type="checkbox" checked={!hidden.has(row.key)} aria-label={`Show ${row.name || row.id}`} onChange={(event) => flip([row.key], event.currentTarget.checked)} />
-      {!plain && <Swatch slot={colours.slot(row.key)} theme={theme} />}
-      <a class="ellipsis" href={href(path("run", row.key))} title={`${row.name || row.id}\n${row.id}\n${row.status}`}>
-        {row.name || row.id}
+      <input type="checkbox" checked={!hidden.has(row.key)} aria-label={`Show ${name}`} onChange={(event) => flip([row.key], event.currentTarget.checked)} />
+      {less === undefined && <Swatch slot={colours.slot(row.key)} theme={theme} />}
+      <a class="ellipsis" href={href(path("run", row.key))} title={`${name}\n${row.id}\n${row.status}`}>
+        {less ? `…${name.slice(less.length)}` : name}
       </a>
       {row.status !== "finished" && <small class={`side-status ${row.status}`}>{row.status}</small>}
       <button type="button" class="plain only" onClick={() => only([row.key])}>
@@ -80,6 +80,7 @@ function Group({ group, slot, rows, ...part }: Part & { group: RunGroup; slot: n
   const { theme } = useApp();
   const members = rows.filter((row) => group.keys.includes(row.key));
   if (!members.length) return null;
+  const less = sharedStart(members.map((row) => row.name || row.id));
   const { hidden, flip, only, workspace } = part;
   const point = (line: string | null) => workspace.point({ chart: "", x: null, line });
   return (
@@ -87,7 +88,7 @@ function Group({ group, slot, rows, ...part }: Part & { group: RunGroup; slot: n
       <div class="side-run" onMouseEnter={() => point(group.id)} onMouseLeave={() => point(null)}>
         <input type="checkbox" checked={members.some((row) => !hidden.has(row.key))} aria-label={`Show ${group.label}`} onChange={(event) => flip(group.keys, event.currentTarget.checked)} />
         <Swatch slot={slot} theme={theme} />
-        <b class="ellipsis" title={group.label}>
+        <b title={group.label}>
           {group.label}
         </b>
         <button type="button" class="plain only" onClick={() => only(group.keys)}>
@@ -97,7 +98,7 @@ function Group({ group, slot, rows, ...part }: Part & { group: RunGroup; slot: n
       {members.length > 1 && (
         <ul>
           {members.map((row) => (
-            <One key={row.key} {...part} row={row} plain />
+            <One key={row.key} {...part} row={row} less={less} />
           ))}
         </ul>
       )}

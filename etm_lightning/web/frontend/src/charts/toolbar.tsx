@@ -16,11 +16,9 @@ export interface ToolbarProps {
   rows: readonly Row[];
   /** Which runs are one curve now. */
   by: string;
-  /** The first charts are drawn: the names to choose from come after them. */
-  later: boolean;
 }
 
-export function Toolbar({ view, change, labels, rows, by, later }: ToolbarProps) {
+export function Toolbar({ view, change, labels, rows, by }: ToolbarProps) {
   const { say } = useApp();
   const x = typeof view.x === "string" ? view.x : `metric:${view.x.metric}`;
   const link = async () => {
@@ -37,7 +35,7 @@ export function Toolbar({ view, change, labels, rows, by, later }: ToolbarProps)
         <option value="relative">Time since start</option>
         <option value="time">Wall time</option>
         <optgroup label="Metric">
-          {labels.filter((label) => later || x === `metric:${label}`).map((label) => (
+          {labels.map((label) => (
             <option key={label} value={`metric:${label}`}>
               {label}
             </option>
@@ -45,7 +43,7 @@ export function Toolbar({ view, change, labels, rows, by, later }: ToolbarProps)
         </optgroup>
       </Choice>
       <Smooth view={view} change={change} />
-      {rows.length > 1 && <Together view={view} change={change} rows={rows} by={by} later={later} />}
+      {rows.length > 1 && <Together view={view} change={change} rows={rows} by={by} />}
       <span class="segmented" role="group" aria-label="Axes">
         <Toggle on={view.logX} flip={() => change({ logX: !view.logX, zoom: {} })} title="Logarithmic x axes">
           log x
@@ -165,7 +163,7 @@ function Smooth({ view, change }: Part) {
 }
 
 /** Which runs are one curve, and what its band is. */
-function Together({ view, change, rows, by, later }: Part & Pick<ToolbarProps, "rows" | "by" | "later">) {
+function Together({ view, change, rows, by }: Part & Pick<ToolbarProps, "rows" | "by">) {
   return (
     <>
       <Choice name="group" label="Runs that are one curve" value={by} choose={(to) => change({ by: to })}>
@@ -173,7 +171,7 @@ function Together({ view, change, rows, by, later }: Part & Pick<ToolbarProps, "
         <option value="replicates">replicates (seeds)</option>
         <option value="group">group</option>
         <optgroup label="Param">
-          {(later ? varying(rows) : by.startsWith("param.") ? [by.slice(6)] : []).map((name) => (
+          {varying(rows).map((name) => (
             <option key={name} value={`param.${name}`}>
               {name}
             </option>

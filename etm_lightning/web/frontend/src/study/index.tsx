@@ -148,29 +148,30 @@ function Head({ study, best, result, results, choose, picked }: HeadProps) {
           <small>trial {trial.number}</small>
         </a>
       )}
-      <span class="spring" />
-      {results.length > 1 && (
-        <label class="choice">
-          <span>result</span>
-          <select value={result?.name ?? ""} onChange={(event) => choose(event.currentTarget.value)}>
-            {results.map((column) => (
-              <option key={column.name} value={column.name}>
-                {column.title}
-              </option>
-            ))}
-          </select>
-        </label>
-      )}
-      {keys.length > 0 && (
-        <>
-          <a class="button" href={href("/charts", { keys })}>
-            Charts{picked.size ? ` of ${picked.size}` : ""}
-          </a>
-          <a class="button" href={href("/compare", { keys: picked.size ? keys : [...new Set([trial?.key || keys[0]!, ...keys])].slice(0, 8) })}>
-            Compare{picked.size ? ` ${picked.size}` : ""}
-          </a>
-        </>
-      )}
+      <span class="study-acts">
+        {results.length > 1 && (
+          <label class="choice">
+            <span>result</span>
+            <select value={result?.name ?? ""} onChange={(event) => choose(event.currentTarget.value)}>
+              {results.map((column) => (
+                <option key={column.name} value={column.name}>
+                  {column.title}
+                </option>
+              ))}
+            </select>
+          </label>
+        )}
+        {keys.length > 0 && (
+          <>
+            <a class="button" href={href("/charts", { keys })}>
+              Charts{picked.size ? ` of ${picked.size}` : ""}
+            </a>
+            <a class="button" href={href("/compare", { keys: picked.size ? keys : [...new Set([trial?.key || keys[0]!, ...keys])].slice(0, 8) })}>
+              Compare{picked.size ? ` ${picked.size}` : ""}
+            </a>
+          </>
+        )}
+      </span>
     </header>
   );
 }
