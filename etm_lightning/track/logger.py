@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import logging
 import os
@@ -211,28 +210,32 @@ class ETMLogger(Placed):
         """The folder of the run."""
         return self.run.folder
 
-    @_guarded
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         """Record numbers as Lightning gives them."""
-        run, trainer = self.run, self._trainer()
-        if trainer is None and not run.started:
-            run.rank = rank_of(None)
-            run.muted = run.rank > 0
-        if run.muted:
-            return
-        values = dict(metrics)
-        epoch = values.pop("epoch", None)
-        if step is None:
-            step = self._next_step
-        stage, axis = "train", "step"
-        if trainer is not None and trainer.state.stage is not None:
-            stage = trainer.state.stage.value
-            if epoch is None and stage != "train" and of_evaluation_batch(trainer, values, step):
-                axis = "eval_batch"
-        run.log(values, step=step, epoch=epoch, stage=stage, axis=axis)
-        self._newest = step, values
-        with contextlib.suppress(TypeError, ValueError, OverflowError):  # the run has told it
-            self._next_step = int(step) + 1
+        try:  # as `_guarded`, without its call
+            run, trainer = self._run or self.run, self._trainer()
+            if trainer is None and not run.started:
+                run.rank = rank_of(None)
+                run.muted = run.rank > 0
+            if run.muted:
+                return
+            values = dict(metrics)
+            epoch = values.pop("epoch", None)
+            if step is None:
+                step = self._next_step
+            stage, axis = "train", "step"
+            if trainer is not None and trainer.state.stage is not None:
+                stage = trainer.state.stage.value
+                if epoch is None and stage != "train" and of_evaluation_batch(trainer, values, step):
+                    axis = "eval_batch"
+            run.log(values, step=step, epoch=epoch, stage=stage, axis=axis)
+            self._newest = step, values
+            try:  # noqa: SIM105  # what `suppress` costs is a tenth of the call
+                self._next_step = int(step) + 1
+            except (TypeError, ValueError, OverflowError):  # the run has told it
+                pass
+        except Exception as error:
+            self._failed("log_metrics", error)
 
     def log_row(self, values: Mapping[str, Any], stage: str, axis: str, step: int, epoch: int | None) -> None:
         """Record numbers whose place is known, as `fast_log` gives them; keeps nothing of `values`."""
