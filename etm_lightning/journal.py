@@ -73,7 +73,7 @@ def seal_row(
     stage: str,
     values: Mapping[str, float],
 ) -> bytes:
-    r"""The line for a `Scalars` with these fields, its time to the millisecond, with the next number.
+    r"""The line for a `Scalars` with these fields, its time cut to the millisecond, with the next number.
 
     >>> seal_row(iter([7]), 1.5, 3, "step", None, "train", {"loss": 0.5})
     b'{"c":"b76383b7","k":"scalars","n":7,"t":1.5,"s":3,"g":"train","v":{"loss":0.5}}\n'
@@ -199,7 +199,7 @@ class Journal:
     ) -> float | None:
         """`append` of a `Scalars` with these fields in less time, if it is a plain one.
 
-        `time` is written to the millisecond.
+        `time` is cut to the millisecond.
 
         Returns:
             How many seconds the disk took. None, and nothing was written, unless `values` is a dict of finite

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import isfinite
+from math import floor, isfinite
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -74,10 +74,12 @@ class Params(_Record, frozen=True, kw_only=True):
 def milliseconds(time: float) -> float:
     """A time without what is below a millisecond, which is noise and takes as much room as half a value.
 
-    >>> milliseconds(1795460146.9534218)
-    1795460146.953
+    Never later than `time`, but for a microsecond: no value seems to come after what came later.
+
+    >>> milliseconds(1795460146.9538218), milliseconds(1795460146.953)
+    (1795460146.953, 1795460146.953)
     """
-    return round(time * 1e3) / 1e3 if abs(time) < 1e12 else time
+    return floor(time * 1e3 + 1e-3) / 1e3 if abs(time) < 1e12 else time
 
 
 class Scalars(_Record, frozen=True, kw_only=True):

@@ -125,7 +125,7 @@ class Row {
         if (!plain(given[0], time_) || !plain(given[1], step_) || !plain(given[2], axis_) ||
             !plain(given[4], stage_) || (in_epoch_ && !plain(given[3], epoch_)) || !PyDict_CheckExact(values))
             return false;
-        if (std::fabs(time_) < 1e12) time_ = std::nearbyint(time_ * 1e3) / 1e3 + 0.0;  // never -0.0
+        if (std::fabs(time_) < 1e12) time_ = std::floor(time_ * 1e3 + 1e-3) / 1e3 + 0.0;  // never -0.0
         size_ = FIXED + axis_.size() + stage_.size();
         const Py_ssize_t count = PyDict_Size(values);
         if (count == 0 || !values_.resize(static_cast<std::size_t>(count))) return false;

@@ -62,3 +62,10 @@ def test_a_number_that_json_does_not_have_is_refused_whole(tmp_path: Path, bad: 
         append_row(journal, Scalars(time=1.0, step=1, values={"a": 1.0, "b": bad}))
     journal.close()
     assert len(lines(tmp_path)) == 1
+
+
+@given(st.floats(0, 4e9))
+def test_a_time_is_cut_to_the_millisecond_once_and_in_order(time: float) -> None:
+    cut = milliseconds(time)
+    assert time - 0.001 < cut <= time + 1e-6
+    assert milliseconds(cut) == cut
