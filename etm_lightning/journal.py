@@ -245,11 +245,7 @@ class Journal:
         with self._lock:
             if self._total > self._limit:
                 self._make_room()
-            try:
-                whole = self._write(self._fd, data) == len(data)
-            except OSError:
-                whole = False
-            if not whole:
+            if not self._takes(data):
                 self._write_anew(data)
             self._total += len(data)
             if self._keep_bytes:
@@ -345,12 +341,15 @@ class Journal:
         if written != len(data):
             raise OSError(f"only {written} of {len(data)} bytes of a record fit into {self.folder}")
 
-    def _write_line(self, line: bytes) -> None:
+    def _takes(self, data: bytes) -> bool:
+        """Write to the open segment; whether it took all."""
         try:
-            whole = self._write(self._fd, line) == len(line)
+            return self._write(self._fd, data) == len(data)
         except OSError:
-            whole = False
-        if not whole:
+            return False
+
+    def _write_line(self, line: bytes) -> None:
+        if not self._takes(line):
             self._write_line_anew(line)
         self._total += len(line)
         if self._keep is not None:
