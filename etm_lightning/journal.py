@@ -13,7 +13,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -24,7 +24,7 @@ import msgspec
 from etm_lightning.disk import LOCAL, Disk
 from etm_lightning.native import lines as native
 from etm_lightning.process import this_process
-from etm_lightning.records import FORMAT, Header, Known, encode, milliseconds
+from etm_lightning.records import FORMAT, Header, Known, Nonfinite, encode, milliseconds, split
 
 _BRACE = crc32(b"{")
 _SAFE = re.compile(r"[^A-Za-z0-9.]+")
@@ -50,7 +50,7 @@ class NotWrittenError(OSError):
 
 
 class _Row(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag_field="k", tag="scalars"):
-    """A `Scalars` of finite values with its number, as a line has it behind the checksum."""
+    """A `Scalars` with its number, as a line has it behind the checksum."""
 
     n: int
     t: float
@@ -59,30 +59,10 @@ class _Row(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag_field=
     e: int | None = None
     g: str = ""
     v: Mapping[str, float] = {}
+    x: Mapping[str, Nonfinite] = {}
 
 
 _encode_row = msgspec.json.Encoder().encode
-
-
-def seal_row(
-    numbers: Iterator[int],
-    time: float,
-    step: int,
-    axis: str,
-    epoch: int | None,
-    stage: str,
-    values: Mapping[str, float],
-) -> bytes:
-    r"""The line for a `Scalars` with these fields, its time cut to the millisecond, with the next number.
-
-    >>> seal_row(iter([7]), 1.5, 3, "step", None, "train", {"loss": 0.5})
-    b'{"c":"b76383b7","k":"scalars","n":7,"t":1.5,"s":3,"g":"train","v":{"loss":0.5}}\n'
-    """
-    total = sum(values.values(), time)
-    if total - total != 0.0 and not all(map(isfinite, (time, *values.values()))):
-        raise ValueError("`values` must be finite, or lie apart as `nonfinite`")
-    body = _encode_row(_Row(next(numbers), milliseconds(time), step, axis, epoch, stage, values))
-    return b'{"c":"%08x",' % crc32(body) + body[1:] + b"\n"
 
 
 def _all_floats(values: Mapping[str, float]) -> bool:
@@ -202,8 +182,8 @@ class Journal:
         `time` is cut to the millisecond.
 
         Returns:
-            How many seconds the disk took. None, and nothing was written, unless `values` is a dict of finite
-            floats under texts: it is for `append` then.
+            How many seconds the disk took. None, and nothing was written, unless `values` is a dict of floats
+            under texts, be they finite or not: it is for `append` then.
 
         Raises:
             OSError: as `append` does.
@@ -214,13 +194,21 @@ class Journal:
         with self._lock:
             if self._total > self._limit:
                 self._make_room()
+            finite, nonfinite = split(values)
             try:
-                line = seal_row(self._numbers, time, step, axis, epoch, stage, values)
+                time = milliseconds(time)
+                if not isfinite(time):
+                    return None
+                row = _Row(next(self._numbers), time, step, axis, epoch, stage, finite, nonfinite)
+                body = _encode_row(row)
             except (TypeError, ValueError, OverflowError):  # `append` tells what is wrong
                 return None
-            self.latest.setdefault((stage, axis), {}).update(values)
+            latest = self.latest.setdefault((stage, axis), {})
+            latest.update(finite)
+            if nonfinite:
+                latest.update(values)  # these come last, as they do in the record
             begin = self.timer()
-            self._write_line(line)
+            self._write_line(b'{"c":"%08x",' % crc32(body) + body[1:] + b"\n")
             return self.timer() - begin
 
     def tell_latest(self) -> None:

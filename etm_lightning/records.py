@@ -294,12 +294,15 @@ def decode(kind: str, line: bytes) -> Record:
     return Unknown(kind, {name: value for name, value in fields.items() if name not in ("c", "k", "n")})
 
 
-def split(values: Mapping[str, float]) -> tuple[dict[str, float], dict[str, Nonfinite]]:
-    """Values in finite ones and, by name, those that JSON has no number for.
+def split(values: dict[str, float]) -> tuple[dict[str, float], dict[str, Nonfinite]]:
+    """Values in finite ones, `values` itself if all are, and, by name, those that JSON has no number for.
 
     >>> split({"loss": 0.5, "grad": float("inf")})
     ({'loss': 0.5}, {'grad': 'inf'})
     """
+    total = sum(values.values())
+    if total - total == 0.0:
+        return values, {}
     finite: dict[str, float] = {}
     nonfinite: dict[str, Nonfinite] = {}
     for name, value in values.items():

@@ -1,8 +1,9 @@
-// One row of values as a sealed line, byte for byte as `seal_row` in `journal.py` makes it.
+// One row of values as a sealed line, byte for byte as `append` in `journal.py` makes it.
 #pragma once
 
 #include "lines.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstring>
@@ -18,7 +19,7 @@ using namespace std::literals;
 inline constexpr string_view HEAD = R"({"c":"00000000",)"sv;
 inline constexpr string_view KIND = R"("k":"scalars","n":)"sv;
 inline constexpr std::size_t NUMBER = 25;  // characters of the longest number
-inline constexpr std::size_t FIXED = 80 + 4 * NUMBER;
+inline constexpr std::size_t FIXED = 90 + 4 * NUMBER;
 
 // Room for some items: on the stack if they are few. `resize` may fail with an error set.
 template <typename Item, std::size_t most>
@@ -55,13 +56,16 @@ inline char* put(char* to, string_view text) {
 
 inline char* put(char* to, long long value) { return std::to_chars(to, to + NUMBER, value).ptr; }
 
-// The shortest digits that are read back as `value`, set as msgspec sets them: 1.0, 0.00001, 1e-6, 1e16.
+// The shortest digits that are read back as `value`, set as msgspec sets them: 1.0, 0.00001, 1e-6, 1e16. A text where
+// JSON has no number.
 inline char* put(char* to, double value) {
     const double size = std::fabs(value);
     if (size == 0 || (1e-5 <= size && size < 1e16)) {
         char* end = std::to_chars(to, to + NUMBER, value, std::chars_format::fixed).ptr;
         return size == static_cast<double>(static_cast<long long>(size)) ? put(end, ".0"sv) : end;
     }
+    if (std::isnan(value)) return put(to, R"("nan")"sv);
+    if (std::isinf(value)) return put(to, value > 0 ? R"("inf")"sv : R"("-inf")"sv);
     char* end = std::to_chars(to, to + NUMBER, value, std::chars_format::scientific).ptr;
     char* exponent = end - 1;
     while (*exponent != 'e') --exponent;
@@ -100,9 +104,12 @@ inline bool plain(PyObject* number, long long& found) {
     return overflow == 0;
 }
 
-// As the float that it becomes; not of an integer that a float does not hold.
+// As the float that it becomes, finite or not; not of an integer that a float does not hold.
 inline bool measured(PyObject* number, double& found) {
-    if (PyFloat_CheckExact(number)) return plain(number, found);
+    if (PyFloat_CheckExact(number)) {
+        found = PyFloat_AsDouble(number);
+        return true;
+    }
     long long whole = 0;
     if (!plain(number, whole) || whole > 1LL << 53 || whole < -(1LL << 53)) return false;
     found = static_cast<double>(whole);
@@ -114,6 +121,14 @@ struct Value {
     string_view name;
     double value;
 };
+
+// The values from `one` up to `end`, after `before`; nothing where there are none.
+inline char* put(char* to, string_view before, const Value* one, const Value* end) {
+    if (one == end) return to;
+    for (; one != end; ++one, before = ",\""sv)
+        to = put(put(put(put(to, before), one->name), "\":"sv), one->value);
+    return put(to, "}"sv);
+}
 
 // A row, of which `take` says whether all of it is plain; if not, an error may be set.
 class Row {
@@ -129,16 +144,23 @@ class Row {
         size_ = FIXED + axis_.size() + stage_.size();
         const Py_ssize_t count = PyDict_Size(values);
         if (count == 0 || !values_.resize(static_cast<std::size_t>(count))) return false;
-        PyObject* value;
+        Value* others = values_.end();
+        nonfinite_ = values_.begin();
+        PyObject *key, *value;
+        string_view name;
+        double number = 0;
         Py_ssize_t place = 0;
-        for (Value& one : values_) {
-            if (!PyDict_Next(values, &place, &one.key, &value) || !measured(value, one.value) || !plain(one.key, one.name))
+        while (nonfinite_ != others) {
+            if (!PyDict_Next(values, &place, &key, &value) || !measured(value, number) || !plain(key, name))
                 return false;
-            size_ += one.name.size() + 4 + NUMBER;
+            *(std::isfinite(number) ? nonfinite_++ : --others) = {key, name, number};
+            size_ += name.size() + 4 + NUMBER;
         }
+        std::reverse(nonfinite_, values_.end());
         return true;
     }
 
+    // The finite ones, and behind them the others.
     const Few<Value, 64>& values() const { return values_; }
 
     // How many bytes its line may need.
@@ -152,13 +174,9 @@ class Row {
         if (axis_ != "step"sv) to = put(put(put(to, R"(,"a":")"sv), axis_), "\""sv);
         if (in_epoch_) to = put(put(to, R"(,"e":)"sv), epoch_);
         if (!stage_.empty()) to = put(put(put(to, R"(,"g":")"sv), stage_), "\""sv);
-        string_view before = R"(,"v":{")"sv, end = "}"sv;
-        for (const Value& one : values_) {
-            to = put(put(put(put(to, before), one.name), "\":"sv), one.value);
-            before = ",\""sv;
-            end = "}}"sv;
-        }
-        to = put(to, end);
+        to = put(to, R"(,"v":{")"sv, values_.begin(), nonfinite_);
+        to = put(to, R"(,"x":{")"sv, nonfinite_, values_.end());
+        to = put(to, "}"sv);
         put_hex(line + 6, crc32(line + HEAD.size(), to, BRACE));
         *to++ = '\n';
         return to;
@@ -170,6 +188,7 @@ class Row {
     bool in_epoch_ = false;
     string_view axis_, stage_;
     Few<Value, 64> values_;
+    Value* nonfinite_ = nullptr;  // the first of them
     std::size_t size_ = 0;
 };
 

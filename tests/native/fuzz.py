@@ -15,8 +15,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from etm_lightning.journal import seal_row
-from tests.native.ways import AWKWARD, Appended, gap, sealed, spoiled, strange
+from tests.native.ways import AWKWARD, Appended, gap, line_of, sealed, spoiled, strange
 
 PIECES = [
     *(
@@ -59,7 +58,7 @@ def row(dice: random.Random) -> tuple[Any, ...]:
     values = {name: number(dice) for name in names}
     stage, epoch = dice.choice(["", "train"]), dice.choice([None, 0, -7])
     return (
-        number(dice),
+        dice.choice(AWKWARD),
         dice.randrange(-(10**17), 10**17),
         dice.choice(["step", "x" * 5000]),
         epoch,
@@ -70,9 +69,8 @@ def row(dice: random.Random) -> tuple[Any, ...]:
 
 def number(dice: random.Random) -> float:
     if dice.random() < 0.2:
-        return dice.choice(AWKWARD)
-    (value,) = struct.unpack("d", dice.randbytes(8))
-    return value if math.isfinite(value) else 0.5
+        return dice.choice((*AWKWARD, math.nan, math.inf, -math.inf))
+    return float(struct.unpack("d", dice.randbytes(8))[0])
 
 
 def garbled(line: bytes, dice: random.Random) -> bytes:
@@ -114,7 +112,7 @@ def main(path: Path, seconds: float) -> None:
     while time.monotonic() < stop:
         rounds += 1
         rows = [row(dice) for _ in range(dice.randrange(1, 6))]
-        lines = [seal_row(iter([n]), *one) for n, one in enumerate(rows)]
+        lines = [line_of(n, *one) for n, one in enumerate(rows)]
         given = [Appended(iter([n]), module.Appender).append(*one) for n, one in enumerate(rows)]
         assert given == [line if one[-1] else None for line, one in zip(lines, rows, strict=True)]
         same = Appended(itertools.count(), module.Appender)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import os
 import signal
 import sys
@@ -11,14 +12,16 @@ import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etm_lightning.journal import Journal, Latest, NotWrittenError, seal_row
+from etm_lightning.journal import Journal, Latest, NotWrittenError
 from etm_lightning.reading import Damage, follow, writers
 from etm_lightning.records import Scalars
+from tests.native.ways import line_of
 from tests.records.test_faults_in_writing import fill, needs_full
 
 pytestmark = pytest.mark.usefixtures("_both_ways")
@@ -57,7 +60,7 @@ def test_what_no_segment_takes_is_handed_back_as_a_line_and_the_lock_is_free(tmp
     segment.with_name(f"{journal.writer}.1.jsonl").touch()  # the name of the next one is taken
     with pytest.raises(NotWrittenError) as caught:
         append(journal, 1)
-    assert caught.value.line == seal_row(iter([2]), 1.5, 1, "step", None, "train", {"loss": 0.5})
+    assert caught.value.line == line_of(2, 1.5, 1, "step", None, "train", {"loss": 0.5})
     journal.tell_latest()
     assert journal.latest == {("train", "step"): {"loss": 0.5}}
     free: list[bool] = []
@@ -134,7 +137,7 @@ def test_a_signal_comes_through_while_the_disk_holds_a_row(
                 append(journal, 1)
         else:
             append(journal, 1)
-            line = seal_row(iter([2]), 1.5, 1, "step", None, "train", {"loss": 0.5})
+            line = line_of(2, 1.5, 1, "step", None, "train", {"loss": 0.5})
             assert os.read(out, 1 << 20).endswith(line)
     finally:
         signal.signal(signal.SIGALRM, before)
@@ -201,8 +204,11 @@ def test_the_latest_values_are_those_of_the_newest_row_that_has_them(
     journal.close()
 
 
-def test_a_journal_that_nobody_holds_is_gone_at_once_and_nothing_of_its_rows_is_held(tmp_path: Path) -> None:
-    value, name = 0.123, "".join(["n"] * 50)
+@pytest.mark.parametrize("number", [0.123, math.nan, -math.inf])
+def test_a_journal_that_nobody_holds_is_gone_at_once_and_nothing_of_its_rows_is_held(
+    tmp_path: Path, number: float
+) -> None:
+    value, name = float(str(number)), "".join(["n"] * 50)  # nobody else holds them
     before = sys.getrefcount(value), sys.getrefcount(name)
     gc.collect()
     gc.disable()
@@ -211,6 +217,9 @@ def test_a_journal_that_nobody_holds_is_gone_at_once_and_nothing_of_its_rows_is_
         for step in range(100):
             append(journal, step, value, name)
             append(journal, step, value, "b")
+            row = {"a": 0.5, name: value, "c": -value}
+            assert journal.append_row(1.5, step, "step", None, "train", row) is not None
+        del row
         fd = journal._fd
         gone = weakref.ref(journal)
         del journal
@@ -220,6 +229,37 @@ def test_a_journal_that_nobody_holds_is_gone_at_once_and_nothing_of_its_rows_is_
     with pytest.raises(OSError, match="Bad file"):
         os.fstat(fd)
     assert (sys.getrefcount(value), sys.getrefcount(name)) == before
+
+
+def test_whichever_allocation_fails_a_wide_row_is_whole_or_not_there(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, run="r", attempt=1, keep_bytes=1 << 20)
+    if type(journal) is Journal:
+        pytest.skip("msgspec does not look at the result of all of its own")
+    testcapi: Any = pytest.importorskip("_testcapi")
+
+    append(journal, 0)
+    taken: set[int] = set()
+    for which in range(200):
+        names = [f"é{n}" * 20 for n in range(100)]  # nobody has asked for their UTF-8 yet
+        values = {name: math.nan if n % 3 else n / 7 for n, name in enumerate(names)}
+        testcapi.set_nomemory(which, which + 1)
+        try:
+            journal.append_row(1.5, 2 * which + 1, "step", None, "train", values)
+            taken.add(which)
+        except MemoryError:
+            pass
+        finally:
+            testcapi.remove_mem_hooks()
+        append(journal, 2 * which + 2)
+    other = threading.Thread(target=append, args=(journal, 401))
+    other.start()
+    other.join(10)  # the lock is free
+    journal.close()
+    found = rows(tmp_path)
+    assert 0 < len(taken) < 100
+    assert {2 * which + 1 for which in taken} <= {row.step for row in found}
+    assert [row.step for row in found if row.step % 2 == 0] == list(range(0, 401, 2))
+    assert {len(row.items()) for row in found if row.step % 2 and row.step < 400} == {100}
 
 
 def test_a_journal_that_could_not_be_made_closes_nothing(tmp_path: Path) -> None:

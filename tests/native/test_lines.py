@@ -13,14 +13,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etm_lightning.journal import Journal, seal_row
+from etm_lightning.journal import Journal
 from etm_lightning.lines import unseal
 from etm_lightning.native import lines as native
 from etm_lightning.reading import Damage, read
 from etm_lightning.records import Scalars
 from etm_lightning.store import blocks
 from etm_lightning.store.picked import Picker
-from tests.native.ways import AWKWARD, BITS, NAMES, ROWS, Appended, gap, sealed, spoiled, strange, told
+from tests.native.ways import (
+    AWKWARD,
+    FINITE,
+    NAMES,
+    ROWS,
+    Appended,
+    gap,
+    line_of,
+    sealed,
+    spoiled,
+    strange,
+    told,
+)
 
 pytestmark = pytest.mark.skipif(native.Appender is None, reason=f"nothing is compiled: {native.WHY_NOT}")
 
@@ -44,14 +56,14 @@ def both(data: bytes) -> tuple[Any, Any]:
 
 @given(ROWS.filter(lambda row: bool(row[-1])))
 def test_a_row_has_the_same_bytes(row: Any) -> None:
-    assert compiled_row(*row) == seal_row(itertools.count(7), *row)
+    assert compiled_row(*row) == line_of(7, *row)
 
 
-@given(st.lists(BITS.filter(lambda value: value - value == 0), min_size=20, max_size=200))
+@given(st.lists(FINITE, min_size=20, max_size=200))
 def test_every_double_has_the_digits_that_python_writes(values: list[float]) -> None:
     row = 1.5, 3, "step", None, "train", {str(i): value for i, value in enumerate([*AWKWARD, *values])}
     line = compiled_row(*row)
-    assert line == seal_row(itertools.count(7), *row)
+    assert line == line_of(7, *row)
     [rows] = blocks._compiled(line).rows  # type: ignore[union-attr]  # it is plain
     assert [rows.values[i][0].hex() for i in range(len(row[-1]))] == [
         value.hex() for value in row[-1].values()
@@ -82,7 +94,7 @@ def test_what_is_not_plain_is_left_to_python_and_takes_no_number(
     assert next(numbers) == (7 if line is None else 8)
     if line is not None:
         floats = {name: float(value) for name, value in values.items()}
-        assert line == seal_row(itertools.count(7), 1.5, 3, "step", None, "train", floats)
+        assert line == line_of(7, 1.5, 3, "step", None, "train", floats)
     given.appender.tell_latest()
     assert given.appender.latest == {("train", "step"): {} if line is None else values}
     outcomes = []
@@ -173,7 +185,7 @@ LINES = st.lists(st.one_of(ROWS, ROWS, ROWS, st.none()), min_size=1, max_size=12
 
 
 def laid(rows: list[Any], first: int = 0) -> list[bytes]:
-    return [gap(n) if row is None else seal_row(iter([n]), *row) for n, row in enumerate(rows, first)]
+    return [gap(n) if row is None else line_of(n, *row) for n, row in enumerate(rows, first)]
 
 
 @given(LINES)

@@ -2,36 +2,44 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
-from etm_lightning.journal import Journal
+from etm_lightning.headline import Headline
+from etm_lightning.journal import Journal, Latest
+from etm_lightning.lines import unseal
 from etm_lightning.reading import writers
-from etm_lightning.records import Scalars, milliseconds
+from etm_lightning.records import Scalars, milliseconds, split
 
 pytestmark = pytest.mark.usefixtures("_both_ways")
-NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-ROWS = st.builds(
-    Scalars,
-    time=NUMBERS,
-    step=st.integers(-(1 << 40), 1 << 40),
-    axis=st.sampled_from(["step", "eval_batch"]),
-    epoch=st.none() | st.integers(0, 1000),
-    stage=st.sampled_from(["", "train", "validate"]),
-    values=st.dictionaries(
-        st.text(st.characters(exclude_categories=["Cs"]), max_size=8), NUMBERS, max_size=5
-    ),
+Row = tuple[float, int, str, int | None, str, dict[str, float]]
+ROWS = st.tuples(
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.integers(-(1 << 40), 1 << 40),
+    st.sampled_from(["step", "eval_batch"]),
+    st.none() | st.integers(0, 1000),
+    st.sampled_from(["", "train", "validate"]),
+    st.dictionaries(NAMES | st.sampled_from("abc"), st.floats(), max_size=5),
 )
 
 
-def append_row(journal: Journal, row: Scalars) -> None:
-    if journal.append_row(row.time, row.step, row.axis, row.epoch, row.stage, row.values) is None:
-        journal.append(replace(row, time=milliseconds(row.time)))
+def record(row: Row) -> Scalars:
+    time, step, axis, epoch, stage, values = row
+    finite, nonfinite = split(values)
+    return Scalars(
+        time=milliseconds(time),
+        step=step,
+        axis=axis,
+        epoch=epoch,
+        stage=stage,
+        values=finite,
+        nonfinite=nonfinite,
+    )
 
 
 def lines(folder: Path) -> list[bytes]:
@@ -39,29 +47,66 @@ def lines(folder: Path) -> list[bytes]:
     return segment.read_bytes().splitlines()[1:]  # the header names its writer
 
 
+def told(latest: Latest) -> str:
+    """The values of each place, in their order; NaN is like NaN."""
+    return repr(sorted((place, list(values.items())) for place, values in latest.items() if values))
+
+
 @given(st.lists(ROWS, max_size=5))
-def test_both_ways_write_the_same_bytes(
-    tmp_path_factory: pytest.TempPathFactory, history: list[Scalars]
+def test_both_ways_write_the_same_bytes_and_tell_the_same_values(
+    tmp_path_factory: pytest.TempPathFactory, history: list[Row]
 ) -> None:
     folder = tmp_path_factory.mktemp("both")
+    headline = Headline()
     one = Journal(folder / "one", run="r", attempt=1, keep_bytes=1 << 20)
-    other = Journal(folder / "other", run="r", attempt=1)
-    for row in [Scalars(time=0.0, step=0), *history]:
-        append_row(one, row)
-        other.append(replace(row, time=milliseconds(row.time)))
-    one.close()
-    other.close()
+    other = Journal(folder / "other", run="r", attempt=1, latest=headline.latest)
+    for row in [(0.0, 0, "step", None, "", {"b": math.nan, "a": 0.5}), *history]:
+        if one.append_row(*row) is None:
+            one.append(record(row))
+        else:
+            headline.take(record(row))
+        other.append(record(row))
+    for journal in (one, other):
+        journal.tell_latest()
+        journal.close()
     assert lines(folder / "one") == lines(folder / "other")
+    assert told(one.latest) == told(other.latest)
 
 
-@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
-def test_a_number_that_json_does_not_have_is_refused_whole(tmp_path: Path, bad: float) -> None:
+def test_values_that_json_has_no_number_for_go_the_short_way(tmp_path: Path) -> None:
     journal = Journal(tmp_path, run="r", attempt=1)
-    append_row(journal, Scalars(time=1.0, step=0, values={"a": 1e308, "b": 1e308, "c": 1e308}))
-    with pytest.raises(ValueError, match="finite"):
-        append_row(journal, Scalars(time=1.0, step=1, values={"a": 1.0, "b": bad}))
+    rows: list[dict[str, float]] = [
+        {"a": math.nan, "b": 0.5, "c": -math.inf, "d": 1.0, "e": math.inf, "f": -math.nan},
+        {"a": math.nan},
+        {"b": 0.5},
+        {"a": 1e308, "b": 1e308, "c": 1e308},
+    ]
+    for step, values in enumerate(rows):
+        assert journal.append_row(1.0, step, "step", None, "train", values) is not None
     journal.close()
-    assert len(lines(tmp_path)) == 1
+    assert [line.partition(b'"g":"train",')[2] for line in lines(tmp_path)] == [
+        b'"v":{"b":0.5,"d":1.0},"x":{"a":"nan","c":"-inf","e":"inf","f":"nan"}}',
+        b'"x":{"a":"nan"}}',
+        b'"v":{"b":0.5}}',
+        b'"v":{"a":1e308,"b":1e308,"c":1e308}}',
+    ]
+    journal.tell_latest()
+    known = journal.latest["train", "step"]
+    assert list(known) == ["b", "d", "a", "c", "e", "f"]  # as the first record has them
+    assert repr([*known.values()]) == "[1e+308, 1.0, 1e+308, 1e+308, inf, nan]"
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_a_time_that_is_not_finite_is_refused_and_takes_no_number(tmp_path: Path, bad: float) -> None:
+    journal = Journal(tmp_path, run="r", attempt=1)
+    assert journal.append_row(bad, 0, "step", None, "train", {"a": 1.0, "b": math.nan}) is None
+    with pytest.raises(ValueError, match="finite"):
+        journal.append(Scalars(time=bad, step=0, values={"a": 1.0}))
+    assert journal.append_row(1.0, 0, "step", None, "train", {"a": 1.0}) is not None
+    journal.close()
+    assert [unseal(line) for line in lines(tmp_path)] == [
+        (1, Scalars(time=1.0, step=0, stage="train", values={"a": 1.0}))
+    ]
 
 
 @given(st.floats(0, 4e9))

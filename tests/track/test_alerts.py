@@ -29,7 +29,7 @@ T0 = 1_700_000_000.0
 
 
 def step(number: int, values: Mapping[str, float], time: float | None = None, **more: Any) -> Scalars:
-    finite, nonfinite = split(values)
+    finite, nonfinite = split(dict(values))
     when = T0 + number if time is None else time
     return Scalars(time=when, step=number, **{"stage": "train", **more}, values=finite, nonfinite=nonfinite)
 

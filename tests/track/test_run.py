@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,9 @@ import torch
 
 from etm_lightning import Run
 from etm_lightning.layout import new_run_id
-from etm_lightning.records import Alert, Artifact, Media, Params, Text
+from etm_lightning.records import Alert, Artifact, Media, Params, Scalars, Text
 from etm_lightning.store.store import Store
+from etm_lightning.track.spool import Spool
 from tests.track.lines import below, ends, of_kind, only_run, records, rows
 
 
@@ -85,6 +88,50 @@ def test_numbers_of_numpy_and_torch_are_numbers(tmp_path: Path) -> None:
     values = {**row.values}
     assert str(values.pop("g")) == "nan"
     assert values == {"a": float(np.float32(0.1)), "b": 2, "c": 3, "d": 4, "e": 1, "f": 1 << 60, "h": -np.inf}
+
+
+def test_values_that_json_has_no_number_for_go_the_short_way_and_leave_what_the_long_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows: list[dict[str, float]] = [
+        {"b": math.nan, "a": 0.5, "c": 1.0},
+        {"b": 0.25, "a": -math.inf, "c": math.inf},
+        {"b": math.nan, "a": math.nan},
+        {"a": 0.5, "b": 0.125},
+        {"d": math.inf, "a": math.nan, "b": 2.0},
+    ]
+    lines: list[list[bytes]] = []
+    for way in ("short", "long"):
+        written: list[object] = []
+        with monkeypatch.context() as patch:
+            patch.setattr(Spool, "write", _noting(written))
+            if way == "long":
+                patch.setattr(Spool, "write_row", lambda *_: False)
+            with Run("p", save_dir=tmp_path / way, id="r", shipper=False, clock=lambda: 1.2345) as run:
+                for step, values in enumerate(rows):
+                    run.log(values, step=step, epoch=0)
+                    if step == 1:
+                        run.mark_checkpoint(step=step)
+        assert len(of_kind(run.folder, Scalars)) == len(rows)
+        assert any(isinstance(item, Scalars) for item in written) == (way == "long")
+        [segment] = run.folder.journal.iterdir()
+        # a header names its process, a mark its writer, a start where it came from
+        kinds = b'"k":"scalars"', b'"k":"ended"'
+        lines.append([line for line in segment.read_bytes().splitlines() if line[16:].startswith(kinds)])
+    short, long = lines
+    assert short == long
+    assert json.loads(short[-1])["summary"] == {"a": "nan", "b": 2.0, "c": "inf", "d": "inf"}
+
+
+def _noting(written: list[object]) -> Callable[[Spool, Any], None]:
+    """`Spool.write`, which notes what it writes."""
+    own = Spool.write
+
+    def write(spool: Spool, item: Any) -> None:
+        written.append(item)
+        own(spool, item)
+
+    return write
 
 
 @pytest.mark.parametrize("wrong", [1j, "0.5", b"1", None, [1.0], torch.zeros(2), np.complex64(1), {"a": 1}])

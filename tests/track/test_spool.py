@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import threading
 import time
@@ -14,7 +15,7 @@ import pytest
 from etm_lightning.disk import LocalDisk
 from etm_lightning.journal import Journal
 from etm_lightning.reading import Damage, follow, writers
-from etm_lightning.records import Alert, Ended, Gap, Params, Record, Scalars
+from etm_lightning.records import Alert, Ended, Gap, Params, Record, Scalars, split
 from etm_lightning.track.spool import IN_A_ROW, Spool
 
 
@@ -279,3 +280,32 @@ def test_a_forked_child_leaves_what_waits_to_its_parent(tmp_path: Path) -> None:
         one.write(row(step))
     one.forked()
     assert (one.waiting, one.degraded) == (0, False)
+
+
+@pytest.mark.usefixtures("_both_ways")
+@pytest.mark.parametrize("degraded_meanwhile", [False, True])
+@pytest.mark.parametrize("values", [{"a": math.nan}, {"a": 0.5, "b": math.nan, "c": -math.inf}], ids=repr)
+def test_a_row_of_what_json_has_no_number_for_waits_for_the_disk_as_others_do(
+    tmp_path: Path, values: dict[str, float], degraded_meanwhile: bool
+) -> None:
+    class Meanwhile(Disk):
+        def write(self, fd: int, data: bytes) -> int:  # type: ignore[override]
+            if self.full and degraded_meanwhile and not one.degraded:
+                with one._gate:  # as another thread does whose write failed
+                    one._degrade("the disk refuses to write", "of another thread")
+            return super().write(fd, data)
+
+    disk = Meanwhile()
+    one = spool(tmp_path, disk)
+    assert one.write_row(1.2345, 0, "step", 3, "train", values)
+    disk.full = True
+    assert one.write_row(1.2345, 1, "step", 3, "train", values)
+    assert one.degraded
+    assert not one.write_row(1.2345, 2, "step", 3, "train", values)
+    disk.full = False
+    assert one.flush()
+    finite, nonfinite = split(values)
+    assert [item for item in records(tmp_path) if isinstance(item, Scalars)] == [
+        Scalars(time=1.234, step=step, epoch=3, stage="train", values=finite, nonfinite=nonfinite)
+        for step in (0, 1)
+    ]
