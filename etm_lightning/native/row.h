@@ -122,14 +122,6 @@ struct Value {
     double value;
 };
 
-// The values from `one` up to `end`, after `before`; nothing where there are none.
-inline char* put(char* to, string_view before, const Value* one, const Value* end) {
-    if (one == end) return to;
-    for (; one != end; ++one, before = ",\""sv)
-        to = put(put(put(put(to, before), one->name), "\":"sv), one->value);
-    return put(to, "}"sv);
-}
-
 // A row, of which `take` says whether all of it is plain; if not, an error may be set.
 class Row {
    public:
@@ -144,23 +136,25 @@ class Row {
         size_ = FIXED + axis_.size() + stage_.size();
         const Py_ssize_t count = PyDict_Size(values);
         if (count == 0 || !values_.resize(static_cast<std::size_t>(count))) return false;
-        Value* others = values_.end();
-        nonfinite_ = values_.begin();
-        PyObject *key, *value;
-        string_view name;
-        double number = 0;
+        Value *next = values_.begin(), *others = values_.end();
+        PyObject* value;
         Py_ssize_t place = 0;
-        while (nonfinite_ != others) {
-            if (!PyDict_Next(values, &place, &key, &value) || !measured(value, number) || !plain(key, name))
+        while (next != others) {
+            if (!PyDict_Next(values, &place, &next->key, &value) || !measured(value, next->value) ||
+                !plain(next->key, next->name))
                 return false;
-            *(std::isfinite(number) ? nonfinite_++ : --others) = {key, name, number};
-            size_ += name.size() + 4 + NUMBER;
+            size_ += next->name.size() + 4 + NUMBER;
+            if (std::isfinite(next->value))
+                ++next;
+            else
+                *--others = *next;  // the last one first
         }
+        nonfinite_ = next;
         std::reverse(nonfinite_, values_.end());
         return true;
     }
 
-    // The finite ones, and behind them the others.
+    // The finite ones, and behind them the others, as they follow each other in the line.
     const Few<Value, 64>& values() const { return values_; }
 
     // How many bytes its line may need.
@@ -174,9 +168,13 @@ class Row {
         if (axis_ != "step"sv) to = put(put(put(to, R"(,"a":")"sv), axis_), "\""sv);
         if (in_epoch_) to = put(put(to, R"(,"e":)"sv), epoch_);
         if (!stage_.empty()) to = put(put(put(to, R"(,"g":")"sv), stage_), "\""sv);
-        to = put(to, R"(,"v":{")"sv, values_.begin(), nonfinite_);
-        to = put(to, R"(,"x":{")"sv, nonfinite_, values_.end());
-        to = put(to, "}"sv);
+        string_view before = R"(,"v":{")"sv;
+        for (const Value& one : values_) {
+            if (&one == nonfinite_) before = &one == values_.begin() ? R"(,"x":{")"sv : R"(},"x":{")"sv;
+            to = put(put(put(put(to, before), one.name), "\":"sv), one.value);
+            before = ",\""sv;
+        }
+        to = put(to, "}}"sv);
         put_hex(line + 6, crc32(line + HEAD.size(), to, BRACE));
         *to++ = '\n';
         return to;
