@@ -12,12 +12,24 @@ import random
 import sys
 import tempfile
 from collections import Counter
+from math import nan
 from pathlib import Path
 
 from etm_lightning.journal import Journal
 from etm_lightning.layout import Identity, RunFolder
 from etm_lightning.reading import Damage, follow, writers
-from etm_lightning.records import Alert, Checkpoint, Gap, Header, Known, Params, Record, Scalars, Started
+from etm_lightning.records import (
+    Alert,
+    Checkpoint,
+    Gap,
+    Header,
+    Known,
+    Params,
+    Record,
+    Scalars,
+    Started,
+    split,
+)
 from etm_lightning.track.shipping.cursors import Lease, progress_file
 from etm_lightning.track.shipping.delivery import Delivery, lag
 from etm_lightning.track.spool import Spool
@@ -134,8 +146,11 @@ class World:
     def log(self) -> None:
         self.step += 1
         names = self.chance.sample(["train/loss", "val/f1", "a", "損失"], self.chance.randint(1, 4))
-        values = {name: self.chance.random() for name in names}
-        self.put(Scalars(time=self.clock.now(), step=self.step, stage="train", values=values))
+        drawn = {name: self.chance.random() for name in names}
+        finite, nonfinite = split({name: nan if value < 0.05 else value for name, value in drawn.items()})
+        self.put(
+            Scalars(time=self.clock.now(), step=self.step, stage="train", values=finite, nonfinite=nonfinite)
+        )
         self.clock.pass_(self.chance.random() * 0.1)
 
     def settings(self) -> None:
@@ -400,7 +415,7 @@ def write_row(spool: Spool, row: Known) -> bool:
     """Write it the short way, if it can be."""
     if not isinstance(row, Scalars):
         return False
-    return spool.write_row(row.time, row.step, row.axis, row.epoch, row.stage, row.values)
+    return spool.write_row(row.time, row.step, row.axis, row.epoch, row.stage, row.items())
 
 
 def of_the_spool(item: Record) -> bool:
