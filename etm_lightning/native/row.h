@@ -76,6 +76,16 @@ inline char* put(char* to, double value) {
     return exponent;
 }
 
+// Whether JSON has to escape one of eight bytes.
+inline bool odd(std::uint64_t bytes) {
+    constexpr std::uint64_t ones = 0x0101010101010101u, highest = ones << 7;
+    // of the lowest such byte, the highest bit is not set, and is once something is subtracted
+    const auto below = [](std::uint64_t some, std::uint64_t least) { return (some - ones * least) & ~some; };
+    return ((below(bytes, 0x20) | below(bytes ^ ones * '"', 1) | below(bytes ^ ones * '\\', 1)) & highest) != 0;
+}
+
+inline bool odd(char byte) { return static_cast<unsigned char>(byte) < 0x20 || byte == '"' || byte == '\\'; }
+
 // The UTF-8 of a str that JSON takes as it is; false for any other, with an error set if memory is out.
 inline bool plain(PyObject* text, string_view& found) {
     if (!PyUnicode_CheckExact(text)) return false;
@@ -86,9 +96,10 @@ inline bool plain(PyObject* text, string_view& found) {
         return false;
     }
     found = string_view(data, static_cast<std::size_t>(size));
-    bool odd = false;
-    for (const char byte : found) odd |= static_cast<unsigned char>(byte) < 0x20 || byte == '"' || byte == '\\';
-    return !odd;
+    if (size < 8) return std::none_of(data, data + size, [](char byte) { return odd(byte); });
+    bool escaped = odd(eight(data + size - 8));
+    for (Py_ssize_t at = 0; at + 8 < size; at += 8) escaped |= odd(eight(data + at));
+    return !escaped;
 }
 
 inline bool plain(PyObject* number, double& found) {

@@ -84,6 +84,16 @@ def test_the_checksum_is_right_at_every_length() -> None:
         assert not isinstance(unseal(line[:-1]), str)
 
 
+@pytest.mark.parametrize("size", range(1, 26))
+def test_a_name_is_plain_unless_json_escapes_one_of_its_bytes(size: int) -> None:
+    for at in range(size):
+        for character in (*map(chr, range(256)), "損", "🦊"):
+            name = "a" * at + character + "é" * (size - at - 1)
+            row = 1.5, 3, "step", None, "train", {name: 1.0}
+            escaped = character < " " or character in '"\\'
+            assert compiled_row(*row) == (None if escaped else line_of(7, *row))
+
+
 @pytest.mark.parametrize("values", strange(), ids=repr)
 def test_what_is_not_plain_is_left_to_python_and_takes_no_number(
     values: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
