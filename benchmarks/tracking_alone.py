@@ -5,7 +5,6 @@ The half that logs runs with the interpreter of the peer and imports the standar
 
 from __future__ import annotations
 
-import array
 import contextlib
 import itertools
 import json
@@ -19,10 +18,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import quiet
 from tracking_peers import PEERS, Log, Row
 
 RATE = 100
 """Calls a second until the kill."""
+
+BLOCK = 100
+"""Calls between two loops that tell whether the machine is quiet."""
 
 
 def row(step: int, width: int, nonfinite: bool = False) -> Row:
@@ -59,30 +62,38 @@ def calls(name: str, folder: str, given: dict[str, Any]) -> None:
         threading.Thread(target=_spin, daemon=True).start()
     own = _timed(lambda values, step: None, given["calls"], given["seconds"], width, nonfinite)[1]
     _say(facts)
-    spent, cpu = _timed(log, given["calls"], given["seconds"], width, nonfinite)
+    blocks, cpu = _timed(log, given["calls"], given["seconds"], width, nonfinite)
+    spent = [one for _, block in blocks for one in block]
     begin = time.process_time()
     close()
     cpu += time.process_time() - begin - own * len(spent) / given["calls"]
-    ordered = sorted(spent)
-    quantiles = {f"p{q}": ordered[int(len(ordered) * float(q) / 100)] / 1e3 for q in ("50", "99", "99.9")}
-    _say({**quantiles, "calls": len(spent), "cpu": cpu})
+    quantiles = {f"p{q}": quiet.quantile(spent, float(q) / 100) / 1e3 for q in ("50", "99", "99.9")}
+    _say({**quantiles, "calls": len(spent), "cpu": cpu, "blocks": blocks})
 
 
 def _timed(
     log: Log, most: int, seconds: float, width: int, nonfinite: bool
-) -> tuple[array.array[int], float]:
-    """Nanoseconds of each call, CPU seconds of all, the making of the rows included."""
-    spent = array.array("q")
+) -> tuple[list[tuple[int, list[int]]], float]:
+    """Nanoseconds of each call, by block; CPU seconds of all, of the rows and of the loops, too."""
+    blocks: list[tuple[int, list[int]]] = []
     clock, until, cpu = time.perf_counter_ns, time.perf_counter_ns() + int(seconds * 1e9), time.process_time()
-    for step in range(1, most + 1):
-        values = row(step, width, nonfinite)
-        begin = clock()
-        log(values, step)
-        end = clock()
-        spent.append(end - begin)
+    before = quiet.loop()
+    for first in range(1, most + 1, BLOCK):
+        spent: list[int] = []
+        for step in range(first, min(first + BLOCK, most + 1)):
+            values = row(step, width, nonfinite)
+            begin = clock()
+            log(values, step)
+            end = clock()
+            spent.append(end - begin)
+            if end > until:
+                break
+        after = quiet.loop()
+        blocks.append((max(before, after), spent))
+        before = after
         if end > until:
             break
-    return spent, time.process_time() - cpu
+    return blocks, time.process_time() - cpu
 
 
 def _spin() -> None:
@@ -94,12 +105,21 @@ def durable(name: str, folder: str, given: dict[str, Any]) -> None:
     """Log as fast as it goes, then die at once."""
     log, _, _ = opened(name, folder, 10)
     rows = [row(step, 10) for step in range(1, 1001)]
-    begin = time.perf_counter()
-    for step in range(given["calls"]):  # the last one counts
-        log(rows[step % 1000], step + 1)
-        if time.perf_counter() - begin > given["seconds"]:
+    blocks: list[tuple[int, list[int]]] = []
+    clock, spent, before = time.perf_counter_ns, 0, quiet.loop()
+    for first in range(0, given["calls"], BLOCK):
+        begin = clock()
+        for step in range(first, first + BLOCK):  # the last one counts
+            log(rows[step % 1000], step + 1)
+            if clock() - begin + spent > given["seconds"] * 1e9:
+                break
+        took = clock() - begin
+        spent, after = spent + took, quiet.loop()
+        blocks.append((max(before, after), [took // (step + 1 - first)]))
+        before = after
+        if spent > given["seconds"] * 1e9:
             break
-    facts = {"seconds": time.perf_counter() - begin, "calls": step + 1}
+    facts = {"seconds": spent / 1e9, "calls": step + 1, "blocks": blocks}
     os.write(OUT, json.dumps(facts).encode() + b"\n")
     os.kill(os.getpid(), signal.SIGKILL)
 

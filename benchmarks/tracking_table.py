@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import quiet
 from overhead import Found
 from overhead import table as training_table
 
-Facts = Mapping[str, float]
+Facts = Mapping[str, Any]
 Pairs = Sequence[tuple[Facts, Facts]]
 """Ours and the peer's, right after each other, of each round."""
 
 Kills = Sequence[Facts]
+
+ENOUGH = 1000
+"""Quiet calls that are told of."""
 
 OURS = ("ours", "ours-journal", "ours-logger")
 
@@ -75,17 +81,55 @@ def lost(facts: Facts) -> float:
     return max(0, facts["accepted"] - facts["found"])
 
 
-def own_table(own: Mapping[str, Sequence[Facts]]) -> str:
-    """Variants of our own call."""
-    columns = ("p50 µs", "p99 µs", "p99.9 µs", "CPU µs", "bytes")
-    lines = [f"{'etm_lightning':<44}" + "".join(f"{column:>10}" for column in columns)]
+def own_table(own: Mapping[str, Sequence[Facts]], most: Sequence[Facts]) -> str:
+    """Variants of our own call, as they came, and those only that the machine left alone."""
+    columns = ("p50 µs", "p99 µs", "p99.9 µs", "CPU µs", "bytes", "quiet p50", "p99", "calls")
+    lines = [f"{'etm_lightning':<40}" + "".join(f"{column:>10}" for column in columns)]
+    least = least_loop([*itertools.chain(*own.values()), *most])
     for title, rounds in own.items():
-        row = f"{title:<44}"
+        row = f"{title:<40}"
         for name in ("p50", "p99", "p99.9", "cpu", "bytes"):
             figures = [facts[name] for facts in rounds if name in facts]
             row += f"{short(statistics.median(figures)) if figures else '-':>10}"
-        lines.append(row)
+        calm = quiet_calls(rounds, least)
+        shown = [short(quiet.quantile(calm, q)) if len(calm) >= ENOUGH else "-" for q in (0.5, 0.99)]
+        lines.append(row + "".join(f"{one:>10}" for one in (*shown, f"{len(calm):,}")))
+    lines.append(
+        f"\nQuiet: calls between two loops of fixed work that took {quiet.SLACK} times the least or less."
+    )
+    if most:
+        lines.append(most_line(most, least))
     return "\n".join(lines)
+
+
+def least_loop(rounds: Iterable[Facts]) -> float:
+    return min(took for facts in rounds for took, _ in facts["blocks"])
+
+
+def quiet_calls(rounds: Iterable[Facts], least: float) -> list[float]:
+    """µs of each."""
+    return [one / 1e3 for facts in rounds for one in quiet.figures(facts["blocks"], least)]
+
+
+def enough(own: Mapping[str, Sequence[Facts]], title: str) -> bool:
+    """Whether there are enough quiet calls of a variant."""
+    return len(quiet_calls(own[title], least_loop(itertools.chain(*own.values())))) >= ENOUGH
+
+
+def most_line(most: Sequence[Facts], least: float) -> str:
+    """Scalars a second, killed at the return of the last call.
+
+    >>> rounds = [{"rate": 1.5e6, "share": 1.0, "blocks": [(100, [4000]), (200, [8000])]}]
+    >>> print(most_line(rounds, 100))
+    As fast as it goes, then SIGKILL: 1,500,000 scalars a second, 2,500,000 quiet; found again: 100.0 %
+    """
+    calm = quiet_calls(most, least)
+    rate, share = (statistics.median(facts[name] for facts in most) for name in ("rate", "share"))
+    still = f", {10e6 / statistics.median(calm) * share:,.0f} quiet" if calm else ""
+    return (
+        f"As fast as it goes, then SIGKILL: {rate:,.0f} scalars a second{still}; "
+        f"found again: {min(facts['share'] for facts in most):.1%}".replace("%", " %")
+    )
 
 
 def text(
@@ -95,6 +139,7 @@ def text(
     durable: Mapping[str, Pairs],
     killed: Mapping[str, Kills],
     own: Mapping[str, Sequence[Facts]],
+    most: Sequence[Facts],
     training: Found,
     notes: Sequence[str],
 ) -> str:
@@ -105,7 +150,7 @@ def text(
     if durable or killed:
         parts.append(kept_table(durable, killed, titles))
     if own:
-        parts.append(own_table(own))
+        parts.append(own_table(own, most))
     if training:
         parts.append(training_table(training))
     if notes:

@@ -153,8 +153,9 @@ def size_of(folder: Path, *, without: tuple[str, ...] = ()) -> int:
     )
 
 
-def calls(peers: Path, name: str, **given: Any) -> dict[str, float]:
-    """Quantiles of a call in µs, CPU µs and bytes of a scalar, seconds to import and to the first row."""
+def calls(peers: Path, name: str, **given: Any) -> dict[str, Any]:
+    """Quantiles of a call in µs, CPU µs and bytes of a scalar, seconds to import and to the first row;
+    the ns of each call between two loops (see `quiet`)."""
     with _folder() as folder, alone(peers, name, folder, "calls", **given) as one:
         facts = one.hear()
         # what a database has not taken in yet is small when it will have
@@ -169,15 +170,21 @@ def calls(peers: Path, name: str, **given: Any) -> dict[str, float]:
         return facts
 
 
-def durable(peers: Path, name: str, *, readings: int = 1, **given: Any) -> dict[str, float]:
-    """Values a second that a new process finds after SIGKILL at the last call's return, and reads."""
+def durable(peers: Path, name: str, *, readings: int = 1, **given: Any) -> dict[str, Any]:
+    """Values a second that a new process finds after SIGKILL at the last call's return, and reads; the share
+    of those accepted that it finds, and the ns of a call between two loops (see `quiet`)."""
     with _folder() as folder:
         with alone(peers, name, folder, "durable", **given) as one:
             facts = one.hear()
             one.wait()
         found = _count(peers, name, folder, readings)
         kept = max(0, found["values"] - 10)  # the first row came before the clock
-        return {"rate": kept / facts["seconds"], "read": found["values"] / found["seconds"]}
+        return {
+            "rate": kept / facts["seconds"],
+            "read": found["values"] / found["seconds"],
+            "share": kept / (10 * facts["calls"]),
+            "blocks": facts["blocks"],
+        }
 
 
 def killed(peers: Path, name: str, seconds: float) -> dict[str, float]:

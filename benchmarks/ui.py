@@ -1,14 +1,16 @@
 """How soon a browser shows charts, how smoothly they move, and how soon a logged value is on the screen.
 
-    python benchmarks/ui.py [--runs 50] [--metrics 30] [--points 10000] [--keep DIR]
+    python benchmarks/ui.py [--runs 50] [--metrics 30] [--points 10000] [--keep DIR] [--times 7]
                             [--peers tensorboard mlflow trackio aim]
     python benchmarks/ui.py --install --peers trackio aim
 
-The same values go to each tracker. A page is opened in Chromium with an empty cache; the clock stops when the
-first chart has curves, for ours also when it has those of all runs. Each is opened twice: with a server that
-has just started (TensorBoard: that has read all), and again. Peers that take hours to write what is asked for
-get fewer points, and ours is measured with these too. In Aim one metric is searched for, from the press on.
-Peers that need an environment of their own have it in .venv/peers, which `--install` makes.
+The same values go to each tracker. A page is opened in a new Chromium with an empty cache; the clock stops
+when the first chart has curves, for ours also when it has those of all runs. A round opens ours with a server
+that has just started and nothing derived on the disk, again, and then the peer's, whose server has read all
+that it reads beforehand; told are medians over rounds, and as ratio the median of those of each round. Peers
+that take hours to write what is asked for get fewer points, and ours is measured with these too. In Aim one
+metric is searched for, from the press on. Peers that need an environment of their own have it in .venv/peers,
+which `--install` makes.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import os
 import shutil
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -136,34 +139,42 @@ COUNT_FRAMES = """() => {
 END_FRAMES = "() => { cancelAnimationFrame(window.ticking_); return window.frames_.slice(1); }"
 
 
-def ours(folder: Path, sizes: Sizes) -> dict[str, float]:
+@contextmanager
+def our_server(folder: Path) -> Iterator[str]:
     port = free_port()
-    command = [
-        sys.executable,
-        "-m",
-        "etm_lightning",
-        "ui",
-        "--store",
-        str(folder),
-        "--port",
-        str(port),
-        "--no-open",
-    ]
+    command = [sys.executable, "-m", "etm_lightning", "ui", "--store", str(folder), "--port", str(port)]
+    with served([*command, "--no-open"], port, ETM_UI_TOKEN=TOKEN) as base:
+        yield base
+
+
+def charts(base: str, sizes: Sizes) -> str:
+    """The address of our charts of all runs."""
+    known = asked(base, "runs?limit=1000")["runs"]
+    keys = [run["key"] for run in known if run["name"] != "live"][: sizes[0]]
+    return f"{base}/?token={TOKEN}#/charts?keys={','.join(keys)}"
+
+
+def open_ours(folder: Path, sizes: Sizes) -> dict[str, float]:
+    """One round: with a server that has just started, and again."""
     found: dict[str, float] = {}
-    with served(command, port, ETM_UI_TOKEN=TOKEN) as base:
-        known = asked(base, "runs?limit=1000")["runs"]
-        keys = [run["key"] for run in known if run["name"] != "live"][: sizes[0]]
-        address = f"{base}/?token={TOKEN}#/charts?keys={','.join(keys)}"
+    for derived in folder.glob("*/*/cache"):
+        shutil.rmtree(derived)
+    with our_server(folder) as base:
+        address = charts(base, sizes)
         for word in ("first", "again"):
             with browser_page() as page:
                 began = time.perf_counter()
                 found[f"{CHART}, opened {word} (s)"] = opened(page, address, FIRST_CHART)
                 wait(page, WHOLE_CHART)
                 found[f"{CHART} with all runs, opened {word} (s)"] = time.perf_counter() - began
-                if word == "again":
-                    found |= moving(page)
-                    found |= live(page, folder, base)
     return found
+
+
+def used(folder: Path, sizes: Sizes) -> dict[str, float]:
+    with our_server(folder) as base, browser_page() as page:
+        opened(page, charts(base, sizes), FIRST_CHART)
+        wait(page, WHOLE_CHART)
+        return moving(page) | live(page, folder, base)
 
 
 def asked(base: str, path: str) -> Any:
@@ -236,28 +247,31 @@ def live(page: Any, folder: Path, base: str) -> dict[str, float]:
     return {"live point, median (s)": float(np.median(waits)), "live point, slowest of 15 (s)": max(waits)}
 
 
-def measure(name: str, python: Path, folder: Path, sizes: Sizes) -> dict[str, float]:
-    """How soon a peer's page shows a chart: with a server that has just started, and again."""
+@contextmanager
+def peer_server(name: str, python: Path, folder: Path, sizes: Sizes) -> Iterator[str]:
+    """A peer's server that has read what it reads beforehand."""
     peer, port = PEERS[name], free_port()
     path = os.pathsep.join((str(python.parent), os.environ["PATH"]))
-    found: dict[str, float] = {}
     began = time.perf_counter()
     with served(peer.command(python, folder, port), port, PATH=path, **peer.env(folder, port)) as base:
         peer.settled(base, sizes)
-        found["server is ready (s)"] = time.perf_counter() - began
-        for word in ("first", "again"):
-            with browser_page() as page:
-                page.route(lambda url, base=base: not url.startswith(base), lambda route: route.abort())
-                if peer.before and peer.press:
-                    page.goto(base + peer.path)
-                    peer.before(page)
-                    began = time.perf_counter()
-                    peer.press(page)
-                    wait(page, peer.ready)
-                    found[f"{CHART}, opened {word} (s)"] = time.perf_counter() - began
-                else:
-                    found[f"{CHART}, opened {word} (s)"] = opened(page, base + peer.path, peer.ready)
-    return found
+        show(name, {"server is ready (s)": time.perf_counter() - began})
+        yield base
+
+
+def open_peer(name: str, base: str) -> float:
+    """Seconds until a peer's page shows a chart."""
+    peer = PEERS[name]
+    with browser_page() as page:
+        page.route(lambda url: not url.startswith(base), lambda route: route.abort())
+        if not (peer.before and peer.press):
+            return opened(page, base + peer.path, peer.ready)
+        page.goto(base + peer.path)
+        peer.before(page)
+        began = time.perf_counter()
+        peer.press(page)
+        wait(page, peer.ready)
+        return time.perf_counter() - began
 
 
 def python_of(peers: Path, name: str) -> Path:
@@ -280,13 +294,17 @@ def written(root: Path, name: str, sizes: Sizes, write: Callable[[Path], object]
     return folder
 
 
-def show(name: str, found: dict[str, float], beside: dict[str, float] | None = None) -> None:
+def show(name: str, found: dict[str, float], after: str = "") -> None:
     for what, figure in found.items():
-        ratio = f"  {figure / beside[what]:6.1f} times ours" if beside and what in beside else ""
-        print(f"{name:12} {what:42} {figure:10.3f}{ratio}", flush=True)
+        print(f"{name:12} {what:42} {figure:10.3f}{after}", flush=True)
 
 
-def beside(root: Path, peers: Path, name: str, sizes: Sizes, ours_found: dict[str, float]) -> None:
+def medians(rounds: list[dict[str, float]]) -> dict[str, float]:
+    return {what: statistics.median(found[what] for found in rounds) for what in rounds[0]}
+
+
+def beside(root: Path, peers: Path, name: str, sizes: Sizes, own: Path, times: int) -> None:
+    """Rounds of ours and a peer's page."""
     python = python_of(peers, name)
     script = Path(__file__).with_name("ui_peers.py")
 
@@ -296,11 +314,20 @@ def beside(root: Path, peers: Path, name: str, sizes: Sizes, ours_found: dict[st
 
     try:
         folder = written(root, name, sizes, write)
-        show(name, measure(name, python, folder, sizes), ours_found)
+        with peer_server(name, python, folder, sizes) as base:
+            rounds = [(open_ours(own, sizes), open_peer(name, base)) for _ in range(times)]
     except subprocess.CalledProcessError as error:
         print(f"{name}: left out: {error.stderr.strip().splitlines()[-1:]}", flush=True)
     except (OSError, RuntimeError, PlaywrightError) as error:
         print(f"{name}: left out: {type(error).__name__}: {str(error)[:300]}", flush=True)
+    else:
+        show("ours", medians([ours for ours, _ in rounds]))
+        ratios = [
+            statistics.median(theirs / ours[f"{CHART}, opened {word} (s)"] for ours, theirs in rounds)
+            for word in ("first", "again")
+        ]
+        theirs = statistics.median(theirs for _, theirs in rounds)
+        show(name, {f"{CHART} (s)": theirs}, "  {:.1f} and {:.1f} times ours".format(*ratios))
 
 
 def main() -> None:
@@ -309,6 +336,7 @@ def main() -> None:
     parser.add_argument("--metrics", type=int, default=30)
     parser.add_argument("--points", type=int, default=10_000)
     parser.add_argument("--peers", nargs="*", default=["tensorboard"], choices=list(PEERS))
+    parser.add_argument("--times", type=int, default=7, help="rounds")
     parser.add_argument(
         "--environments", type=Path, default=Path(".venv/peers"), help="of peers of their own"
     )
@@ -328,12 +356,12 @@ def main() -> None:
             sizes = runs, metrics, count
             print(f"{runs} runs x {metrics} metrics x {count} points", flush=True)
             folder = written(root, "etm", sizes, lambda folder, sizes=sizes: write_ours(folder, *sizes))
-            for cached in folder.glob("*/*/cache"):
-                shutil.rmtree(cached)
-            found = ours(folder, sizes)
-            show("etm", found)
             for name in names:
-                beside(root, asked_for.environments, name, sizes, found)
+                beside(root, asked_for.environments, name, sizes, folder, asked_for.times)
+            if not names:
+                show("ours", medians([open_ours(folder, sizes) for _ in range(asked_for.times)]))
+            if count == points:
+                show("ours", used(folder, sizes))
 
 
 if __name__ == "__main__":
