@@ -1,14 +1,15 @@
 """What `fast_log` costs a training on the CPU that logs many metrics a step, beside `self.log`.
 
-    python benchmarks/fast_log.py [--metrics 1,10,50] [--pairs 5] [--steps 1000] [--every 1] [--clock wall]
+    python benchmarks/fast_log.py [--metrics 1,10,50] [--pairs 5] [--steps 1000] [--every 1]
+                                  [--kinds tensors,floats,tensors+epoch] [--clock wall]
 
 Each training is a process of its own, with an ETMLogger; those of a pair run one after the other, so that a
 slow machine is slow for both. A training logs in 20 steps and does not in the next 20, and so on: what a step
 costs is the median of those that log less the median of those that do not, both of the training with
-`fast_log`, since Lightning goes on to walk over what `self.log` was given once. With `--clock cpu` only what
-the training's thread itself computes counts, whatever else the machine does. Values are tensors on the CPU
-(`tensors`), Python's numbers (`floats`), or tensors whose epoch's mean is logged, too (`tensors+epoch`).
-Needs the extra [bench].
+`fast_log`, since Lightning goes on to walk over what `self.log` was given once. Beside it, the same of the
+steps only that the machine left alone (see `quiet.py`). With `--clock cpu` only what the training's thread
+itself computes counts, whatever else the machine does. Values are tensors on the CPU (`tensors`), Python's
+numbers (`floats`), or tensors whose epoch's mean is logged, too (`tensors+epoch`). Needs the extra [bench].
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -24,10 +26,12 @@ import tempfile
 import time
 from typing import Any
 
+import quiet
+
 KINDS = ("tensors", "floats", "tensors+epoch")
 CLOCKS = {"wall": time.perf_counter, "cpu": time.thread_time}
 BLOCK = 20
-WARM_UP = 5 * BLOCK
+WARM_UP = 6 * BLOCK
 
 
 def logs(step: int) -> bool:
@@ -35,8 +39,11 @@ def logs(step: int) -> bool:
     return step // BLOCK % 2 == 0
 
 
-def train(given: argparse.Namespace) -> tuple[float, float]:
-    """Median seconds of the steps that log, and of the others, of one training in this process."""
+Blocks = list[quiet.Block]
+
+
+def train(given: argparse.Namespace) -> tuple[Blocks, Blocks]:
+    """Seconds of the steps that log, and of the others, of one training in this process."""
     import logging
     import warnings
 
@@ -57,10 +64,19 @@ def train(given: argparse.Namespace) -> tuple[float, float]:
         def __init__(self) -> None:
             super().__init__()
             self.line = torch.nn.Linear(32, 2)
-            self.times: list[float] = []
+            self.began: float | None = None
+            self.loops = [quiet.loop()]
+            self.times: list[list[float]] = []
 
         def training_step(self, batch: Any, index: int) -> Any:
-            self.times.append(clock())
+            now = clock()
+            if self.began is not None:
+                self.times[-1].append(now - self.began)
+            if index % BLOCK == 0:
+                self.loops.append(quiet.loop())
+                self.times.append([])
+                now = clock()
+            self.began = now
             loss = self.line(batch[0]).square().mean()
             if logs(index):
                 values = dict.fromkeys(names, 0.25 if given.kind == "floats" else loss)
@@ -86,12 +102,25 @@ def train(given: argparse.Namespace) -> tuple[float, float]:
             enable_model_summary=False,
             enable_checkpointing=False,
         ).fit(model, data)
-    steps = list(enumerate(after - before for before, after in itertools.pairwise(model.times)))[WARM_UP:]
-    logging_, plain = ([took for n, took in steps if logs(n) == wanted] for wanted in (True, False))
-    return statistics.median(logging_), statistics.median(plain)
+    around = map(max, itertools.pairwise(model.loops[1:]))
+    blocks = list(zip(around, model.times, strict=False))[WARM_UP // BLOCK :]
+    return blocks[0::2], blocks[1::2]  # the first one logs
 
 
-def measured(way: str, kind: str, metrics: int, given: argparse.Namespace) -> tuple[float, float]:
+def costs(logging: Blocks, plain: Blocks, least: float = math.inf) -> tuple[float, float] | None:
+    """µs of a step that does not log, and what logging adds; None where too few steps were quiet."""
+    kept = [quiet.figures(blocks, least) for blocks in (logging, plain)]
+    if min(map(len, kept)) < BLOCK:
+        return None
+    with_, without = (1e6 * statistics.median(steps) for steps in kept)
+    return without, with_ - without
+
+
+def least_loop(trainings: list[tuple[Blocks, Blocks]]) -> float:
+    return min(took for blocks in trainings for half in blocks for took, _ in half)
+
+
+def measured(way: str, kind: str, metrics: int, given: argparse.Namespace) -> tuple[Blocks, Blocks]:
     """What `train` finds in a new process."""
     command = [sys.executable, __file__, "--one", way, "--kind", kind, "--metrics", str(metrics)]
     command += ["--steps", str(given.steps), "--every", str(given.every), "--clock", given.clock]
@@ -111,6 +140,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1000, help="that log")
     parser.add_argument("--every", type=int, default=1, help="log_every_n_steps")
     parser.add_argument("--clock", default="wall", choices=CLOCKS)
+    parser.add_argument("--kinds", default=",".join(KINDS), help="which values")
     parser.add_argument("--kind", default="tensors", choices=KINDS, help=argparse.SUPPRESS)
     parser.add_argument("--one", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -118,18 +148,33 @@ def main() -> None:
         print(json.dumps(train(given)))
         return
     print(f"log_every_n_steps={given.every}, {given.clock} clock, median of {given.pairs} pairs")
-    print(f"{'metrics':>7}  {'values':<14}{'step µs':>9}{'fast_log µs':>13}{'self.log µs':>13}{'ratio':>7}")
+    heads = ("step µs", "fast_log µs", "self.log µs", "ratio", "quiet µs", "steps")
+    print(f"{'metrics':>7}  {'values':<14}" + "".join(f"{head:>13}" for head in heads))
     for metrics in map(int, given.metrics.split(",")):
-        for kind in KINDS:
-            found = []
-            for _ in range(given.pairs):
-                fast, plain = measured("fast_log", kind, metrics, given)
-                slow, _ = measured("self.log", kind, metrics, given)
-                found.append((plain, fast - plain, slow - plain))
-            step, fast, slow = (1e6 * statistics.median(column) for column in zip(*found, strict=True))
-            ratio = statistics.median(pair[2] / pair[1] for pair in found)
-            row = f"{step:>9.0f}{fast:>13.0f}{slow:>13.0f}{ratio:>7.0f}"
-            print(f"{metrics:>7}  {kind:<14}{row}", flush=True)
+        for kind in given.kinds.split(","):
+            pairs = [
+                tuple(measured(way, kind, metrics, given) for way in ("fast_log", "self.log"))
+                for _ in range(given.pairs)
+            ]
+            row = figures_of(pairs)
+            print(f"{metrics:>7}  {kind:<14}" + "".join(f"{cell:>13}" for cell in row), flush=True)
+
+
+def figures_of(pairs: list[tuple[tuple[Blocks, Blocks], ...]]) -> list[str]:
+    """The cells of a line: of all steps, and of those that were quiet."""
+    found = []
+    for fast, slow in pairs:
+        step, added = costs(*fast) or (math.nan, math.nan)
+        found.append((step, added, (costs(slow[0], fast[1]) or (0, math.nan))[1]))
+    step, fast_cost, slow_cost = (statistics.median(column) for column in zip(*found, strict=True))
+    ratio = statistics.median(slow / fast for _, fast, slow in found)
+    trainings = [fast for fast, _ in pairs]
+    together = [list(itertools.chain(*(one[half] for one in trainings))) for half in (0, 1)]
+    least = least_loop([both for pair in pairs for both in pair])
+    calm = costs(*together, least)
+    count = len(quiet.figures(together[0], least))
+    cells = [f"{figure:.0f}" for figure in (step, fast_cost, slow_cost, ratio)]
+    return [*cells, f"{calm[1]:.0f}" if calm else "-", f"{count:,}"]
 
 
 if __name__ == "__main__":
