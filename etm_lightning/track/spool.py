@@ -68,6 +68,7 @@ class Spool:
         self._queue: deque[bytes] = deque()
         self._kept: deque[bytes] = deque()  # what is no scalars and older than the queue
         self._bytes = 0
+        self._taken: list[bytes] = []  # out of the queues, not sealed yet
         self._lines: list[bytes] = []  # sealed, on their way
         self._untold, self._since, self._reason = 0, 0.0, ""
         self._slow = self._waited = 0
@@ -157,8 +158,8 @@ class Spool:
 
     @property
     def waiting(self) -> int:
-        """How many records wait for the disk."""
-        return len(self._queue) + len(self._kept) + len(self._lines)
+        """How many records wait for the disk; while they move on some count twice, but none is missed."""
+        return len(self._queue) + len(self._kept) + len(self._taken) + len(self._lines)  # as they move
 
     def flush(self, patience: float = PATIENCE) -> bool:
         """Wait until nothing waits for the disk, for so many seconds; whether that is so."""
@@ -280,8 +281,8 @@ class Spool:
         """Write some of what waits; False if the disk did not take it, which may be tried again."""
         if not self._lines:
             with self._gate:
-                bodies = self._take()
-                self._lines = self._journal.seal(bodies)
+                self._take()
+                self._lines, self._taken = self._journal.seal(self._taken), []
         if not self._lines:
             return True
         begin = self._timer()
@@ -296,21 +297,21 @@ class Spool:
             self._bad_at = now
         return True
 
-    def _take(self) -> list[bytes]:
-        """The oldest of what waits, after what tells of a gap before it."""
-        bodies: list[bytes] = []
-        size = 0
+    def _take(self) -> None:
+        """Take the oldest of what waits, after what tells of a gap before it."""
+        if self._taken:  # they could not be sealed
+            return
         if self._untold:
-            bodies = self._loss()
+            self._taken = self._loss()
             self._untold = 0
+        size = 0
         for waiting in (self._kept, self._queue):
             while waiting and size < _BATCH:
-                bodies.append(waiting.popleft())
-                size += len(bodies[-1])
-                self._bytes -= len(bodies[-1])
-        if bodies:
-            self._ended = bodies[-1].startswith(_ENDED)
-        return bodies
+                self._taken.append(waiting[0])  # who asks without the gate always finds it somewhere
+                size += len(waiting[0])
+                self._bytes -= len(waiting.popleft())
+        if self._taken:
+            self._ended = self._taken[-1].startswith(_ENDED)
 
     def _recover(self) -> bool:
         """Write at once again, if the disk has been well for a while."""

@@ -7,6 +7,7 @@ import math
 import os
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -270,6 +271,47 @@ def test_threads_that_write_while_the_disk_comes_and_goes_lose_nothing_and_keep_
     for stage in ("0", "1", "2"):
         mine = [r.step for r in records(tmp_path) if isinstance(r, Scalars) and r.stage == stage]
         assert mine == list(range(400))
+
+
+def test_what_is_being_sealed_waits_still(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who flushes asks without the gate: else it goes on, and closes, while a batch is on its way."""
+    disk = Disk()
+    one = spool(tmp_path, disk)
+    journal = one._journal
+    disk.full = True
+    for step in range(5):
+        one.write(row(step))
+    seen: list[int] = []
+
+    def seal(bodies: Iterable[bytes]) -> list[bytes]:
+        seen.append(one.waiting)
+        return Journal.seal(journal, bodies)
+
+    monkeypatch.setattr(journal, "seal", seal)
+    disk.full = False
+    assert one.flush()
+    assert min(seen) > 0
+    assert steps(tmp_path) == list(range(5))
+
+
+def test_what_could_not_be_sealed_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = Disk()
+    one = spool(tmp_path, disk)
+    journal = one._journal
+    disk.full = True
+    for step in range(5):
+        one.write(row(step))
+
+    def seal(bodies: Iterable[bytes]) -> list[bytes]:
+        monkeypatch.undo()
+        raise MemoryError
+
+    monkeypatch.setattr(journal, "seal", seal)
+    disk.full = False
+    with pytest.raises(MemoryError):
+        one.flush()
+    assert one.flush()
+    assert steps(tmp_path) == list(range(5))
 
 
 def test_a_forked_child_leaves_what_waits_to_its_parent(tmp_path: Path) -> None:
