@@ -92,6 +92,22 @@ class Scalars(_Record, frozen=True, kw_only=True):
     values: dict[str, float] = {}
     nonfinite: dict[str, Nonfinite] = {}
 
+    @classmethod
+    def of(
+        cls, time: float, step: int, axis: str, epoch: int | None, stage: str, values: dict[str, float]
+    ) -> Scalars:
+        """From all values by name, NaN and infinities included; the time is cut to the millisecond."""
+        finite, others = split(values)
+        return cls(
+            time=milliseconds(time),
+            step=step,
+            axis=axis,
+            epoch=epoch,
+            stage=stage,
+            values=finite,
+            nonfinite=others,
+        )
+
     def items(self) -> dict[str, float]:
         """All values by name, NaN and infinities included."""
         return {**self.values, **{name: float(text) for name, text in self.nonfinite.items()}}

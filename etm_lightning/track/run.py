@@ -27,8 +27,6 @@ from etm_lightning.records import (
     Scalars,
     Started,
     Text,
-    milliseconds,
-    split,
 )
 from etm_lightning.track.code import Code, code
 from etm_lightning.track.media.exhibit import Parcel, relative
@@ -381,18 +379,7 @@ class Run(Exhibits):
             where = f"{plain(step)!r}, {plain(epoch)!r}"
             wrong, numbers = f"`step`, `epoch` must be whole numbers but got {where}", {}
         if numbers:
-            finite, nonfinite = split(numbers)
-            self._record(
-                Scalars(
-                    time=milliseconds(self._clock()),
-                    step=step,
-                    axis=axis,
-                    epoch=epoch,
-                    stage=stage,
-                    values=finite,
-                    nonfinite=nonfinite,
-                )
-            )
+            self._record(Scalars.of(self._clock(), step, axis, epoch, stage, numbers))
         if wrong:
             self._reject(wrong)
 

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 
 from etm_lightning.journal import Journal, NotWrittenError
-from etm_lightning.records import Alert, Gap, Known, Scalars, encode, milliseconds, split
+from etm_lightning.records import Alert, Gap, Known, Scalars, encode
 
 log = logging.getLogger(__name__)
 
@@ -109,16 +109,7 @@ class Spool:
         try:
             took = self._append_row(time, step, axis, epoch, stage, values)
         except NotWrittenError as error:
-            finite, nonfinite = split(dict(values))
-            item = Scalars(
-                time=milliseconds(time),
-                step=step,
-                axis=axis,
-                epoch=epoch,
-                stage=stage,
-                values=finite,
-                nonfinite=nonfinite,
-            )
+            item = Scalars.of(time, step, axis, epoch, stage, dict(values))
             self._refused(error, item)
             return True
         except OSError as error:  # it has not come so far

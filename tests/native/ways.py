@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from etm_lightning.journal import seal
 from etm_lightning.native import lines as native
-from etm_lightning.records import Gap, Scalars, encode, milliseconds, split
+from etm_lightning.records import Gap, Scalars, encode
 
 AWKWARD = (
     *(0.0, -0.0, 1.0, 0.1 + 0.2, 5e-324, 2.2250738585072014e-308, 1.7976931348623157e308),
@@ -41,16 +41,7 @@ def line_of(
     n: int, time: float, step: int, axis: str, epoch: int | None, stage: str, values: Mapping[str, float]
 ) -> bytes:
     """The line that `append` writes of a row."""
-    finite, nonfinite = split(dict(values))
-    record = Scalars(
-        time=milliseconds(time),
-        step=step,
-        axis=axis,
-        epoch=epoch,
-        stage=stage,
-        values=finite,
-        nonfinite=nonfinite,
-    )
+    record = Scalars.of(time, step, axis, epoch, stage, dict(values))
     return seal(encode(record), n)
 
 

@@ -13,7 +13,7 @@ from etm_lightning.headline import Headline
 from etm_lightning.journal import Journal, Latest
 from etm_lightning.lines import unseal
 from etm_lightning.reading import writers
-from etm_lightning.records import Scalars, milliseconds, split
+from etm_lightning.records import Scalars, milliseconds
 
 pytestmark = pytest.mark.usefixtures("_both_ways")
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -29,17 +29,7 @@ ROWS = st.tuples(
 
 
 def record(row: Row) -> Scalars:
-    time, step, axis, epoch, stage, values = row
-    finite, nonfinite = split(values)
-    return Scalars(
-        time=milliseconds(time),
-        step=step,
-        axis=axis,
-        epoch=epoch,
-        stage=stage,
-        values=finite,
-        nonfinite=nonfinite,
-    )
+    return Scalars.of(*row)
 
 
 def lines(folder: Path) -> list[bytes]:

@@ -58,6 +58,16 @@ def records(folder: Path) -> list[Record]:
     return [item for item in found if not isinstance(item, Damage) and type(item).__name__ != "Header"]
 
 
+def with_waiting(folder: Path) -> tuple[Disk, Spool]:
+    """Five rows wait for a full disk."""
+    disk = Disk()
+    one = spool(folder, disk)
+    disk.full = True
+    for step in range(5):
+        one.write(row(step))
+    return disk, one
+
+
 def steps(folder: Path) -> list[int]:
     return [record.step for record in records(folder) if isinstance(record, Scalars)]
 
@@ -275,12 +285,8 @@ def test_threads_that_write_while_the_disk_comes_and_goes_lose_nothing_and_keep_
 
 def test_what_is_being_sealed_waits_still(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who flushes asks without the gate: else it goes on, and closes, while a batch is on its way."""
-    disk = Disk()
-    one = spool(tmp_path, disk)
+    disk, one = with_waiting(tmp_path)
     journal = one._journal
-    disk.full = True
-    for step in range(5):
-        one.write(row(step))
     seen: list[int] = []
 
     def seal(bodies: Iterable[bytes]) -> list[bytes]:
@@ -295,12 +301,8 @@ def test_what_is_being_sealed_waits_still(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_what_could_not_be_sealed_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    disk = Disk()
-    one = spool(tmp_path, disk)
+    disk, one = with_waiting(tmp_path)
     journal = one._journal
-    disk.full = True
-    for step in range(5):
-        one.write(row(step))
 
     def seal(bodies: Iterable[bytes]) -> list[bytes]:
         monkeypatch.undo()
@@ -315,11 +317,7 @@ def test_what_could_not_be_sealed_is_not_lost(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_forked_child_leaves_what_waits_to_its_parent(tmp_path: Path) -> None:
-    disk = Disk()
-    one = spool(tmp_path, disk)
-    disk.full = True
-    for step in range(5):
-        one.write(row(step))
+    _, one = with_waiting(tmp_path)
     one.forked()
     assert (one.waiting, one.degraded) == (0, False)
 
