@@ -21,7 +21,7 @@ struct Shape {
     Ints at, steps, epochs;
     Floats times, values;  // the values row by row
 
-    bool fits(const Row& row) const {
+    bool fits(const ScannedRow& row) const {
         return row.stage == stage && row.axis == axis &&
                std::equal(names.begin(), names.end(), row.names.begin(), row.names.end());
     }
@@ -39,7 +39,7 @@ class Rows {
 
     // Whether all lines that say they hold values are plain rows, and the last one has its newline.
     bool take(string_view data, const string_view* only) {
-        Row row;
+        ScannedRow row;
         for (std::size_t begin = 0, end; begin < data.size(); begin = end + 1) {
             end = data.find('\n', begin);
             if (end == string_view::npos) return false;
@@ -70,7 +70,7 @@ class Rows {
     std::size_t last_ = 0;
 
     // The shape of a row; null if a name comes twice in it.
-    Shape* shape_of(const Row& row) {
+    Shape* shape_of(const ScannedRow& row) {
         if (last_ < shapes.size() && shapes[last_].fits(row)) return &shapes[last_];
         std::string key;  // no text in it holds a byte below 0x20
         for (const string_view text : {row.stage, row.axis}) key.append(text).push_back('\0');

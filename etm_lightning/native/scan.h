@@ -2,11 +2,23 @@
 #pragma once
 
 #include <charconv>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <limits>
 #include <string_view>
 #include <vector>
+
+#if defined(_LIBCPP_VERSION) && !defined(ETM_WITHOUT_FROM_CHARS)
+#define ETM_WITHOUT_FROM_CHARS  // LLVM's library has it for doubles since 20 only, Apple's since macOS 26
+#endif
+#if defined(ETM_WITHOUT_FROM_CHARS)
+#include <locale.h>
+#include <stdlib.h>
+#if defined(__APPLE__)
+#include <xlocale.h>
+#endif
+#endif
 
 #include "crc.h"
 
@@ -25,7 +37,7 @@ inline bool has(string_view line, std::size_t at, string_view text) {
 }
 
 // A row as it lies in its line: names are bytes of the line, without escapes.
-struct Row {
+struct ScannedRow {
     std::int64_t number, step, epoch;
     double time;
     string_view axis, stage;
@@ -33,6 +45,23 @@ struct Row {
     std::vector<double> values;
     std::vector<string_view> expected;  // the names of the line before, wanted or not
 };
+
+// The double nearest to a number of JSON's, all that lies from `begin` to `end`; false if there is none.
+#if defined(ETM_WITHOUT_FROM_CHARS)
+inline const locale_t POINT = newlocale(LC_ALL_MASK, "C", nullptr);  // the program's may have a comma
+
+// It reads no further than the end of the line.
+inline bool nearest(const char* begin, const char* end, double& found) {
+    char* stop = nullptr;
+    found = strtod_l(begin, &stop, POINT);
+    return stop == end && std::isfinite(found);
+}
+#else
+inline bool nearest(const char* begin, const char* end, double& found) {
+    const auto [stop, error] = std::from_chars(begin, end, found);
+    return error == std::errc() && stop == end;
+}
+#endif
 
 // Reads a line from its front. Each method takes what it is named for, or returns false.
 class Scanner {
@@ -74,8 +103,7 @@ class Scanner {
     bool number(double& found) {
         const char* begin = at_;
         if (!skip_number()) return false;
-        const auto [end, error] = std::from_chars(begin, at_, found);
-        return error == std::errc() && end == at_ && !(found == 0 && *begin == '-' && at_ - begin == 2);
+        return nearest(begin, at_, found) && !(found == 0 && *begin == '-' && at_ - begin == 2);
     }
 
     bool skip_number() {
@@ -103,7 +131,7 @@ class Scanner {
 
     // The names and values of an object behind its opening brace; with `only` that name's alone.
     template <bool finite>
-    bool object(const string_view* only, Row& row, std::size_t& count) {
+    bool object(const string_view* only, ScannedRow& row, std::size_t& count) {
         if (token("}"sv)) return true;
         double found = 0;
         do {
@@ -174,7 +202,7 @@ class Scanner {
 };
 
 // Take a line, given without its newline; false if it is not an intact row, its fields in the writer's order.
-inline bool take(string_view line, const string_view* only, Row& row) {
+inline bool take(string_view line, const string_view* only, ScannedRow& row) {
     char sum[8];
     put_hex(sum, crc32(line.data() + SUM, line.data() + line.size(), BRACE));
     if (std::memcmp(sum, line.data() + FIRST.size(), 8) != 0) return false;
