@@ -53,6 +53,7 @@ def without_from_chars(tmp_path_factory: pytest.TempPathFactory) -> Any:
     flags = *FLAGS, "-O0", "-DETM_WITHOUT_FROM_CHARS", f"-I{sysconfig.get_path('include')}"
     units = sorted(map(str, FOLDER.glob("*.cpp")))
     subprocess.run([*compiler(), *flags, *units, "-o", str(made), *LINKED], check=True)
+    assert b"strtod_l" in made.read_bytes()
     # apart, for it may crash
     subprocess.run([sys.executable, "-m", "tests.native.fuzz", str(made), "1"], cwd=ROOT, check=True)
     return loaded(made)
