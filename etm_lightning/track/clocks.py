@@ -39,12 +39,17 @@ def of_evaluation_batch(trainer: Any, values: Mapping[str, Any], step: int) -> b
     return bool(values.keys() == trainer._results.metrics(on_step=True)["log"].keys())
 
 
-def row_due(trainer: Any, module: Any, step: int) -> bool:
-    """Whether Lightning will log the values of the training batch that is under way."""
-    every = trainer.log_every_n_steps
-    if every and ((step + 1) % every == 0 or trainer.should_stop):
-        return not collects(trainer, module)
-    return bool(trainer.fast_dev_run) and not collects(trainer, module)
+def batch_under_way(trainer: Any, module: Any) -> tuple[int, int, bool]:
+    """Logger step and epoch of the training batch that is under way, and whether Lightning logs its values.
+
+    Properties are not asked, but what they read: in a training each call is a cold one.
+    """
+    fit = trainer.fit_loop
+    step, every = fit.epoch_loop._batches_that_stepped, trainer.log_every_n_steps
+    due = (every and ((step + 1) % every == 0 or trainer.should_stop)) or trainer.fast_dev_run
+    if due and trainer.accumulate_grad_batches != 1:
+        due = not collects(trainer, module)
+    return step, fit.epoch_progress.current.completed, bool(due)
 
 
 def collects(trainer: Any, module: Any) -> bool:

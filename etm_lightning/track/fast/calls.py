@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from etm_lightning.track.clocks import evaluation_step, logger_step, row_due, watches_steps
+from etm_lightning.track.clocks import batch_under_way, evaluation_step, watches_steps
 from etm_lightning.track.fast.epoch import show_steps
 from etm_lightning.track.fast.options import Asked, Options, Rules, planned
 from etm_lightning.track.fast.plan import Key, Plan, check_same
@@ -128,8 +128,7 @@ class Calls:
                 plan.step = evaluation_step(trainer, plan.key.dataloader)
                 self.row(trainer, plan, values)
             return
-        plan.step, plan.epoch = logger_step(trainer), trainer.current_epoch
-        plan.settled = row_due(trainer, module, plan.step)
+        plan.step, plan.epoch, plan.settled = batch_under_way(trainer, module)
         if self.device.apart:
             self.lag.poll(plan.place)
         if plan.settled:
@@ -153,8 +152,7 @@ class Calls:
         plan.rows += 1
         if values is None or not plan.alike:
             values = plan.row
-            for name, number in zip(plan.near_steps, found, strict=True):
-                values[name] = number
+            values.update(zip(plan.near_steps, found, strict=True))
         if vector is not None:
             self.lag.put(
                 Row(plan.place, dict(values), plan.far_steps, vector, meaning.logger, meaning.prog_bar)
