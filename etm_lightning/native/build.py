@@ -39,7 +39,7 @@ class BuildError(Exception):
 
 
 def build(folder: Path = FOLDER) -> bool:
-    """Build the module in its folder if its sources changed since it was last built.
+    """Build the module in its folder if its sources, or this file, changed since it was last built.
 
     Returns:
         Whether there was something to do.
@@ -50,7 +50,8 @@ def build(folder: Path = FOLDER) -> bool:
     """
     target = folder / BUILT
     sources = [*folder.glob("*.cpp"), *folder.glob("*.h")]
-    if target.is_file() and all(source.stat().st_mtime <= target.stat().st_mtime for source in sources):
+    changed = max(path.stat().st_mtime for path in (*sources, Path(__file__)))
+    if target.is_file() and changed <= target.stat().st_mtime:
         return False
     target.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(prefix=".build", dir=folder) as place:

@@ -51,6 +51,15 @@ def test_what_is_up_to_date_is_not_built_again(sources: Path, tmp_path: Path) ->
     assert sorted(path.name for path in sources.iterdir()) == [BUILT, "row.cpp"]
 
 
+@pytest.mark.skipif(not (FOLDER / BUILT).exists(), reason="nothing is compiled")
+def test_another_way_to_build_builds_it_again(sources: Path) -> None:
+    assert build(sources)
+    before = (FOLDER / "build.py").stat().st_mtime - 1
+    for name in ("row.cpp", BUILT):
+        os.utime(sources / name, (before, before))
+    assert build(sources)
+
+
 def test_a_compiler_that_fails_says_why_and_leaves_nothing_old(sources: Path, tmp_path: Path) -> None:
     (sources / BUILT).write_text("of older sources")
     os.utime(sources / BUILT, (1, 1))
