@@ -68,7 +68,8 @@ def ask(questions: Mapping[str, Callable[[], Sized]], extent: Extent, say: Say) 
         FRAME: min(CURVES, extent.runs) * extent.points,
     }
     for what, question in questions.items():
-        found = len(question())
-        if found != right[what]:
+        found: list[int] = []
+        seconds = best(lambda question=question, found=found: found.append(len(question())))  # type: ignore[misc]
+        if set(found) != {right[what]}:
             raise RuntimeError(f"{TITLES[what]!r} must find {right[what]} but found {found}")
-        say(what, best(question), f"{found} found")
+        say(what, seconds, f"{found[0]} found")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import uuid
-from collections.abc import Callable, Iterable, Sized
+from collections.abc import Callable, Sized
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,10 @@ OF_A_RUN = {"runs", "metrics", "latest_metrics", "params", "tags"}
 """All tables that a run leaves rows in; more would have to be multiplied too."""
 BATCH = 1000
 """Values that one `log_batch` takes at most."""
+THINNED = 10
+"""Runs whose curves nobody reads here log each tenth step: a value takes 250 bytes, all of them 25 GB."""
+ASKED = 50
+"""Runs of one question for curves: with its page's limit of 25,000 values."""
 
 
 class MLflow:
@@ -46,7 +50,12 @@ class MLflow:
             else self.client.create_experiment("store", artifact_location=artifacts)
         )
 
-    def write(self, number: int, points: int) -> None:
+    def steps(self, number: int) -> range:
+        if number < self.extent.runs - store_asked.CURVES:
+            return range(THINNED - 1, self.extent.points, THINNED)
+        return range(self.extent.points)
+
+    def write(self, number: int, steps: range) -> None:
         """A run as its client writes it, with all the times that its client can be told."""
         from mlflow.entities import Metric, Param
 
@@ -56,7 +65,7 @@ class MLflow:
         self.client.log_batch(run, params=[Param(name, str(value)) for name, value in settings.items()])
         values = [
             Metric(name, value, _millis(number, step), step)
-            for step in range(points)
+            for step in steps
             for name, value in store_values.row(self.extent.series, number, step).items()
         ]
         for start in range(0, len(values), BATCH):
@@ -67,7 +76,7 @@ class MLflow:
         """Make `runs` of one that was written, of which each takes its part; how many points they have."""
         seed = MLflow(self.folder, "seed", self.extent)
         before = _counts(seed.file)
-        seed.write(0, self.extent.points + store_values.PERIOD)
+        seed.write(0, range(self.extent.points + store_values.PERIOD))
         touched = {name for name, rows in _counts(seed.file).items() if rows != before[name]}
         if touched != OF_A_RUN:
             raise RuntimeError(f"a run must leave rows in {sorted(OF_A_RUN)} but does in {sorted(touched)}")
@@ -76,8 +85,9 @@ class MLflow:
         for setting in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -2000000"):
             database.execute(f"PRAGMA {setting}")
         database.execute("ATTACH ? AS seed", (str(seed.file),))
+        _prepare(database)
         database.execute("BEGIN")
-        points = sum(self._copy(database, number) for number in _prepared(database, runs))
+        points = sum(self._copy(database, number) for number in range(runs))
         database.execute("COMMIT")
         broken = database.execute("PRAGMA main.foreign_key_check(runs)").fetchall()
         if broken:
@@ -110,20 +120,23 @@ class MLflow:
             "INSERT INTO main.params (key, value, run_uuid) VALUES (?, ?, ?)",
             [(key, str(value), run) for key, value in settings.items()],
         )
-        skipped = store_values.offset(number)
-        later = begin - _millis(0, skipped)
+        skipped, steps = store_values.offset(number), self.steps(number)
         first = skipped * self.extent.series
         put = database.execute(
             "INSERT INTO main.metrics (key, value, timestamp, run_uuid, step, is_nan)"
             " SELECT key, value, timestamp + ?, ?, step - ?, is_nan FROM temp.written"
-            " WHERE rowid > ? AND rowid <= ?",
-            (later, run, skipped, first, first + points * self.extent.series),
+            " WHERE rowid > ? AND rowid <= ? AND (step - ?) % ? = ?",
+            (
+                *(begin - _millis(0, skipped), run, skipped),
+                *(first, first + points * self.extent.series),
+                *(skipped, steps.step, steps.start % steps.step),
+            ),
         ).rowcount
         database.execute(
             "INSERT INTO main.latest_metrics (key, value, timestamp, step, is_nan, run_uuid)"
             " SELECT key, value, timestamp, step, is_nan, run_uuid FROM main.metrics"
             " WHERE run_uuid = ? AND step = ?",
-            (run, points - 1),
+            (run, steps[-1]),
         )
         return put
 
@@ -166,11 +179,15 @@ class MLflow:
         }
         store_asked.ask(questions, self.extent, say)
 
-    def _curves(self, runs: Iterable[str]) -> list[tuple[str, int, float]]:
+    def _curves(self, runs: list[str]) -> list[tuple[str, int, float]]:
+        """As its page asks; `get_metric_history` looks at all values of that name for each run."""
+        store = self.client._tracking_client.store
         return [
-            (run, one.step, one.value)
-            for run in runs
-            for one in self.client.get_metric_history(run, "val/f1")
+            (one.run_id, one.step, one.value)
+            for start in range(0, len(runs), ASKED)
+            for one in store.get_metric_history_bulk(
+                runs[start : start + ASKED], "val/f1", ASKED * self.extent.points
+            )
         ]
 
     def command(self) -> tuple[list[str], dict[str, str]]:
@@ -189,14 +206,13 @@ def _counts(file: Path) -> dict[str, int]:
         return {name: database.execute(f'SELECT COUNT(*) FROM "{name}"').fetchone()[0] for name in names}
 
 
-def _prepared(database: sqlite3.Connection, runs: int) -> range:
-    """The points of the run that was written, in the order of their steps; then the numbers of runs."""
+def _prepare(database: sqlite3.Connection) -> None:
+    """The points of the run that was written, in the order of their steps."""
     database.execute("PRAGMA temp_store = MEMORY")
     database.execute(
         "CREATE TEMP TABLE written AS"
         " SELECT key, value, timestamp, is_nan, step FROM seed.metrics ORDER BY step, rowid"
     )
-    return range(runs)
 
 
 def _insert(database: sqlite3.Connection, table: str, changed: dict[str, object]) -> None:

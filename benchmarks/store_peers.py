@@ -30,7 +30,8 @@ class Peer(Protocol):
 
     title: str
 
-    def write(self, number: int, points: int) -> None: ...
+    def steps(self, number: int) -> range: ...
+    def write(self, number: int, steps: range) -> None: ...
     def multiply(self, runs: int) -> int: ...
     def count(self) -> int: ...
     def read(self, number: int) -> dict[str, Any]: ...
@@ -50,7 +51,8 @@ def make(peer: Peer, extent: Extent) -> None:
     Raises:
         RuntimeError: if it has not all runs and points that were asked for.
     """
-    points, asked = peer.multiply(extent.runs), extent.runs * extent.series * extent.points
+    points = peer.multiply(extent.runs)
+    asked = sum(len(peer.steps(number)) for number in range(extent.runs)) * extent.series
     if points != asked:
         raise RuntimeError(f"there must be {asked} points but there are {points}")
 
@@ -64,18 +66,20 @@ def prove(peer: Peer, written: Peer, extent: Extent) -> None:
     if (runs := peer.count()) != extent.runs:
         raise RuntimeError(f"there must be {extent.runs} runs but there are {runs}")
     for number in sorted({1, extent.runs // 2, extent.runs - 1}):
-        written.write(number, extent.points)
+        written.write(number, written.steps(number))
         mine, copy = written.read(number), peer.read(number)
         if mine != copy:
             differ = [name for name in mine if mine[name] != copy.get(name)]
             raise RuntimeError(f"run {number} reads otherwise than it was written: {differ}")
 
 
-def command(words: list[str], env: dict[str, str]) -> None:
+def command(words: list[str], **given: str) -> None:
+    # as it is when installed: compiled once
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     subprocess.run(
         [sys.executable, "-W", "ignore", *words],
         check=True,
-        env={**os.environ, **env},
+        env=env | given,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -105,7 +109,8 @@ def main() -> None:
     prove(peer, kind(place, f"proof-{os.getpid()}", extent), extent)
     say("proved", 0)
     if listing := peer.command():
-        say(store_asked.COMMAND, store_asked.best(lambda: command(*listing), times=3))
+        words, env = listing
+        say(store_asked.COMMAND, store_asked.best(lambda: command(words, **env), times=3))
     peer.ask(say, patience)
 
 

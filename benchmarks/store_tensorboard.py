@@ -42,12 +42,15 @@ class TensorBoard:
         self.title = f"TensorBoard {tensorboard.__version__}"
         self.extent, self.folder, self.place = extent, folder, folder / place
 
-    def write(self, number: int, points: int) -> None:
+    def steps(self, number: int) -> range:
+        return range(self.extent.points)
+
+    def write(self, number: int, steps: range) -> None:
         """A run as PyTorch's `SummaryWriter` writes it; its values are those of one of the first runs."""
         from torch.utils.tensorboard import SummaryWriter
 
         with SummaryWriter(str(self.place / f"run-{number}")) as writer:
-            for step in range(points):
+            for step in steps:
                 row = store_values.row(self.extent.series, number % DISTINCT, step)
                 for name, value in row.items():
                     writer.add_scalar(name, value, step)
@@ -56,7 +59,7 @@ class TensorBoard:
         """Make `runs` of the few that were written; how many points they have."""
         seed = TensorBoard(self.folder, "seed", self.extent)
         for number in range(min(runs, DISTINCT)):
-            seed.write(number, self.extent.points)
+            seed.write(number, self.steps(number))
         self.place.mkdir()
         for number in range(runs):
             shutil.copytree(seed.place / f"run-{number % DISTINCT}", self.place / f"run-{number}")

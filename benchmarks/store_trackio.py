@@ -45,7 +45,10 @@ class Trackio:
     def file(self) -> Path:
         return Path(self.store.get_project_db_path(self.project))
 
-    def write(self, number: int, points: int) -> None:
+    def steps(self, number: int) -> range:
+        return range(self.extent.points)
+
+    def write(self, number: int, steps: range) -> None:
         """A run as `init`, `log` and `finish` write it."""
         import trackio
 
@@ -57,14 +60,14 @@ class Trackio:
             auto_log_cpu=False,
             embed=False,
         )
-        for step in range(points):
+        for step in steps:
             trackio.log(store_values.row(self.extent.series, number, step), step=step)
         trackio.finish()
 
     def multiply(self, runs: int) -> int:
         """Make `runs` of one that was written, of which each takes its part; how many points they have."""
         seed = Trackio(self.folder, "seed", self.extent)
-        seed.write(0, self.extent.points + store_values.PERIOD)
+        seed.write(0, range(self.extent.points + store_values.PERIOD))
         _check(seed.file)
         self.store.init_db(self.project)
         with sqlite3.connect(seed.file) as database:
