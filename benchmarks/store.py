@@ -16,6 +16,7 @@ import argparse
 import os
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import store_asked
@@ -49,7 +50,10 @@ def main() -> None:
             few = asked.runs // 100
             live = few // 10
             size = Size(asked.runs - few, few - live, live, SERIES, POINTS)
-            say("make the store", took(lambda: make(store, size)))
+            half = place / "ours-half"  # else one that was interrupted would be taken for a whole one
+            shutil.rmtree(half, ignore_errors=True)
+            say("make the store", took(lambda: make(half, size)))
+            half.rename(store)
         ours(store)
         if asked.peers:
             columns = {"ours": store_beside.ours(store, extent)}
@@ -76,15 +80,15 @@ def ours(store: Path) -> None:
         'optimizer.name == lion and val/loss < 0.1 and status == "finished"',
         "created > 7d or run-0000",
     ):
-        say(f"count: {query}", best(lambda query=query: catalogue.count(query)))
-        say("  the first 500 rows", best(lambda query=query: catalogue.rows(query, limit=500)))
+        say(f"count: {query}", best(partial(catalogue.count, query)))
+        say("  the first 500 rows", best(partial(catalogue.rows, query, limit=500)))
     say("columns", best(catalogue.columns))
     opened = Store(store)
     runs = opened.runs(limit=1000)
     for library in ("polars", "pandas"):
         say(
             f"val/f1 of {len(runs)} runs, {library}",
-            best(lambda to=library: opened.frame("val/f1", runs, to=to)),
+            best(partial(opened.frame, "val/f1", runs, to=library)),
         )
     before = lasting(catalogue)
     catalogue.remove()

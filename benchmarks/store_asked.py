@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sized
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping, Sized
+from typing import Protocol, cast
 
 import store_values
 from store_values import Extent
@@ -57,19 +57,36 @@ def fitting(extent: Extent) -> set[int]:
 
 
 def ask(questions: Mapping[str, Callable[[], Sized]], extent: Extent, say: Say) -> None:
-    """Time the questions, whose answers have to be as long as what was given makes them.
+    """Time the questions; their answers have to be as long as what was given makes them.
+
+    Args:
+        questions: those of `LIST`, `FIT` and `FRAME`; `FIT` is answered by names: `run-NUMBER`.
+        extent: what was given.
+        say: is told the seconds.
 
     Raises:
         RuntimeError: for another answer.
     """
+    fit = fitting(extent)
     right = {
         LIST: min(SHOWN, extent.runs),
-        FIT: len(fitting(extent)),
+        FIT: len(fit),
         FRAME: min(CURVES, extent.runs) * extent.points,
     }
     for what, question in questions.items():
-        found: list[int] = []
-        seconds = best(lambda question=question, found=found: found.append(len(question())))  # type: ignore[misc]
-        if set(found) != {right[what]}:
-            raise RuntimeError(f"{TITLES[what]!r} must find {right[what]} but found {found}")
-        say(what, seconds, f"{found[0]} found")
+        seconds, answer = _timed(question)
+        if len(answer) != right[what]:
+            raise RuntimeError(f"{TITLES[what]!r} must find {right[what]} but found {len(answer)}")
+        if what == FIT and {int(str(name)[len("run-") :]) for name in cast("Iterable[str]", answer)} != fit:
+            raise RuntimeError(f"{TITLES[what]!r} found as many runs as it must, but other ones")
+        say(what, seconds, f"{len(answer)} found")
+
+
+def _timed(question: Callable[[], Sized]) -> tuple[float, Sized]:
+    """The least seconds, and the last answer."""
+    last: list[Sized] = []
+
+    def once() -> None:
+        last[:] = [question()]
+
+    return best(once), last[0]

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Sized
 from pathlib import Path
 
 import store_asked
@@ -51,9 +52,9 @@ def ours(store: Path, extent: Extent) -> Figures:
     note(store_asked.COMMAND, best(lambda: store_peers.command(listing)))
     catalogue, opened = listed(), Store(store)
     newest = opened.runs(limit=store_asked.CURVES)
-    questions = {
+    questions: dict[str, Callable[[], Sized]] = {
         store_asked.LIST: lambda: catalogue.rows(limit=store_asked.SHOWN),
-        store_asked.FIT: lambda: catalogue.rows(store_asked.QUERY),
+        store_asked.FIT: lambda: [row.name for row in catalogue.rows(store_asked.QUERY)],
         store_asked.FRAME: lambda: opened.frame("val/f1", newest),
     }
     store_asked.ask(questions, extent, note)

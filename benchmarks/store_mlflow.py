@@ -17,8 +17,8 @@ OF_A_RUN = {"runs", "metrics", "latest_metrics", "params", "tags"}
 """All tables that a run leaves rows in; more would have to be multiplied too."""
 BATCH = 1000
 """Values that one `log_batch` takes at most."""
-THINNED = 10
-"""Runs whose curves nobody reads here log each tenth step: a value takes 250 bytes, all of them 25 GB."""
+THINNED = 50
+"""Runs whose curves nobody reads here log every fiftieth step: a value takes 250 bytes, all of them 25 GB."""
 ASKED = 50
 """Runs of one question for curves: with its page's limit of 25,000 values."""
 

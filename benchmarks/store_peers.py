@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -95,8 +96,10 @@ def main() -> None:
         print(json.dumps({"what": what, "seconds": seconds, "note": note}), file=out, flush=True)
 
     kind = PEERS[name]
-    place.mkdir(parents=True, exist_ok=True)
     made = place / "made.json"
+    if not made.exists() and place.exists():  # an earlier one was interrupted
+        shutil.rmtree(place)
+    place.mkdir(parents=True, exist_ok=True)
     peer = kind(place, "store", extent)
     say("title", 0, peer.title)
     if not made.exists():
