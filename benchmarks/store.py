@@ -1,7 +1,7 @@
 """A store of many runs: how long lists, searches and frames take, and what peers need for as much.
 
     python benchmarks/store.py [--runs 10000] [--keep FOLDER] [--peers mlflow trackio tensorboard]
-                               [--environments .venv/peers] [--patience 600]
+                               [--environments .venv/peers] [--patience 600] [--page PAGE.md]
 
 Peers get as many runs with the same values, of which they write one and the rest is made of it in their own
 files (see `store_peers`); a peer that does not go with this project has an environment of its own, made by
@@ -40,6 +40,7 @@ def main() -> None:
     parser.add_argument("--peers", nargs="*", default=[], choices=sorted(store_peers.PEERS))
     parser.add_argument("--environments", type=Path, default=Path(".venv/peers"))
     parser.add_argument("--patience", type=float, default=600, help="seconds that TensorBoard's server has")
+    parser.add_argument("--page", type=Path, help="page to put the table of all into")
     asked = parser.parse_args()
     extent = Extent(asked.runs, SERIES, POINTS)
     with tempfile.TemporaryDirectory() as scratch:
@@ -63,7 +64,10 @@ def main() -> None:
                 columns[title] = told
                 if not asked.keep:
                     shutil.rmtree(place / name)
-            print(store_beside.table(columns, extent))
+            text = store_beside.table(columns, extent)
+            print(text)
+            if asked.page:
+                store_beside.put(asked.page, text)
 
 
 def ours(store: Path) -> None:

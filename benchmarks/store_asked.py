@@ -18,7 +18,7 @@ LIST, FIT, FRAME = "list", "fit", "frame"
 TITLES = {
     FIRST_LIST: "from nothing until all runs are listed",
     FIRST_FRAME: "from nothing until one metric of {curves} runs is there, all points",
-    COMMAND: "the list as a command, in a new process",
+    COMMAND: "a list of all runs by a command",
     LIST: "the newest {shown} runs",
     FIT: f"all runs with `{QUERY}`",
     FRAME: "one metric of {curves} runs, all points",

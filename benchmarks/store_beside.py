@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sized
+from datetime import date
 from pathlib import Path
 
 import store_asked
@@ -17,6 +18,7 @@ from store_values import Extent
 from etm_lightning.store.catalogue import Catalogue
 from etm_lightning.store.store import Store
 
+MARKS = "<!-- store: python benchmarks/store.py --page -->", "<!-- /store -->"
 Figures = dict[str, float | str]
 """Seconds of each question; how far it came where they ended first."""
 
@@ -48,7 +50,7 @@ def ours(store: Path, extent: Extent) -> Figures:
     for what, act in ((store_asked.FIRST_LIST, listed), (store_asked.FIRST_FRAME, framed)):
         Catalogue(store).remove()
         note(what, took(act))
-    listing = ["-m", "etm_lightning", "ls", "--store", str(store)]
+    listing = ["-m", "etm_lightning", "ls", "--all", "--store", str(store)]
     note(store_asked.COMMAND, best(lambda: store_peers.command(listing)))
     catalogue, opened = listed(), Store(store)
     newest = opened.runs(limit=store_asked.CURVES)
@@ -97,7 +99,7 @@ def _titled(what: str, extent: Extent, who: str, note: str) -> str:
 def table(columns: dict[str, Figures], extent: Extent) -> str:
     """A table for a page: seconds, and in brackets how many times ours."""
     own = columns["ours"]
-    lines = [["seconds", *columns], ["---"] * (1 + len(columns))]
+    lines = [[f"seconds, {date.today()}", *columns], ["---"] * (1 + len(columns))]
     for what in TITLES:
         cells = [_cell(figures.get(what), own[what]) for figures in columns.values()]
         lines.append([_titled(what, extent, "", "").removeprefix(": "), *cells])
@@ -106,7 +108,7 @@ def table(columns: dict[str, Figures], extent: Extent) -> str:
 
 def _cell(value: float | str | None, own: float | str) -> str:
     if isinstance(value, float) and isinstance(own, float):
-        return f"{value:.2g}" if value == own else f"{_plain(value)} ({_plain(value / own)} x)"
+        return _plain(value) if value == own else f"{_plain(value)} ({_plain(value / own)} x)"
     return str(value or "–")
 
 
@@ -116,3 +118,16 @@ def _plain(value: float) -> str:
     ('1,234', '0.012', '3.2')
     """
     return f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
+
+
+def put(page: Path, text: str) -> None:
+    """Write `text` between the marks of a page.
+
+    Raises:
+        ValueError: if it has no marks.
+    """
+    before, begin, rest = page.read_text().partition(MARKS[0])
+    _, end, after = rest.partition(MARKS[1])
+    if not end:
+        raise ValueError(f"`page` must have the lines {MARKS[0]!r} and {MARKS[1]!r} but {page} has not")
+    page.write_text(f"{before}{begin}\n{text}\n{end}{after}")
