@@ -7,7 +7,7 @@ Peers get as many runs with the same values, of which they write one and the res
 files (see `store_peers`); a peer that does not go with this project has an environment of its own, made by
 `benchmarks/tracking.py --install`. With `--keep`, stores that are in the folder are used, others are made
 there, so that they can be made while the machine is busy, and measured when it is not. Else each is deleted
-once it was measured. At full size ours takes 2 GB, and each peer's 5.
+once it was measured. At full size ours takes 2 GB, MLflow's 3, the two others 5 each.
 """
 
 from __future__ import annotations
