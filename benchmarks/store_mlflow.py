@@ -180,7 +180,7 @@ class MLflow:
         store_asked.ask(questions, self.extent, say)
 
     def _curves(self, runs: list[str]) -> list[tuple[str, int, float]]:
-        """As its page asks; `get_metric_history` looks at all values of that name for each run."""
+        """As its page asks; `get_metric_history` goes through all values of that name for each run."""
         store = self.client._tracking_client.store
         return [
             (one.run_id, one.step, one.value)
