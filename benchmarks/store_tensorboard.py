@@ -119,7 +119,7 @@ class TensorBoard:
                 return sum(map(len, told.values()))
 
             if until(store_asked.FIRST_LIST, runs, self.extent.runs, "runs"):
-                say(store_asked.LIST, best(runs), "names only")
+                say(store_asked.LIST, best(runs), "the names of all")
             if until(store_asked.FIRST_FRAME, points, curves * self.extent.points, "points"):
                 say(store_asked.FRAME, best(points))
 
