@@ -1,25 +1,31 @@
 """A store of many runs: how long lists, searches and frames take, and what peers need for as much.
 
-python benchmarks/store.py [--runs 10000] [--keep FOLDER] [--peers mlflow trackio]
+    python benchmarks/store.py [--runs 10000] [--keep FOLDER] [--peers mlflow trackio tensorboard]
+                               [--environments .venv/peers] [--patience 600] [--page PAGE.md]
 
-A peer that does not go with this project has an environment of its own (`benchmarks/tracking.py --install`).
-Add pyarrow, polars, pandas and what the base package needs, and say
-`PYTHONPATH=. .venv/peers/trackio/bin/python benchmarks/store.py --peers trackio`.
+Peers get as many runs with the same values, of which they write one and the rest is made of it in their own
+files (see `store_peers`); a peer that does not go with this project has an environment of its own, made by
+`benchmarks/tracking.py --install`. With `--keep`, stores that are in the folder are used, others are made
+there, so that they can be made while the machine is busy, and measured when it is not. Else each is deleted
+once it was measured. At full size ours takes 2 GB, MLflow's 3, the two others 5 each.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import subprocess
-import sys
+import shutil
 import tempfile
-import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+import store_asked
+import store_beside
 import store_peers
+from store_asked import best, took
+from store_beside import say
 from store_made import Size, make
+from store_values import Extent
 
 from etm_lightning.store.catalogue import Catalogue
 from etm_lightning.store.store import Store
@@ -30,47 +36,63 @@ SERIES, POINTS = 20, 500
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=10_000)
-    parser.add_argument("--keep", type=Path, help="make the store here, or use the one that is")
+    parser.add_argument("--keep", type=Path, help="make the stores here, or use those that are")
     parser.add_argument("--peers", nargs="*", default=[], choices=sorted(store_peers.PEERS))
-    parser.add_argument("--peer-runs", type=int, default=50, help="runs that a peer is given")
+    parser.add_argument("--environments", type=Path, default=Path(".venv/peers"))
+    parser.add_argument("--patience", type=float, default=600, help="seconds that TensorBoard's server has")
+    parser.add_argument("--page", type=Path, help="page to put the table of all into")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as place:
-        store = asked.keep or Path(place) / "store"
-        os.environ["ETM_CATALOGUE"] = f"{place}/catalogue"
+    extent = Extent(asked.runs, SERIES, POINTS)
+    with tempfile.TemporaryDirectory() as scratch:
+        place = asked.keep or Path(scratch)
+        store = place / "ours"
+        os.environ["ETM_CATALOGUE"] = f"{scratch}/catalogue"
         if not store.exists():
             few = asked.runs // 100
-            say(
-                "make the store",
-                took(lambda: make(store, Size(asked.runs - few, few - 10, 10, SERIES, POINTS))),
-            )
+            live = few // 10
+            size = Size(asked.runs - few, few - live, live, SERIES, POINTS)
+            half = place / "ours-half"  # else one that was interrupted would be taken for a whole one
+            shutil.rmtree(half, ignore_errors=True)
+            say("make the store", took(lambda: make(half, size)))
+            half.rename(store)
         ours(store)
-        for name in asked.peers:
-            beside(name, asked.peer_runs, Path(place))
+        if asked.peers:
+            columns = {"ours": store_beside.ours(store, extent)}
+            for name in asked.peers:
+                python = asked.environments.absolute() / name / "bin" / "python"
+                title, told = store_beside.peers(name, place / name, extent, python, asked.patience)
+                columns[title] = told
+                if not asked.keep:
+                    shutil.rmtree(place / name)
+            text = store_beside.table(columns, extent)
+            print(text)
+            if asked.page:
+                store_beside.put(asked.page, text)
 
 
 def ours(store: Path) -> None:
     """Lists, searches and frames."""
-    words = [sys.executable, "-m", "etm_lightning"]
-    bare = best(lambda: command([*words, "--help"]))
+    bare = best(lambda: store_peers.command(["-m", "etm_lightning", "--help"]))
     say("etm --help: the interpreter and the command line", bare)
-    say("etm ls, the first time", took(lambda: command([*words, "ls", "--store", str(store)])))
-    say("etm ls, then", best(lambda: command([*words, "ls", "--store", str(store)])))
+    listing = ["-m", "etm_lightning", "ls", "--store", str(store)]
+    say("etm ls, the first time", took(lambda: store_peers.command(listing)))
+    say("etm ls, then", best(lambda: store_peers.command(listing)))
     catalogue = Catalogue(store, max_age=3600)
     say("open the catalogue and look at the store", took(catalogue.refresh))
     for query in (
-        "lr > 1e-4 and val/f1 > 0.9",
+        store_asked.QUERY,
         'optimizer.name == lion and val/loss < 0.1 and status == "finished"',
         "created > 7d or run-0000",
     ):
-        say(f"count: {query}", best(lambda query=query: catalogue.count(query)))
-        say("  the first 500 rows", best(lambda query=query: catalogue.rows(query, limit=500)))
+        say(f"count: {query}", best(partial(catalogue.count, query)))
+        say("  the first 500 rows", best(partial(catalogue.rows, query, limit=500)))
     say("columns", best(catalogue.columns))
     opened = Store(store)
     runs = opened.runs(limit=1000)
     for library in ("polars", "pandas"):
         say(
             f"val/f1 of {len(runs)} runs, {library}",
-            best(lambda to=library: opened.frame("val/f1", runs, to=to)),
+            best(partial(opened.frame, "val/f1", runs, to=library)),
         )
     before = lasting(catalogue)
     catalogue.remove()
@@ -82,42 +104,6 @@ def lasting(catalogue: Catalogue) -> list[dict[str, object]]:
     """All rows, less what goes on with time."""
     rows = [row.as_json() for row in catalogue.rows(sort="id")]
     return [{name: value for name, value in row.items() if name != "duration"} for row in rows]
-
-
-def beside(name: str, runs: int, place: Path) -> None:
-    """A peer with its own copy of `runs` runs, and ours with as many."""
-    peer = store_peers.PEERS[name]
-    write, read = peer(place / name)
-    say(
-        f"{name}: log {runs} runs of {SERIES} series of {POINTS} points",
-        took(lambda: write(runs, SERIES, POINTS)),
-    )
-    say(f"{name}: runs with lr > 1e-4 and val/f1 > 0.9, newest 50", best(read))
-    store = place / f"ours-{name}"
-    make(store, Size(runs, 0, 0, SERIES, POINTS))
-    catalogue = Catalogue(store)
-    say(f"  ours, first of {runs} runs", took(lambda: catalogue.rows("lr > 1e-4 and val/f1 > 0.9", limit=50)))
-    say("  ours, then", best(lambda: catalogue.rows("lr > 1e-4 and val/f1 > 0.9", limit=50)))
-
-
-def command(words: list[str]) -> None:
-    # as it is when installed: compiled once
-    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    subprocess.run(words, check=True, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def took(act: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    act()
-    return time.perf_counter() - began
-
-
-def best(act: Callable[[], object], times: int = 5) -> float:
-    return min(took(act) for _ in range(times))
-
-
-def say(what: str, seconds: float) -> None:
-    print(f"{seconds * 1000:12,.1f} ms  {what}", flush=True)
 
 
 if __name__ == "__main__":

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
+import store_values
 
 from etm_lightning.headline import Headline, as_json
 from etm_lightning.journal import seal
@@ -17,8 +16,6 @@ from etm_lightning.layout import Identity, RunFolder, project_folder
 from etm_lightning.packing import pack
 from etm_lightning.process import Process, this_process
 from etm_lightning.records import Alert, Checkpoint, Ended, Header, Known, Params, Scalars, Started, encode
-
-BASE = 1_760_000_000.0
 
 
 @dataclass(frozen=True)
@@ -32,38 +29,14 @@ class Size:
     points: int
 
 
-def make(store: Path, size: Size, *, projects: int = 4, seed: int = 0) -> None:
+def make(store: Path, size: Size, *, projects: int = 4) -> None:
     """Write the store; the live runs are of the calling process."""
-    dice = random.Random(seed)
     here = this_process()
     dead = Process(here.host, here.boot, 4_194_303, 1.0)
-    chunks = _chunks(size.series, dice)
     for number in range(size.ended + size.crashed + size.live):
         ended = number < size.ended
         process = dead if number < size.ended + size.crashed else here
-        _run(store, number, size, projects, chunks, process, ended=ended, dice=dice)
-
-
-def _chunks(series: int, dice: random.Random) -> list[dict[str, float]]:
-    """Rows of values to choose from: drawing 100 million numbers would take longer than all the rest."""
-    names = ["val/f1", "val/loss", *(f"train/m{number:02}" for number in range(series - 2))]
-    return [{name: dice.random() for name in names} for _ in range(997)]
-
-
-def _params(number: int, dice: random.Random) -> dict[str, Any]:
-    return {
-        "seed": number % 5,
-        "lr": dice.choice([1e-5, 3e-5, 1e-4, 3e-4]),
-        "batch_size": dice.choice([16, 32, 64]),
-        "model": {
-            "name": dice.choice(["bert", "roberta", "deberta"]),
-            "dropout": dice.random(),
-            "layers": 12,
-        },
-        "optimizer": {"name": dice.choice(["adamw", "lion"]), "weight_decay": dice.choice([0.0, 0.01])},
-        "data": {"path": "data/bbc", "max_length": 128, "workers": 4},
-        "trainer": {"max_epochs": 10, "precision": "bf16-mixed", "gradient_clip_val": 1.0},
-    }
+        _run(store, number, size, projects, process, ended=ended)
 
 
 def _run(
@@ -71,22 +44,20 @@ def _run(
     number: int,
     size: Size,
     projects: int,
-    chunks: list[dict[str, float]],
     process: Process,
     *,
     ended: bool,
-    dice: random.Random,
 ) -> None:
     id = f"run-{number:06}-{number % 65536:04x}"
     project = f"project-{number % projects}"
-    created = BASE + 60 * number
+    created = store_values.created(number)
     folder = RunFolder(project_folder(store, project) / id)
     folder.journal.mkdir(parents=True)
     identity = Identity(
         id=id, project=project, created=created, name=f"run {number}", group=f"g{number // 50}"
     )
     folder.identity_file.write_bytes(msgspec.json.encode(identity))
-    records = _records(id, number, size.points, chunks, process, created, ended=ended, dice=dice)
+    records = _records(id, number, size, process, created, ended=ended)
     lines = (seal(encode(record), n) for n, record in enumerate(records))
     name = f"1-train-{process.host}-{process.pid}-{number % 65536:04x}.0.jsonl"
     segment = folder.journal / name
@@ -98,13 +69,11 @@ def _run(
 def _records(
     id: str,
     number: int,
-    points: int,
-    chunks: list[dict[str, float]],
+    size: Size,
     process: Process,
     created: float,
     *,
     ended: bool,
-    dice: random.Random,
 ) -> Iterator[Known]:
     clock = itertools.count()
     headline = Headline()
@@ -117,15 +86,14 @@ def _records(
         pid=process.pid, born=process.born, segment=0,
     )  # fmt: skip
     yield Started(time=now(), attempt=1, info={"git": {"commit": "0" * 40}, "python": "3.11"})
-    yield Params(time=now(), params=_params(number, dice))
-    for step in range(points):
-        row = Scalars(
-            time=now(), step=step, epoch=step // 100, stage="train", values=chunks[(number * 7 + step) % 997]
-        )
+    yield Params(time=now(), params=store_values.params(number))
+    for step in range(size.points):
+        values = store_values.row(size.series, number, step)
+        row = Scalars(time=now(), step=step, epoch=step // 100, stage="train", values=values)
         headline.take(row)
         yield row
         if step % 100 == 99:
-            best = step == points - 1
+            best = step == size.points - 1
             mark = Checkpoint(
                 time=now(), id=f"{id}-{step}", step=step, path=f"checkpoints/{step}.ckpt", monitor="val/f1",
                 mode="max", score=row.values["val/f1"], best=best,

@@ -1,89 +1,121 @@
-"""Peers of benchmarks/store.py: how each is given runs, and asked for those that fit."""
+"""A peer of benchmarks/store.py, in a process of its own.
+
+    python benchmarks/store_peers.py NAME FOLDER RUNS SERIES POINTS PATIENCE
+
+One run is written by the peer itself and multiplied in its files, with a run's own values, settings, ids and
+times; where there is a store in FOLDER it is used. Then some runs are written by the peer elsewhere, and have
+to read the same, by what the peer reads with. What is measured goes to stdout, a line of JSON each.
+"""
 
 from __future__ import annotations
 
+import json
 import os
-import random
-from collections.abc import Callable
+import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-Pair = tuple[Callable[[int, int, int], None], Callable[[], object]]
-QUERY = "params.lr_text = '0.0003' and metrics.`val/f1` > 0.9"
-
-
-def mlflow(place: Path) -> Pair:
-    """MLflow over SQLite, its default: one `log_batch` of 1,000 values at a time."""
-    from mlflow.entities import Metric, Param
-    from mlflow.tracking import MlflowClient
-
-    place.mkdir(parents=True)
-    client = MlflowClient(f"sqlite:///{place}/mlflow.db")
-    experiment = client.create_experiment("store", artifact_location=str(place / "artifacts"))
-
-    def write(runs: int, series: int, points: int) -> None:
-        dice = random.Random(0)
-        names = ["val/f1", "val/loss", *(f"train/m{number:02}" for number in range(series - 2))]
-        for _ in range(runs):
-            run = client.create_run(experiment).info.run_id
-            client.log_batch(run, params=[Param("lr_text", str(dice.choice([1e-5, 3e-4])))])
-            values = [Metric(name, dice.random(), step, step) for step in range(points) for name in names]
-            for start in range(0, len(values), 1000):
-                client.log_batch(run, metrics=values[start : start + 1000])
-            client.set_terminated(run)
-
-    return write, lambda: client.search_runs([experiment], QUERY, max_results=50)
+import store_asked
+from store_asked import Say
+from store_mlflow import MLflow
+from store_tensorboard import TensorBoard
+from store_trackio import Trackio
+from store_values import Extent
 
 
-def trackio(place: Path) -> Pair:
-    """Trackio's SQLite, read as its dashboard does: it has no search, so that all runs are looked at."""
-    os.environ["TRACKIO_DIR"] = str(place)
-    import trackio as library
-    from trackio.sqlite_storage import SQLiteStorage
+class Peer(Protocol):
+    """A store of a peer."""
 
-    def write(runs: int, series: int, points: int) -> None:
-        dice = random.Random(0)
-        names = ["val/f1", "val/loss", *(f"train/m{number:02}" for number in range(series - 2))]
-        for number in range(runs):
-            run = library.init(
-                project="store", name=f"run-{number}", config={"lr": dice.choice([1e-5, 3e-4])}
-            )
-            for _ in range(points):
-                run.log({name: dice.random() for name in names})
-            library.finish()
+    title: str
 
-    def read() -> object:
-        def fits(run: Any) -> bool:
-            return run.config["lr"] > 1e-4 and SQLiteStorage.get_logs("store", run.name)[-1]["val/f1"] > 0.9
-
-        return [run for run in library.Api().runs("store") if fits(run)][:50]
-
-    return write, read
+    def steps(self, number: int) -> range: ...
+    def write(self, number: int, steps: range) -> None: ...
+    def multiply(self, runs: int) -> int: ...
+    def count(self) -> int: ...
+    def read(self, number: int) -> dict[str, Any]: ...
+    def ask(self, say: Say, patience: float) -> None: ...
+    def command(self) -> tuple[list[str], dict[str, str]] | None: ...
 
 
-def tensorboard(place: Path) -> Pair:
-    """TensorBoard has neither params to search nor a list of values: its reader must load every file."""
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-    from torch.utils.tensorboard import SummaryWriter
-
-    def write(runs: int, series: int, points: int) -> None:
-        dice = random.Random(0)
-        names = ["val/f1", "val/loss", *(f"train/m{number:02}" for number in range(series - 2))]
-        for number in range(runs):
-            with SummaryWriter(str(place / f"run-{number}")) as writer:
-                for step in range(points):
-                    for name in names:
-                        writer.add_scalar(name, dice.random(), step)
-
-    def read() -> object:
-        found = []
-        for folder in sorted(place.iterdir()):
-            events = EventAccumulator(str(folder), size_guidance={"scalars": 1}).Reload()
-            if events.Scalars("val/f1")[-1].value > 0.9:
-                found.append(folder.name)
-        return found[:50]
-
-    return write, read
+class Kind(Protocol):
+    def __call__(self, folder: Path, place: str, extent: Extent) -> Peer: ...
 
 
-PEERS: dict[str, Callable[[Path], Pair]] = {"mlflow": mlflow, "trackio": trackio, "tensorboard": tensorboard}
+PEERS: dict[str, Kind] = {"mlflow": MLflow, "trackio": Trackio, "tensorboard": TensorBoard}
+
+
+def make(peer: Peer, extent: Extent) -> None:
+    """
+    Raises:
+        RuntimeError: if it has not all runs and points that were asked for.
+    """
+    points = peer.multiply(extent.runs)
+    asked = sum(len(peer.steps(number)) for number in range(extent.runs)) * extent.series
+    if points != asked:
+        raise RuntimeError(f"there must be {asked} points but there are {points}")
+
+
+def prove(peer: Peer, written: Peer, extent: Extent) -> None:
+    """Runs that were multiplied read as the peer writes them, in another place.
+
+    Raises:
+        RuntimeError: if one does not.
+    """
+    if (runs := peer.count()) != extent.runs:
+        raise RuntimeError(f"there must be {extent.runs} runs but there are {runs}")
+    for number in sorted({1, extent.runs // 2, extent.runs - 1}):
+        written.write(number, written.steps(number))
+        mine, copy = written.read(number), peer.read(number)
+        if mine != copy:
+            differ = [name for name in mine if mine[name] != copy.get(name)]
+            raise RuntimeError(f"run {number} reads otherwise than it was written: {differ}")
+
+
+def command(words: list[str], **given: str) -> None:
+    # as it is when installed: compiled once
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    subprocess.run(
+        [sys.executable, "-W", "ignore", *words],
+        check=True,
+        env=env | given,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def main() -> None:
+    name, place = sys.argv[1], Path(sys.argv[2])
+    extent, patience = Extent(*map(int, sys.argv[3:6])), float(sys.argv[6])
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a tracker prints
+
+    def say(what: str, seconds: float | None, note: str = "") -> None:
+        print(json.dumps({"what": what, "seconds": seconds, "note": note}), file=out, flush=True)
+
+    kind = PEERS[name]
+    made = place / "made.json"
+    if not made.exists() and place.exists():  # an earlier one was interrupted
+        shutil.rmtree(place)
+    place.mkdir(parents=True, exist_ok=True)
+    peer = kind(place, "store", extent)
+    say("title", 0, peer.title)
+    if not made.exists():
+        began = time.perf_counter()
+        make(peer, extent)
+        made.write_text(json.dumps(sys.argv[3:6]))
+        say("made", time.perf_counter() - began)
+    elif json.loads(made.read_text()) != sys.argv[3:6]:
+        raise SystemExit(f"{place} must have {sys.argv[3:6]} runs, series and points: see {made}")
+    prove(peer, kind(place, f"proof-{os.getpid()}", extent), extent)
+    say("proved", 0)
+    if listing := peer.command():
+        words, env = listing
+        say(store_asked.COMMAND, store_asked.best(lambda: command(words, **env), times=3))
+    peer.ask(say, patience)
+
+
+if __name__ == "__main__":
+    main()
