@@ -18,12 +18,10 @@ demo: .venv/demo.stamp ## fine-tune a real BERT three times, rank, report
 test: .venv/dev.stamp ## everything that CI runs
 	@$(MAKE) --no-print-directory --jobs=3 suite lint frontend
 
-# collected once before: else each worker compiles by itself what all of them import;
 # one thread for each worker's torch: there are more workers than cores, and threads that wait for theirs spin
 suite: export OMP_NUM_THREADS ?= 1
 suite: .venv/dev.stamp
 	$(BIN)/python -m etm_lightning.native.build
-	@$(BIN)/python -m pytest -qq --collect-only >/dev/null || true
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: .venv/dev.stamp

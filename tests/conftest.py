@@ -28,9 +28,9 @@ settings.load_profile("suite")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """All workers of xdist ask one server for warm pythons; without xdist it is begun when one is wanted."""
+    """Workers of xdist begin as warm pythons, of one server for all; without xdist it begins when wanted."""
     if getattr(config.option, "numprocesses", None):
-        warm.begin()
+        config.option.tx = [f"popen//python={warm.worker()}"] * len(config.option.tx)
 
 
 @pytest.fixture(autouse=True, scope="session")

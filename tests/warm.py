@@ -5,7 +5,8 @@ it hands its arguments, folder, environment and open files to the server, passes
 process does. What it runs is the process's whole life, with its own id and exit. Of an interpreter's start,
 only the imports are missing, and of its end, that all those libraries are taken apart, which takes as long as
 a small training: what is about those uses `sys.executable`. So does everything where this cannot be had,
-which is everywhere but on Linux.
+which is everywhere but on Linux. The processes of xdist begin so too, by `worker()`, but with the libraries
+alone: they import what is tested themselves, as they do without a server.
 """
 
 from __future__ import annotations
@@ -29,10 +30,14 @@ SERVER = """
 import atexit, gc, json, os, runpy, select, signal, socket, struct, sys, threading, types
 import lightning.pytorch.loggers, torch.profiler, hydra, transformers, multiprocessing.spawn
 import transformers.models.bert.modeling_bert, transformers.models.auto.modeling_auto
-import etm_lightning.execute.train, etm_lightning.track.on_lightning, etm_lightning.track.sinks.worker
-import etm_lightning.text.bbc, etm_lightning.text.conll, etm_lightning.text.modules
-import etm_lightning.text.tables, tests.track.lines, tests.execute.small
-import etm_lightning.execute.app, etm_lightning.optimize.search, etm_lightning.optimize.results
+
+address, workers = sys.argv[1], sys.argv[2] == "workers"
+ours = not workers or os.fork()
+if ours:
+    import etm_lightning.execute.train, etm_lightning.track.on_lightning, etm_lightning.track.sinks.worker
+    import etm_lightning.text.bbc, etm_lightning.text.conll, etm_lightning.text.modules
+    import etm_lightning.text.tables, tests.track.lines, tests.execute.small
+    import etm_lightning.execute.app, etm_lightning.optimize.search, etm_lightning.optimize.results
 
 def look_after(worker, connection):
     "Passes signals on, and tells the end."
@@ -70,8 +75,9 @@ def become(arguments, folder, environment, numbers, fds):
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    sys.executable, sys.orig_argv = CLIENT, [CLIENT, *arguments]
-    multiprocessing.spawn.set_executable(CLIENT)
+    if ours:
+        sys.executable, sys.orig_argv = CLIENT, [CLIENT, *arguments]
+        multiprocessing.spawn.set_executable(CLIENT)
     known = [path for path in environment.get("PYTHONPATH", "").split(":") if path and path not in sys.path]
     sys.path[1:1] = known
     while arguments[0].startswith("-") and arguments[0] not in ("-m", "-c"):
@@ -100,12 +106,24 @@ def leave(code):
             stream.flush()
     os._exit(code & 255)
 
-CLIENT = os.path.dirname(sys.argv[1]) + "/python"
+CLIENT = os.path.dirname(address) + "/python"
+if not ours:  # for processes of xdist, which import what is tested themselves
+    address += ".workers"
+    if sys.argv[3] == "collect" and not os.fork():  # else each of them compiles all that it imports
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.dup2(1, 2)
+        try:
+            import pytest
+            pytest.main(["-qq", "--collect-only"])
+        finally:
+            os._exit(0)
+    elif sys.argv[3] == "collect":
+        os.wait()
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 gc.freeze()  # the children need not look at what was imported
 listener = socket.socket(socket.AF_UNIX)
-listener.bind(sys.argv[1])
+listener.bind(address)
 listener.listen(16)
 while True:
     ready, _, _ = select.select([listener, 0], [], [])
@@ -159,7 +177,7 @@ for name in os.listdir("/proc/self/fd"):
     except OSError:  # that of the list itself
         pass
 connection = socket.socket(socket.AF_UNIX)
-connection.connect({address!r})
+connection.connect({address!r} + (".workers" if arguments[:2] == ["-X", "cold"] else ""))
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGRTMIN):
     signal.signal(number, lambda number, frame: connection.sendall(bytes([number])))
 body = json.dumps([arguments, os.getcwd(), dict(os.environ), numbers]).encode()
@@ -176,17 +194,18 @@ os._exit(code)
 """
 
 
-def begin() -> None:
+def begin(workers: bool = False) -> None:
     """Start the server, if this can be had and none is there; it imports while the caller goes on.
 
-    Processes that the caller starts, as those of xdist, ask the same server.
+    All processes that the caller starts ask the same server. With `workers` it forks those of xdist too.
     """
     if sys.platform != "linux" or PLACE in os.environ:
         return
     folder = tempfile.mkdtemp(prefix="etm")
     address = f"{folder}/socket"
+    compiled = sys.dont_write_bytecode or any(ROOT.glob("tests/__pycache__/test_cli.*-pytest-*.pyc"))
     server = subprocess.Popen(
-        [sys.executable, "-c", SERVER, address],
+        [sys.executable, "-c", SERVER, address, "workers" if workers else "", "" if compiled else "collect"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,  # a stream that knows it cannot seek, as those of its processes cannot
         stderr=subprocess.PIPE,
@@ -210,10 +229,22 @@ def _end(server: subprocess.Popen[bytes]) -> None:
 def python() -> str:
     """A command that does what `sys.executable` does, at once."""
     begin()
+    return _command("socket") or sys.executable
+
+
+def worker() -> str:
+    """A command for a process of xdist: only the libraries are imported, and `sys.executable` is cold."""
+    begin(workers=True)
+    command = _command("socket.workers")
+    return f"{command} -X cold" if command else sys.executable
+
+
+def _command(address: str) -> str | None:
+    """The client, once somebody listens there; None where this cannot be had."""
     if PLACE not in os.environ:
-        return sys.executable
-    folder, deadline = os.environ[PLACE], time.monotonic() + 120
-    while not Path(f"{folder}/socket").exists():
+        return None
+    folder, deadline = os.environ[PLACE], time.monotonic() + 300
+    while not Path(folder, address).exists():
         assert time.monotonic() < deadline, "the server has not come up; why is told at the end"
         time.sleep(0.02)
     return f"{folder}/python"
