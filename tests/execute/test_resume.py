@@ -174,12 +174,12 @@ def test_quiet_is_quiet_about_what_to_do(typed: Type) -> None:
 
 
 def test_ranks_that_torchrun_starts_share_one_folder(tmp_path: Path) -> None:
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    launch = [warm.python(), "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     arguments = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "max_epochs=1"]
     done = subprocess.run(
         [*launch, str(ROOT / "train.py"), *MINE[:2], *MINE[3:], *arguments],
         cwd=tmp_path,
-        env=environment(tmp_path),
+        env=environment(tmp_path) | {"PYTHON_EXEC": sys.executable},  # ranks know each other by their parent
         capture_output=True,
         text=True,
         check=False,
