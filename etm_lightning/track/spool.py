@@ -305,12 +305,14 @@ class Spool:
             self._ended = self._taken[-1].startswith(_ENDED)
 
     def _recover(self) -> bool:
-        """Write at once again, if the disk has been well for a while."""
-        if not self._fast or self.waiting or self._timer() - self._bad_at < _QUIET:
+        """Write at once again, if the disk has been well for a while, or the run is over."""
+        proven = self._fast and self._timer() - self._bad_at >= _QUIET
+        if self.waiting or not (proven or self._ended):  # after the end nothing comes that could prove it
             return False
         self.degraded, self.well, self._thread = False, not self._untold, None
         text = f"{self._waited} records waited, {self.lost} were lost so far"
-        log.warning("the disk is well again: %s", text)
+        if proven:
+            log.warning("the disk is well again: %s", text)
         if not self._ended:  # what comes after the end would reopen the run
             self.write(Alert(time=self._clock(), title="the disk is well again", text=text, level="info"))
         return True

@@ -231,6 +231,22 @@ def test_an_end_that_waited_stays_the_last_record(tmp_path: Path) -> None:
     assert isinstance(records(tmp_path)[-1], Ended)
 
 
+def test_after_the_end_no_thread_waits_for_a_disk_that_stays_slow(tmp_path: Path) -> None:
+    disk = Disk()
+    one = spool(tmp_path, disk, threaded=True)
+    disk.delay = 0.5
+    for step in range(IN_A_ROW + 1):
+        one.write(row(step))
+    assert one.degraded
+    one.write(Ended(time=1.0, status="finished"))
+    assert one.flush()
+    until = time.monotonic() + 10
+    while one.degraded and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not one.degraded
+    assert isinstance(records(tmp_path)[-1], Ended)
+
+
 def test_without_a_thread_to_be_had_the_callers_try_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
