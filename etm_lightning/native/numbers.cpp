@@ -2,7 +2,6 @@
 #include <cstring>
 
 #include "lines.h"
-#include "tensor.h"
 
 namespace etm {
 namespace {
@@ -14,13 +13,6 @@ bool same(PyObject* one, PyObject* other) {
 
 // What `way` makes of a value, as a float; null with an error set if it does not.
 PyObject* number(PyObject* way, PyObject* value) {
-    if (PyTuple_CheckExact(way) && PyTuple_Size(way) == 3) {
-        double read = 0;
-        if (in_tensor(PyTuple_GetItem(way, 0), PyTuple_GetItem(way, 1), value, read)) return PyFloat_FromDouble(read);
-        if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_Exception)) return nullptr;
-        PyErr_Clear();
-        way = PyTuple_GetItem(way, 2);  // which finds the number, or tells what is wrong
-    }
     PyObject* const found = PyObject_CallFunctionObjArgs(way, value, nullptr);
     if (found == nullptr || PyFloat_CheckExact(found)) return found;
     PyObject* const converted = PyNumber_Float(found);

@@ -15,7 +15,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from tests.native.fakes import Fake, capsule, offered
 from tests.native.ways import AWKWARD, Appended, gap, line_of, sealed, spoiled, strange
 
 PIECES = [
@@ -86,7 +85,6 @@ def garbled(line: bytes, dice: random.Random) -> bytes:
 def taken(module: Any, dice: random.Random) -> None:
     """Numbers are taken out of values, some of which are not as expected, and added up."""
     odd = [1, True, Fraction(1, 3), 2**2000, "x"]
-    odd += [Fake(), Fake(code=dice.randrange(8), bits=dice.choice([8, 16, 32, 64])), Fake(data=None)]
     values: dict[Any, Any] = {
         f"a{n}": dice.choice([number(dice), *odd]) for n in range(dice.choice([0, 3, 90]))
     }
@@ -96,11 +94,8 @@ def taken(module: Any, dice: random.Random) -> None:
         return value
 
     names, kinds = tuple(values), tuple(map(type, values.values()))
-    exchange = offered(dice.choice([1, 1, 2]))
-    read = capsule(exchange), dice.choice([clear, lambda _: False]), lambda _: 0.5
     ways = tuple(
-        None if kind is float else read if kind is Fake else dice.choices([float, clear, repr], [9, 1, 1])[0]
-        for kind in kinds
+        None if kind is float else dice.choices([float, clear, repr], [9, 1, 1])[0] for kind in kinds
     )
     found = None
     with contextlib.suppress(ValueError, TypeError, OverflowError):

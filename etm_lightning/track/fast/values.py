@@ -57,7 +57,11 @@ def reader(names: Sequence[str], kinds: Sequence[type[Any]], tensor: type[Any]) 
         return None
     if native.numbers is None:
         return partial(read, list(names), list(kinds), kind_of(kinds, tensor))
-    return partial(native.numbers, tuple(names), tuple(kinds), tuple(_way(kind, tensor) for kind in kinds))
+    # reading where DLPack says that a tensor lies takes as long: first one asks for the sign of its memory
+    ways = tuple(
+        None if kind is float else tensor.item if issubclass(kind, tensor) else float for kind in kinds
+    )
+    return partial(native.numbers, tuple(names), tuple(kinds), ways)
 
 
 def read(names: list[str], kinds: list[type[Any]], kind: Kind, values: Any) -> list[float] | None:
@@ -109,14 +113,6 @@ def shape_error(name: str, value: Any) -> ValueError:
 def _plain_tensor(kind: type[Any], tensor: type[Any]) -> bool:
     """Whether it is a type of tensors that give their number as all do."""
     return issubclass(kind, tensor) and kind.item is tensor.item
-
-
-def _way(kind: type[Any], tensor: Any) -> Any:
-    """How `native.numbers` takes the number out of a value of this type."""
-    if not issubclass(kind, tensor):
-        return None if kind is float else float
-    exchange = getattr(kind, "__dlpack_c_exchange_api__", None)  # of torch 2.10 and later
-    return tensor.item if exchange is None or kind is not tensor else (exchange, tensor.is_neg, tensor.item)
 
 
 def _number(value: Any, name: str) -> float:
