@@ -7,8 +7,9 @@ Each training is a process of its own, with an ETMLogger; those of a pair run on
 slow machine is slow for both. A training logs in 20 steps and does not in the next 20, and so on: what a step
 costs is the median of those that log less the median of those that do not, both of the training with
 `fast_log`, since Lightning goes on to walk over what `self.log` was given once. Beside it, the same of the
-steps only that the machine left alone (see `quiet.py`). With `--clock cpu` only what the training's thread
-itself computes counts, whatever else the machine does. Values are tensors on the CPU (`tensors`), Python's
+steps only that the machine left alone (see `quiet.py`), and the median of the calls alone: the rest is the
+dict of values, and what comes after and finds colder caches. With `--clock cpu` only what the training's
+thread itself computes counts, whatever else the machine does. Values are tensors on the CPU (`tensors`), Python's
 numbers (`floats`), or tensors whose epoch's mean is logged, too (`tensors+epoch`). Needs the extra [bench].
 """
 
@@ -40,10 +41,11 @@ def logs(step: int) -> bool:
 
 
 Blocks = list[quiet.Block]
+Training = tuple[Blocks, Blocks, list[float]]
 
 
-def train(given: argparse.Namespace) -> tuple[Blocks, Blocks]:
-    """Seconds of the steps that log, and of the others, of one training in this process."""
+def train(given: argparse.Namespace) -> Training:
+    """Seconds of the steps that log, of the others, and of the calls, of one training in this process."""
     import logging
     import warnings
 
@@ -67,6 +69,7 @@ def train(given: argparse.Namespace) -> tuple[Blocks, Blocks]:
             self.began: float | None = None
             self.loops = [quiet.loop()]
             self.times: list[list[float]] = []
+            self.calls: list[float] = []
 
         def training_step(self, batch: Any, index: int) -> Any:
             now = clock()
@@ -80,10 +83,12 @@ def train(given: argparse.Namespace) -> tuple[Blocks, Blocks]:
             loss = self.line(batch[0]).square().mean()
             if logs(index):
                 values = dict.fromkeys(names, 0.25 if given.kind == "floats" else loss)
+                asked = clock()
                 if given.one == "fast_log":
                     fast_log(self, values, **options)
                 else:
                     self.log_dict(values, **options)
+                self.calls.append(clock() - asked)
             return loss
 
         def configure_optimizers(self) -> Any:
@@ -104,7 +109,7 @@ def train(given: argparse.Namespace) -> tuple[Blocks, Blocks]:
         ).fit(model, data)
     around = map(max, itertools.pairwise(model.loops[1:]))
     blocks = list(zip(around, model.times, strict=False))[WARM_UP // BLOCK :]
-    return blocks[0::2], blocks[1::2]  # the first one logs
+    return blocks[0::2], blocks[1::2], model.calls[WARM_UP // 2 :]  # the first one logs
 
 
 def costs(logging: Blocks, plain: Blocks, least: float = math.inf) -> tuple[float, float] | None:
@@ -116,11 +121,11 @@ def costs(logging: Blocks, plain: Blocks, least: float = math.inf) -> tuple[floa
     return without, with_ - without
 
 
-def least_loop(trainings: list[tuple[Blocks, Blocks]]) -> float:
-    return min(took for blocks in trainings for half in blocks for took, _ in half)
+def least_loop(trainings: list[Training]) -> float:
+    return min(took for one in trainings for half in one[:2] for took, _ in half)
 
 
-def measured(way: str, kind: str, metrics: int, given: argparse.Namespace) -> tuple[Blocks, Blocks]:
+def measured(way: str, kind: str, metrics: int, given: argparse.Namespace) -> Training:
     """What `train` finds in a new process."""
     command = [sys.executable, __file__, "--one", way, "--kind", kind, "--metrics", str(metrics)]
     command += ["--steps", str(given.steps), "--every", str(given.every), "--clock", given.clock]
@@ -128,8 +133,8 @@ def measured(way: str, kind: str, metrics: int, given: argparse.Namespace) -> tu
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     if done.returncode:
         sys.exit(done.stderr)
-    logging, plain = json.loads(done.stdout.splitlines()[-1])
-    return logging, plain
+    logging, plain, calls = json.loads(done.stdout.splitlines()[-1])
+    return logging, plain, calls
 
 
 def main() -> None:
@@ -148,7 +153,7 @@ def main() -> None:
         print(json.dumps(train(given)))
         return
     print(f"log_every_n_steps={given.every}, {given.clock} clock, median of {given.pairs} pairs")
-    heads = ("step µs", "fast_log µs", "self.log µs", "ratio", "quiet µs", "steps")
+    heads = ("step µs", "fast_log µs", "self.log µs", "ratio", "call µs", "quiet µs", "steps")
     print(f"{'metrics':>7}  {'values':<14}" + "".join(f"{head:>13}" for head in heads))
     for metrics in map(int, given.metrics.split(",")):
         for kind in given.kinds.split(","):
@@ -160,11 +165,11 @@ def main() -> None:
             print(f"{metrics:>7}  {kind:<14}" + "".join(f"{cell:>13}" for cell in row), flush=True)
 
 
-def figures_of(pairs: list[tuple[tuple[Blocks, Blocks], ...]]) -> list[str]:
+def figures_of(pairs: list[tuple[Training, ...]]) -> list[str]:
     """The cells of a line: of all steps, and of those that were quiet."""
     found = []
     for fast, slow in pairs:
-        step, added = costs(*fast) or (math.nan, math.nan)
+        step, added = costs(*fast[:2]) or (math.nan, math.nan)
         found.append((step, added, (costs(slow[0], fast[1]) or (0, math.nan))[1]))
     step, fast_cost, slow_cost = (statistics.median(column) for column in zip(*found, strict=True))
     ratio = statistics.median(slow / fast for _, fast, slow in found)
@@ -173,7 +178,8 @@ def figures_of(pairs: list[tuple[tuple[Blocks, Blocks], ...]]) -> list[str]:
     least = least_loop([both for pair in pairs for both in pair])
     calm = costs(*together, least)
     count = len(quiet.figures(together[0], least))
-    cells = [f"{figure:.0f}" for figure in (step, fast_cost, slow_cost, ratio)]
+    call = 1e6 * statistics.median(itertools.chain(*(one[2] for one in trainings)))
+    cells = [f"{figure:.0f}" for figure in (step, fast_cost, slow_cost, ratio, call)]
     return [*cells, f"{calm[1]:.0f}" if calm else "-", f"{count:,}"]
 
 

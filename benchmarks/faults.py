@@ -4,7 +4,7 @@
 
 Each side logs one value per call in a process of its own, as Lightning calls a logger, about 100 times a
 second; a second file notes each call that returned. What a reader of that side finds afterwards is counted in
-a fresh process. Needs Linux; a full disk needs mounts of one's own (`unshare -m`). Takes ten minutes.
+a fresh process. Needs Linux; a full disk needs mounts of one's own (`unshare -m`). Takes twenty minutes.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ in environments of their own below FOLDER (.venv/peers), which `--install` makes
 named and left out.
 
 `--out` writes tracking.txt and tracking.svg, `--page` puts the text between the marks of a page; in all it
-takes some ten minutes, with `--quick` two. Linux only. Needs the extra [bench].
+takes ten minutes to an hour, with `--quick` a fifth of that. Linux only. Needs the extra [bench].
 """
 
 from __future__ import annotations

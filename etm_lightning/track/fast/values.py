@@ -57,7 +57,7 @@ def reader(names: Sequence[str], kinds: Sequence[type[Any]], tensor: type[Any]) 
         return None
     if native.numbers is None:
         return partial(read, list(names), list(kinds), kind_of(kinds, tensor))
-    # reading where DLPack says that a tensor lies takes as long: first one asks for the sign of its memory
+    # to read a tensor where DLPack says that it lies takes as long, as one has to ask for `is_neg` first
     ways = tuple(
         None if kind is float else tensor.item if issubclass(kind, tensor) else float for kind in kinds
     )
