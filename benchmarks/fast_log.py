@@ -9,8 +9,9 @@ costs is the median of those that log less the median of those that do not, both
 `fast_log`, since Lightning goes on to walk over what `self.log` was given once. Beside it, the same of the
 steps only that the machine left alone (see `quiet.py`), and the median of the calls alone: the rest is the
 dict of values, and what comes after and finds colder caches. With `--clock cpu` only what the training's
-thread itself computes counts, whatever else the machine does. Values are tensors on the CPU (`tensors`), Python's
-numbers (`floats`), or tensors whose epoch's mean is logged, too (`tensors+epoch`). Needs the extra [bench].
+thread itself computes counts, whatever else the machine does. Values are tensors on the CPU (`tensors`),
+Python's numbers (`floats`), or tensors whose epoch's mean is logged, too (`tensors+epoch`). Needs the extra
+[bench].
 """
 
 from __future__ import annotations
