@@ -216,6 +216,15 @@ def test_a_failed_write_that_took_a_part_gives_no_record_twice(tmp_path: Path) -
     assert found == list(range(30))
 
 
+def is_over(one: Spool, folder: Path) -> None:
+    """Its thread goes, and the end is the last record."""
+    until = time.monotonic() + 10
+    while one.degraded and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not one.degraded
+    assert isinstance(records(folder)[-1], Ended)
+
+
 def test_an_end_that_waited_stays_the_last_record(tmp_path: Path) -> None:
     disk = Disk()
     one = spool(tmp_path, disk, threaded=True, watch=False)
@@ -224,11 +233,7 @@ def test_an_end_that_waited_stays_the_last_record(tmp_path: Path) -> None:
     one.write(Ended(time=1.0, status="finished"))
     disk.full = False
     assert one.flush()
-    until = time.monotonic() + 10
-    while one.degraded and time.monotonic() < until:
-        time.sleep(0.01)
-    assert not one.degraded
-    assert isinstance(records(tmp_path)[-1], Ended)
+    is_over(one, tmp_path)
 
 
 def test_after_the_end_no_thread_waits_for_a_disk_that_stays_slow(tmp_path: Path) -> None:
@@ -240,11 +245,7 @@ def test_after_the_end_no_thread_waits_for_a_disk_that_stays_slow(tmp_path: Path
     assert one.degraded
     one.write(Ended(time=1.0, status="finished"))
     assert one.flush()
-    until = time.monotonic() + 10
-    while one.degraded and time.monotonic() < until:
-        time.sleep(0.01)
-    assert not one.degraded
-    assert isinstance(records(tmp_path)[-1], Ended)
+    is_over(one, tmp_path)
 
 
 def test_without_a_thread_to_be_had_the_callers_try_again(
