@@ -6,7 +6,12 @@ if (document.getElementById("etm-session")) {
   const keys = page === "#/charts" && new URLSearchParams(query).get("keys");
   if (keys) {
     const path = `runs?${new URLSearchParams({ keys, limit: keys.split(",").filter(Boolean).length })}`;
-    const answer = fetch(`api/${path}&curves=1`, { credentials: "same-origin" });
+    const answer = fetch(`api/${path}&curves=1`, { credentials: "same-origin" }).then((found) => {
+      if (!found.ok) return found;
+      const read = found.json(); // at once, and not when somebody takes it
+      read.catch(() => undefined);
+      return Object.assign(found, { json: () => read });
+    });
     answer.catch(() => undefined); // who takes it hears of it
     globalThis.etmAhead = { path, answer };
   }

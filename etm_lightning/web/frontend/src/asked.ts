@@ -10,13 +10,14 @@ export interface Asked<T> {
 
 /**
  * Asks whenever `what` changes, and again by `again()`; of several questions only the last one's answer counts.
- * The value of another `what` is dropped at once, unless `keep` says that it may be shown meanwhile.
+ * The value of another `what` is dropped at once, unless `keep` says that it may be shown meanwhile. `known` is an
+ * answer that is here already: it need not be asked for.
  */
-export function useAsked<T>(ask: () => Promise<T>, what: unknown[], keep = false): Asked<T> {
+export function useAsked<T>(ask: () => Promise<T>, what: unknown[], keep = false, known: T | null = null): Asked<T> {
   const [state, setState] = useState<{ value: T | null; error: Error | null; loading: boolean }>({
-    value: null,
+    value: known,
     error: null,
-    loading: true,
+    loading: known === null,
   });
   const turn = useRef(0);
   const newest = useRef(ask);
@@ -30,9 +31,11 @@ export function useAsked<T>(ask: () => Promise<T>, what: unknown[], keep = false
     );
   }, []);
   // not after the next frame: an answer is waited for
+  const first = useRef(true);
   useLayoutEffect(() => {
-    if (!keep && turn.current) setState({ value: null, error: null, loading: true });
-    again();
+    if (!first.current && !keep) setState({ value: null, error: null, loading: true });
+    if (!first.current || known === null) again();
+    first.current = false;
     return () => {
       turn.current++;
     };

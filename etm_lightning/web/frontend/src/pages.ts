@@ -1,4 +1,4 @@
-import { askAhead } from "./charts/rows";
+import { askAhead } from "./charts/ahead";
 import { ChartsPage } from "./charts/page";
 import { ComparePage } from "./compare";
 import { GroupsPage } from "./groups";
@@ -12,7 +12,7 @@ export const PAGES: Page[] = [
   { pattern: "/runs", title: "Runs", nav: true, view: RunsPage },
   { pattern: "/groups", title: "Groups", nav: true, view: GroupsPage },
   { pattern: "/run/:key", title: "Run", view: RunPage },
-  { pattern: "/charts", title: "Charts", view: ChartsPage, ahead: (source, query) => askAhead(source, listed(query, "keys")) },
+  { pattern: "/charts", title: "Charts", view: ChartsPage, ahead: (source, query) => askAhead(source, listed(query, "keys"), query) },
   { pattern: "/compare", title: "Compare", view: ComparePage },
   { pattern: "/group/:store/:project/:group", title: "Group", view: StudyPage },
 ];

@@ -12,7 +12,7 @@ import { bands, lines } from "./lines";
 import { placing, valueAt, visible } from "./paint";
 import { moved, scaled } from "./plot";
 import { nearestIndex, pointedAt, valuesAt } from "./pointing";
-import { askAhead, rowsOf } from "./rows";
+import { askAhead, takeAhead } from "./ahead";
 import { fits, parts, rearranged, sections } from "./sections";
 import { boxOf } from "./selecting";
 import { Turns } from "./turns";
@@ -104,7 +104,7 @@ describe("what is asked ahead", () => {
       },
       runs: ({ keys }: RunsQuery) => {
         asked.push(keys!.join());
-        return Promise.resolve({ total: 2, runs: ["b", "a"].map((key) => row(key)) });
+        return Promise.resolve({ total: 2, runs: ["b", "a"].map((key) => row(key, { metrics: { loss: 0, f1: 0, lr: 0 } })) });
       },
     } as unknown as Source;
     return { source, asked, answers };
@@ -121,13 +121,34 @@ describe("what is asked ahead", () => {
     await first;
     expect(held.state).toBe("here");
   });
-  test("are the rows of a page, once, in the order of the keys", async () => {
+  const keys = ["a", "b"];
+  test("are the rows of a page, once, in the order of the keys, and the curves that it shows first", async () => {
+    const { source, asked, answers } = asking();
+    await askAhead(source, keys, new URLSearchParams({ pin: "lr" }));
+    const ahead = takeAhead(source, keys);
+    expect(ahead.here!.map((one) => one.key)).toEqual(keys);
+    expect(asked).toEqual(["a,b", "lr", "f1"]);
+    const held = ahead.workspace.hold(wantedOf("lr", keys, PLAIN, {}));
+    answers[0]!();
+    await Promise.resolve();
+    void held.load();
+    expect(asked).toHaveLength(3);
+    expect(await ahead.rows(keys)).toBe(ahead.here);
+    await ahead.rows(keys);
+    expect(asked.slice(3)).toEqual(["a,b"]);
+    expect(takeAhead(source, keys)).not.toBe(ahead);
+  });
+  test("are asked for by the page itself where it did not wait for its rows, or shows others", async () => {
     const { source, asked } = asking();
-    await askAhead(source, ["a", "b"]);
-    expect((await rowsOf(source, ["a", "b"])).map((one) => one.key)).toEqual(["a", "b"]);
+    const late = askAhead(source, keys, new URLSearchParams());
+    const ahead = takeAhead(source, keys);
+    expect(ahead.here).toBeNull();
+    await late;
+    expect((await ahead.rows(keys)).map((one) => one.key)).toEqual(keys);
     expect(asked).toEqual(["a,b"]);
-    await rowsOf(source, ["a", "b"]);
-    expect(asked).toEqual(["a,b", "a,b"]);
+    void askAhead(source, keys, new URLSearchParams());
+    expect((await takeAhead(source, ["b"]).rows(["b"])).map((one) => one.key)).toHaveLength(2);
+    expect(asked).toEqual(["a,b", "a,b", "b"]);
   });
   test("are as many points as a chart shows, and all there may be where they are put together", () => {
     expect([wantedOf("f1", ["a", "b"], PLAIN, {}), wantedOf("f1", ["a", "b"], PLAIN, { tall: true })].map((one) => one.points)).toEqual([700, 2100]);

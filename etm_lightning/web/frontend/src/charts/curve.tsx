@@ -68,7 +68,10 @@ export function Curve(props: CurveProps) {
     if (done) props.zoom(to);
   };
   const plot = usePlot(place, props, { lines: found, xRange: x, yRange: y, moving: moving !== null }, { zoom, pan }, single);
+  const begun = useRef(false);
   useEffect(() => {
+    begun.current ||= found.length > 0 || held.state === "here";
+    if (!begun.current) return; // nothing is to be told yet, and who hears is drawn again
     props.told({ lines: found, held, plot: plot.current, outside: view.robust ? outside(found, x, y) : 0, x });
   }, [found, x, y, view.robust, plot.current]);
   const pointer = usePointer(id, workspace, plot, found, view);

@@ -5,19 +5,18 @@ import type { Source } from "../api/source";
 import type { Row } from "../api/types";
 import { useAsked } from "../asked";
 import { Empty, Shown } from "../shell/states";
+import { firstOf, takeAhead } from "./ahead";
 import { KeptChart, type ChartActs } from "./chart";
 import { Full } from "./full";
 import { chosen, grouped, type RunGroup } from "./groups";
-import { wantedOf } from "./held";
 import { useMetrics } from "./metrics";
-import { rowsOf } from "./rows";
 import { parts, PINNED, rearranged, sectionOf, sections, titleOf, type Metric, type Part } from "./sections";
 import { useLater } from "./seen";
 import { Side } from "./side";
 import { useView } from "./state";
 import { Toolbar } from "./toolbar";
 import type { View } from "./view";
-import { Workspace } from "./workspace";
+import type { Workspace } from "./workspace";
 import "./charts.css";
 
 export interface ChartsProps {
@@ -32,20 +31,26 @@ export interface ChartsProps {
 
 /** A workspace of charts: every metric of some runs. Its view lives in the address. */
 export function Charts({ source, keys, only, listed = false }: ChartsProps) {
-  const asked = useAsked(() => rowsOf(source, keys), [source, keys.join()]);
+  const ahead = useMemo(() => takeAhead(source, keys), [source]);
+  const asked = useAsked(() => ahead.rows(keys), [source, keys.join()], false, ahead.here);
   const wait = useRef(0);
   useLive((what) => {
     if (!wait.current && what.changed.some((key) => keys.includes(key)))
       wait.current = setTimeout(() => ((wait.current = 0), asked.again()), 3000) as unknown as number;
   });
   useEffect(() => () => clearTimeout(wait.current), []);
-  return <Shown asked={asked}>{(rows) => <Board {...{ source, rows, only, listed }} />}</Shown>;
+  return <Shown asked={asked}>{(rows) => <Board {...{ source, rows, only, listed }} workspace={ahead.workspace} />}</Shown>;
 }
 
-function Board({ source, rows: newest, only, listed }: { source: Source; rows: Row[]; only: ChartsProps["only"]; listed: boolean }) {
+interface BoardProps extends Omit<Required<ChartsProps>, "keys" | "only"> {
+  only: ChartsProps["only"];
+  rows: Row[];
+  workspace: Workspace;
+}
+
+function Board({ source, rows: newest, only, listed, workspace }: BoardProps) {
   const rows = useSame(newest);
   const [view, change] = useView();
-  const workspace = useMemo(() => new Workspace(source), [source]);
   useLive((what) => workspace.catchUp(new Set(what.changed)));
   const metrics = useMetrics(source, rows, only);
   const by = listed && view.by === "auto" ? "" : chosen(view.by, rows);
@@ -53,11 +58,7 @@ function Board({ source, rows: newest, only, listed }: { source: Source; rows: R
   const labels = useMemo(() => metrics.map((metric) => metric.label), [metrics]);
   const acts = useActs(view, change, metrics);
   const found = useMemo(() => parts(metrics, view), [metrics, view]);
-  const later = useLater(useMemo(() => {
-    const first = found.filter((part) => !part.closed).flatMap((part) => part.metrics);
-    const keys = rows.map((row) => row.key);
-    return workspace.ahead(first.map(({ label }) => wantedOf(label, keys, view, { together: groups !== null })));
-  }, [workspace]));
+  const later = useLater(useMemo(() => workspace.ahead(firstOf(found, rows, view, groups !== null)), [workspace]));
   const shared = { rows, groups, view, acts, workspace, later };
   const side = rows.length > 1 && (!listed || groups !== null);
   return (

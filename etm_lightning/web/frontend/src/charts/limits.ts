@@ -8,9 +8,12 @@ import { extent, padded, robustRange, type Range } from "../numbers/ranges";
 /** All of x. */
 export function wholeX(lines: readonly Line[], log: boolean): Range {
   const marks = lines.map((line) => line.marks.map((mark) => mark.x));
-  const range = extent([...lines.map((line) => line.x), ...marks], log) ?? (log ? [1, 10] : [0, 1]);
+  const range = extent([...lines.map((line) => (line.ascending && !log ? endsOf(line.x) : line.x)), ...marks], log) ?? (log ? [1, 10] : [0, 1]);
   return range[0] === range[1] ? padded(range, 0.05, log) : range;
 }
+
+/** The first and the last one: the least and the most of what ascends. */
+const endsOf = (x: Float64Array): Float64Array => (x.length ? Float64Array.of(x[0]!, x[x.length - 1]!) : x);
 
 /** The heights of what is seen in a part of x, with some room. */
 export function heights(lines: readonly Line[], x: Range, view: Pick<View, "logY" | "robust">): Range {

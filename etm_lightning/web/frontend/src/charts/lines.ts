@@ -84,7 +84,7 @@ function marks(one: SeriesData): Mark[] {
 }
 
 export function ascends(x: Float64Array): boolean {
-  for (let i = 1; i < x.length; i++) if (x[i]! < x[i - 1]!) return false;
+  for (let i = 1; i < x.length; i++) if (!(x[i]! >= x[i - 1]!)) return false;
   return true;
 }
 

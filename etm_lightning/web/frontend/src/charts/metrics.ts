@@ -7,6 +7,13 @@ import type { Metric } from "./sections";
 /** How many of the runs are asked for what their rows do not tell: the samples of the machine. */
 const ASKED = 3;
 
+/** The metrics that the rows of runs name. */
+export function metricsOf(rows: readonly Row[]): Metric[] {
+  const counts = new Map<string, number>();
+  for (const row of rows) for (const label of Object.keys(row.metrics)) counts.set(label, (counts.get(label) ?? 0) + 1);
+  return [...counts].map(([label, count]) => ({ label, count, machine: false }));
+}
+
 /** The metrics of runs: those that their rows name, and a little later those of the machine. */
 export function useMetrics(source: Source, rows: readonly Row[], only: "metrics" | "system" | undefined): Metric[] {
   const [machine, setMachine] = useState<readonly SeriesInfo[]>([]);
@@ -28,9 +35,7 @@ export function useMetrics(source: Source, rows: readonly Row[], only: "metrics"
     };
   }, [source, some.join(), only]);
   return useMemo(() => {
-    const counts = new Map<string, number>();
-    for (const row of rows) for (const label of Object.keys(row.metrics)) counts.set(label, (counts.get(label) ?? 0) + 1);
-    const logged = [...counts].map(([label, count]) => ({ label, count, machine: false }));
+    const logged = metricsOf(rows);
     const sampled = [...new Set(machine.map((series) => series.label))].map((label) => ({ label, count: rows.length, machine: true }));
     return only === "metrics" ? logged : only === "system" ? sampled : [...logged, ...sampled];
   }, [rows, machine, only]);

@@ -34,7 +34,8 @@ export class Workspace {
   ahead(wanted: readonly Wanted[]): Promise<void> {
     const first = wanted.slice(0, AT_ONCE).map((one) => this.get(one));
     for (const held of first) void held.load();
-    return first.length ? new Promise((here) => first.forEach((held) => held.hear(here))) : Promise.resolve();
+    if (!first.length || first.some((held) => held.state === "here")) return Promise.resolve();
+    return new Promise((here) => first.forEach((held) => held.hear(here)));
   }
 
   /** The points that a chart wants, from an earlier time if they are still here. */
