@@ -21,6 +21,7 @@ _SCRIPT = re.compile(r'<script\b([^>]*)\bsrc="\./([\w.-]+)"[^>]*></script>')
 _STYLE = re.compile(r'<link\b[^>]*\brel="stylesheet"[^>]*\bhref="\./([\w.-]+)"[^>]*>')
 _TITLE = re.compile(r"<title>.*?</title>", re.DOTALL)
 _CHARSET = '<meta charset="utf-8" />'
+_MODULE = ' type="module" blocking="render"'
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,9 @@ class Document:
             ("module" if "module" in kind else "", _script((root / name).read_text(encoding="utf-8")))
             for kind, name in _SCRIPT.findall(page)
         ]
-        scripts.sort(key=lambda one: one[0])  # a module is read for long, what is none runs before that
         styles = [_style((root / name).read_text(encoding="utf-8")) for name in _STYLE.findall(page)]
         before, mark, rest = _TITLE.sub("", _STYLE.sub("", _SCRIPT.sub("", page))).partition(_CHARSET)
-        if not mark or "</body>" not in rest or not scripts:
+        if not mark or not scripts:
             raise ValueError(f"`root` must have a page as the build leaves it but {str(root)!r} has another")
         return cls(before + mark, rest, scripts, styles)
 
@@ -59,20 +59,17 @@ class Document:
             data: what it knows from the beginning, each by the id of its element.
             policy: what it may do, where no server says it.
         """
+        data_of = ' type="application/json" id="{}"'.format
         head = [
             f'<meta http-equiv="content-security-policy" content="{html.escape(policy)}">' if policy else "",
             f"<title>{html.escape(title)}</title>",
-            *(f"<style>{style}</style>" for style in self.styles),
+            *(_element("script", as_data(one), data_of(id)) for id, one in data.items()),
+            *(_element("script", script) for kind, script in self.scripts if not kind),
+            *(_element("style", style) for style in self.styles),
+            # it runs when all is read; until then there is nothing to show, which would take its time
+            *(_element("script", script, _MODULE) for kind, script in self.scripts if kind),
         ]
-        tail = [
-            *(
-                f'<script type="application/json" id="{id}">{as_data(one)}</script>'
-                for id, one in data.items()
-            ),
-            *(f'<script type="{kind}">{script}</script>' for kind, script in self.scripts),
-        ]
-        body, close, end = self.after.rpartition("</body>")
-        return "".join([self.before, *head, body, *tail, close, end])
+        return "".join([self.before, *head, self.after])
 
     @property
     def sources(self) -> str:
@@ -80,6 +77,10 @@ class Document:
         return (
             f"script-src {_hashes([script for _, script in self.scripts])}; style-src {_hashes(self.styles)}"
         )
+
+
+def _element(name: str, text: str, attributes: str = "") -> str:
+    return f"<{name}{attributes}>{text}</{name}>"
 
 
 def _hashes(texts: Sequence[str]) -> str:

@@ -113,10 +113,10 @@ def test_a_script_that_is_no_module_runs_first_and_after_the_data(tmp_path: Path
     (root / "ahead.js").write_text("first")
     document = Document.read(root)
     scripts = Elements(document.filled("a & b", {"known": [1]})).all("script")
-    assert [(attrs["type"], text) for attrs, text in scripts] == [
-        ("application/json", "[1]"),
-        ("", "first"),
-        ("module", "later"),
+    assert scripts == [
+        ({"type": "application/json", "id": "known"}, "[1]"),
+        ({}, "first"),
+        ({"type": "module", "blocking": "render"}, "later"),
     ]
     assert document.sources.count("'sha256-") == 3
 
