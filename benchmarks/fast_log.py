@@ -4,14 +4,14 @@
                                   [--kinds tensors,floats,tensors+epoch] [--clock wall]
 
 Each training is a process of its own, with an ETMLogger; those of a pair run one after the other, so that a
-slow machine is slow for both. A training logs in 20 steps and does not in the next 20, and so on: what a step
-costs is the median of those that log less the median of those that do not, both of the training with
-`fast_log`, since Lightning goes on to walk over what `self.log` was given once. Beside it, the same of the
-steps only that the machine left alone (see `quiet.py`), and the median of the calls alone: the rest is the
-dict of values, and what comes after and finds colder caches. With `--clock cpu` only what the training's
-thread itself computes counts, whatever else the machine does. Values are tensors on the CPU (`tensors`),
-Python's numbers (`floats`), or tensors whose epoch's mean is logged, too (`tensors+epoch`). Needs the extra
-[bench].
+slow machine is slow for both. A training logs in 20 steps, then makes the dict of values and takes the
+numbers out of it in 20 without logging them, does neither in 20, and so on: what a step costs is the median
+of those that log less the median of the last ones, both of the training with `fast_log`, since Lightning goes
+on to walk over what `self.log` was given once. Beside it, the same of the steps only that the machine left
+alone (see `quiet.py`), what of these the values alone cost whoever wants them, and the median of the calls
+alone: the rest is what comes after and finds colder caches. With `--clock cpu` only what the training's thread
+itself computes counts, whatever else the machine does. Values are tensors on the CPU (`tensors`), Python's
+numbers (`floats`), or tensors whose epoch's mean is logged, too (`tensors+epoch`). Needs the extra [bench].
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import quiet
 
@@ -36,17 +36,20 @@ BLOCK = 20
 WARM_UP = 6 * BLOCK
 
 
-def logs(step: int) -> bool:
-    """Whether this step is one that logs."""
-    return step // BLOCK % 2 == 0
-
-
 Blocks = list[quiet.Block]
-Training = tuple[Blocks, Blocks, list[float]]
+
+
+class Training(NamedTuple):
+    """Seconds of the steps that log, that take the numbers only, and of the others; and of the calls."""
+
+    logging: Blocks
+    taking: Blocks
+    plain: Blocks
+    calls: list[float]
 
 
 def train(given: argparse.Namespace) -> Training:
-    """Seconds of the steps that log, of the others, and of the calls, of one training in this process."""
+    """One training in this process."""
     import logging
     import warnings
 
@@ -82,8 +85,11 @@ def train(given: argparse.Namespace) -> Training:
                 now = clock()
             self.began = now
             loss = self.line(batch[0]).square().mean()
-            if logs(index):
-                values = dict.fromkeys(names, 0.25 if given.kind == "floats" else loss)
+            what = index // BLOCK % 3
+            values = dict.fromkeys(names, 0.25 if given.kind == "floats" else loss) if what < 2 else {}
+            if what == 1:
+                [float(value) for value in values.values()]
+            elif values:
                 asked = clock()
                 if given.one == "fast_log":
                     fast_log(self, values, **options)
@@ -96,7 +102,7 @@ def train(given: argparse.Namespace) -> Training:
             return torch.optim.SGD(self.parameters(), lr=0.01)
 
     model = Line()
-    data = DataLoader(TensorDataset(torch.randn((2 * given.steps + WARM_UP) * 4, 32)), batch_size=4)
+    data = DataLoader(TensorDataset(torch.randn((3 * given.steps + WARM_UP) * 4, 32)), batch_size=4)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         logger: Any = ETMLogger("bench", folder, shipper=False)
         pl.Trainer(
@@ -110,7 +116,7 @@ def train(given: argparse.Namespace) -> Training:
         ).fit(model, data)
     around = map(max, itertools.pairwise(model.loops[1:]))
     blocks = list(zip(around, model.times, strict=False))[WARM_UP // BLOCK :]
-    return blocks[0::2], blocks[1::2], model.calls[WARM_UP // 2 :]  # the first one logs
+    return Training(blocks[0::3], blocks[1::3], blocks[2::3], model.calls[WARM_UP // 3 :])
 
 
 def costs(logging: Blocks, plain: Blocks, least: float = math.inf) -> tuple[float, float] | None:
@@ -123,7 +129,7 @@ def costs(logging: Blocks, plain: Blocks, least: float = math.inf) -> tuple[floa
 
 
 def least_loop(trainings: list[Training]) -> float:
-    return min(took for one in trainings for half in one[:2] for took, _ in half)
+    return min(took for one in trainings for part in one[:3] for took, _ in part)
 
 
 def measured(way: str, kind: str, metrics: int, given: argparse.Namespace) -> Training:
@@ -134,8 +140,7 @@ def measured(way: str, kind: str, metrics: int, given: argparse.Namespace) -> Tr
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     if done.returncode:
         sys.exit(done.stderr)
-    logging, plain, calls = json.loads(done.stdout.splitlines()[-1])
-    return logging, plain, calls
+    return Training(*json.loads(done.stdout.splitlines()[-1]))
 
 
 def main() -> None:
@@ -154,7 +159,7 @@ def main() -> None:
         print(json.dumps(train(given)))
         return
     print(f"log_every_n_steps={given.every}, {given.clock} clock, median of {given.pairs} pairs")
-    heads = ("step µs", "fast_log µs", "self.log µs", "ratio", "call µs", "quiet µs", "steps")
+    heads = ("step µs", "fast_log µs", "self.log µs", "ratio", "call µs", "quiet µs", "values µs", "steps")
     print(f"{'metrics':>7}  {'values':<14}" + "".join(f"{head:>13}" for head in heads))
     for metrics in map(int, given.metrics.split(",")):
         for kind in given.kinds.split(","):
@@ -170,18 +175,18 @@ def figures_of(pairs: list[tuple[Training, ...]]) -> list[str]:
     """The cells of a line: of all steps, and of those that were quiet."""
     found = []
     for fast, slow in pairs:
-        step, added = costs(*fast[:2]) or (math.nan, math.nan)
-        found.append((step, added, (costs(slow[0], fast[1]) or (0, math.nan))[1]))
+        step, added = costs(fast.logging, fast.plain) or (math.nan, math.nan)
+        found.append((step, added, (costs(slow.logging, fast.plain) or (0, math.nan))[1]))
     step, fast_cost, slow_cost = (statistics.median(column) for column in zip(*found, strict=True))
     ratio = statistics.median(slow / fast for _, fast, slow in found)
     trainings = [fast for fast, _ in pairs]
-    together = [list(itertools.chain(*(one[half] for one in trainings))) for half in (0, 1)]
+    logging, taking, plain = (list(itertools.chain(*(one[part] for one in trainings))) for part in range(3))
     least = least_loop([both for pair in pairs for both in pair])
-    calm = costs(*together, least)
-    count = len(quiet.figures(together[0], least))
-    call = 1e6 * statistics.median(itertools.chain(*(one[2] for one in trainings)))
+    calm = [costs(some, plain, least) for some in (logging, taking)]
+    call = 1e6 * statistics.median(itertools.chain(*(one.calls for one in trainings)))
     cells = [f"{figure:.0f}" for figure in (step, fast_cost, slow_cost, ratio, call)]
-    return [*cells, f"{calm[1]:.0f}" if calm else "-", f"{count:,}"]
+    cells += [f"{one[1]:.0f}" if one else "-" for one in calm]
+    return [*cells, f"{len(quiet.figures(logging, least)):,}"]
 
 
 if __name__ == "__main__":
