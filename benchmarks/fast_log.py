@@ -9,9 +9,10 @@ numbers out of it in 20 without logging them, does neither in 20, and so on: wha
 of those that log less the median of the last ones, both of the training with `fast_log`, since Lightning goes
 on to walk over what `self.log` was given once. Beside it, the same of the steps only that the machine left
 alone (see `quiet.py`), what of these the values alone cost whoever wants them, and the median of the calls
-alone: the rest is what comes after and finds colder caches. With `--clock cpu` only what the training's thread
-itself computes counts, whatever else the machine does. Values are tensors on the CPU (`tensors`), Python's
-numbers (`floats`), or tensors whose epoch's mean is logged, too (`tensors+epoch`). Needs the extra [bench].
+alone: the rest is what comes after and finds colder caches. With `--clock cpu` only what the training's
+thread itself computes counts, whatever else the machine does. Values are tensors on the CPU (`tensors`),
+Python's numbers (`floats`), or tensors whose epoch's mean is logged, too (`tensors+epoch`). Needs the extra
+[bench].
 """
 
 from __future__ import annotations
@@ -129,7 +130,7 @@ def costs(logging: Blocks, plain: Blocks, least: float = math.inf) -> tuple[floa
 
 
 def least_loop(trainings: list[Training]) -> float:
-    return min(took for one in trainings for part in one[:3] for took, _ in part)
+    return min(took for one in trainings for part in (one.logging, one.taking, one.plain) for took, _ in part)
 
 
 def measured(way: str, kind: str, metrics: int, given: argparse.Namespace) -> Training:
@@ -180,7 +181,10 @@ def figures_of(pairs: list[tuple[Training, ...]]) -> list[str]:
     step, fast_cost, slow_cost = (statistics.median(column) for column in zip(*found, strict=True))
     ratio = statistics.median(slow / fast for _, fast, slow in found)
     trainings = [fast for fast, _ in pairs]
-    logging, taking, plain = (list(itertools.chain(*(one[part] for one in trainings))) for part in range(3))
+    logging, taking, plain = (
+        list(itertools.chain(*parts))
+        for parts in zip(*((one.logging, one.taking, one.plain) for one in trainings), strict=True)
+    )
     least = least_loop([both for pair in pairs for both in pair])
     calm = [costs(some, plain, least) for some in (logging, taking)]
     call = 1e6 * statistics.median(itertools.chain(*(one.calls for one in trainings)))
