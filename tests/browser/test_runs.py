@@ -302,6 +302,19 @@ def test_a_page_whose_token_has_expired_says_what_to_do(site: Site, page: Page) 
     expect(page.get_by_role("alert")).to_contain_text("open the one that it printed")
 
 
+@pytest.mark.parametrize("elsewhere", ["http://elsewhere.example/", "http://127.0.0.1:9/"])
+def test_a_page_from_elsewhere_cannot_open_it_in_a_window_that_it_holds(
+    site: Site, page: Page, elsewhere: str
+) -> None:
+    site.open(page, "#/runs")
+    expect(page.get_by_role("grid")).to_be_visible()
+    page.context.route(elsewhere, lambda route: route.fulfill(content_type="text/html", body="hello"))
+    page.goto(elsewhere)
+    with page.expect_popup() as opened:
+        page.evaluate(f"void window.open('{site.base}/#/runs')")
+    expect(opened.value.locator("body")).to_contain_text("another page asked or led here")
+
+
 def test_charts_beside_do_not_list_the_runs_again(site: Site, page: Page) -> None:
     site.open(page, "#/runs?beside=1&project=news")
     expect(page.locator(".runs-charts figure canvas").first).to_be_visible()
