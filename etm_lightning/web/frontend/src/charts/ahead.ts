@@ -13,7 +13,7 @@ import { Workspace } from "./workspace";
 /** The rows of some runs, on their way or here, and a workspace that asks for the first curves when they are. */
 export class Ahead {
   readonly workspace: Workspace;
-  /** The rows, once they are here. */
+  /** The first rows, once they are here: whoever wants newer ones asks for them. */
   here: Row[] | null = null;
   private coming: Promise<Row[]> | null;
 
@@ -25,7 +25,7 @@ export class Ahead {
     this.coming = rowsOf(source, keys);
   }
 
-  /** The rows of these runs, or of others; they are asked for again from the second time on. */
+  /** The rows of these runs or of others: those that are on their way, once, or newer ones. */
   rows(keys: readonly string[]): Promise<Row[]> {
     const coming = keys.join() === this.keys.join() ? this.coming : null;
     this.coming = null;
@@ -35,6 +35,7 @@ export class Ahead {
   /** Asks for the curves that `query` shows first, as soon as there are rows. */
   async curves(query: URLSearchParams): Promise<void> {
     const rows = (this.here = await this.coming!);
+    this.coming = null;
     if (ahead !== this) return; // the page did not wait for them, and asks itself
     const view = readView(query);
     void this.workspace.ahead(firstOf(parts(metricsOf(rows), view), rows, view, chosen(view.by, rows) !== ""));
