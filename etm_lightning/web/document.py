@@ -59,15 +59,14 @@ class Document:
             data: what it knows from the beginning, each by the id of its element.
             policy: what it may do, where no server says it.
         """
-        data_of = ' type="application/json" id="{}"'.format
         head = [
             f'<meta http-equiv="content-security-policy" content="{html.escape(policy)}">' if policy else "",
             f"<title>{html.escape(title)}</title>",
-            *(_element("script", as_data(one), data_of(id)) for id, one in data.items()),
-            *(_element("script", script) for kind, script in self.scripts if not kind),
-            *(_element("style", style) for style in self.styles),
+            *(_element(as_data(one), f' type="application/json" id="{id}"') for id, one in data.items()),
+            *(_element(script) for kind, script in self.scripts if not kind),
+            *(f"<style>{style}</style>" for style in self.styles),
             # it runs when all is read; until then there is nothing to show, which would take its time
-            *(_element("script", script, _MODULE) for kind, script in self.scripts if kind),
+            *(_element(script, _MODULE) for kind, script in self.scripts if kind),
         ]
         return "".join([self.before, *head, self.after])
 
@@ -79,8 +78,8 @@ class Document:
         )
 
 
-def _element(name: str, text: str, attributes: str = "") -> str:
-    return f"<{name}{attributes}>{text}</{name}>"
+def _element(script: str, attributes: str = "") -> str:
+    return f"<script{attributes}>{script}</script>"
 
 
 def _hashes(texts: Sequence[str]) -> str:
