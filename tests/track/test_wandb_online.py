@@ -61,7 +61,7 @@ def test_it_arrives_with_its_state_and_what_it_comes_to(cloud: Server, tmp_path:
     assert found.exit_code == 0
     assert (found.summary["val/f1"], found.summary["status"]) == (0.9, "finished")
     assert (found.config["lr"], found.config["run_id"]) == (1, "r1")
-    assert [found.upserts[-1][key] for key in ("displayName", "groupName", "project")] == ["n", "g", "p"]
+    assert [found.told[key] for key in ("displayName", "groupName", "project")] == ["n", "g", "p"]
     assert b'"program"' in cloud.files["wandb-metadata.json"]
 
 

@@ -33,9 +33,14 @@ class Stored:
         return [self.history[place] for place in sorted(self.history)]
 
     @property
+    def told(self) -> dict[str, Any]:
+        """What the upserts come to: one that does not say something leaves it as it was."""
+        return {name: value for upsert in self.upserts for name, value in upsert.items() if value is not None}
+
+    @property
     def config(self) -> dict[str, Any]:
-        given = [json.loads(upsert["config"]) for upsert in self.upserts if upsert.get("config")]
-        return {name: entry["value"] for name, entry in (given[-1] if given else {}).items()}
+        given = json.loads(self.told.get("config") or "{}")
+        return {name: entry["value"] for name, entry in given.items()}
 
 
 @dataclass
@@ -125,7 +130,7 @@ class Server:
             "historyLineCount": len(run.history),
             "eventsLineCount": len(run.events),
             "logLineCount": len(run.console),
-            "config": run.upserts[-1].get("config") or "{}",
+            "config": run.told.get("config") or "{}",
             "wandbConfig": json.dumps({"t": 1}),
         }
 
