@@ -4,7 +4,7 @@ The page runs where other pages of the browser can send requests to it, so being
 nothing. A request needs the exact name of this server as its `Host` (a name that was made to point here has
 another), no sign of coming from another page (`Origin`, `Sec-Fetch-Site`), and the token of this start. So no
 other page can open ours in a window that it holds either, and no `Cross-Origin-Opener-Policy` is needed, for
-which browsers throw away the process that they have ready and take another one.
+which Chromium throws away the frame that it has ready and makes another one.
 """
 
 from __future__ import annotations
