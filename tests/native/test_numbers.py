@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import math
 import sys
 from array import array
 from collections import OrderedDict
@@ -101,6 +102,51 @@ def test_a_text_of_another_class_is_left_to_the_long_way() -> None:
 )
 def test_what_is_not_one_number_is_wrong_in_both_ways(value: Any) -> None:
     assert [told(way, {"a": value}) for way in ways({"a": value})] == ["wrong", "wrong"]
+
+
+TENSORS = {
+    "with a graph": torch.ones((), requires_grad=True) * 3,
+    "a parameter": torch.nn.Parameter(torch.tensor(0.1)),
+    "of 64 bits": torch.tensor(0.1, dtype=torch.float64),
+    "of 16 bits": torch.tensor(0.1, dtype=torch.float16),
+    "of 16 other bits": torch.tensor(0.1, dtype=torch.bfloat16),
+    "whole": torch.tensor(7),
+    "a truth": torch.tensor(True),
+    "in a vector of one": torch.tensor([0.1]),
+    "in a matrix of one": torch.tensor([[0.1]], dtype=torch.float64),
+    "first of several": torch.tensor([0.1, 0.2, 0.3])[0],
+    "second of several": torch.tensor([0.1, 0.2, 0.3])[1],
+    "last of several": torch.tensor([0.1, 0.2, 0.3], dtype=torch.float64)[2],
+    "every second of several": torch.tensor([0.1, 0.2, 0.3])[::2][1],
+    "real": torch.tensor([1 + 2j, 3 + 4j])[1].real,
+    "imaginary": torch.tensor([1 + 2j, 3 + 4j])[1].imag,
+    "to be negated": torch.tensor([1 + 2j, 3 + 4j]).conj()[1].imag,
+    "to be negated, of 64 bits": torch.tensor(1 + 2j, dtype=torch.complex128).conj().imag,
+    "a zero without memory": torch._efficientzerotensor(()),
+    "none": torch.tensor(math.nan),
+    "endless": torch.tensor(-math.inf),
+    "less than nothing": torch.tensor(-0.0),
+    "tiny": torch.tensor(1e-45),
+}
+
+
+@pytest.mark.parametrize("tensor", TENSORS.values(), ids=TENSORS)
+def test_a_tensor_is_read_where_it_lies_as_it_tells_itself(tensor: torch.Tensor) -> None:
+    compiled, python = ways({"a": tensor, "b": tensor})
+    assert (compiled.args[2][0] is torch.Tensor.__dlpack_c_exchange_api__) == (type(tensor) is torch.Tensor)
+    assert told(compiled, {"a": tensor, "b": tensor}) == told(python, {"a": tensor, "b": tensor}) != "wrong"
+
+
+def test_tensors_that_stand_for_others_are_asked() -> None:
+    def batched(value: torch.Tensor) -> torch.Tensor:
+        found.append([told(way, {"a": value}) for way in ways({"a": value})])
+        return value * 1
+
+    found: list[list[str]] = []
+    torch.vmap(batched)(torch.ones(3))
+    torch.func.grad(batched)(torch.tensor(0.5))
+    batched(torch.ones((), device="meta"))
+    assert found == [["wrong"] * 2, ["[(<class 'float'>, '0x1.0000000000000p-1')]"] * 2, ["wrong"] * 2]
 
 
 def test_a_way_may_do_what_it_likes() -> None:
