@@ -4,15 +4,20 @@
                                   [--kinds tensors,floats,tensors+epoch] [--clock wall]
 
 Each training is a process of its own, with an ETMLogger; those of a pair run one after the other, so that a
-slow machine is slow for both. A training logs in 20 steps, then makes the dict of values and takes the
-numbers out of it in 20 without logging them, does neither in 20, and so on: what a step costs is the median
-of those that log less the median of the last ones, both of the training with `fast_log`, since Lightning goes
-on to walk over what `self.log` was given once. Beside it, the same of the steps only that the machine left
-alone (see `quiet.py`), what of these the values alone cost whoever wants them, and the median of the calls
-alone: the rest is what comes after and finds colder caches. With `--clock cpu` only what the training's
-thread itself computes counts, whatever else the machine does. Values are tensors on the CPU (`tensors`),
-Python's numbers (`floats`), or tensors whose epoch's mean is logged, too (`tensors+epoch`). Needs the extra
-[bench].
+slow machine is slow for both. In a training blocks of 20 steps take turns, one of each way a round, in an
+order that is drawn. A block logs; or makes the dict of values and takes the numbers out of it, without
+logging them; or makes the dict and writes a line as long as the journal's, made beforehand, to a file beside
+it, by `os.write` alone; or does nothing. What a way costs is by how much the median of its steps is above
+that of the steps that do nothing in the same round, and of this the median over rounds; what `self.log`
+costs, above those of the training with `fast_log`, since Lightning goes on to walk over what it was given
+once.
+
+Beside it, what the values alone cost whoever wants them, and the dict and that line: the least that any
+logger costs which leaves each step's values with the system at once. Then the median of the calls alone,
+since the rest is what comes after and finds colder caches, and the three costs once more, of the rounds only
+that the machine left alone (see `quiet.py`). With `--clock cpu` only what the training's thread itself
+computes counts, whatever else the machine does. Values are tensors on the CPU (`tensors`), Python's numbers
+(`floats`), or tensors whose epoch's mean is logged, too (`tensors+epoch`). Needs the extra [bench].
 """
 
 from __future__ import annotations
@@ -22,6 +27,7 @@ import itertools
 import json
 import math
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -33,19 +39,22 @@ import quiet
 
 KINDS = ("tensors", "floats", "tensors+epoch")
 CLOCKS = {"wall": time.perf_counter, "cpu": time.thread_time}
+WAYS = ("log", "take", "write", "plain")
 BLOCK = 20
-WARM_UP = 6 * BLOCK
+WARM_UP = 2
+"""Rounds that do not count."""
+LEAST_ROUNDS = 5
+HEAD = 87
+"""Bytes of a line of the journal besides its values and its end."""
 
-
-Blocks = list[quiet.Block]
+Round = dict[str, quiet.Block]
+"""A block of each way."""
 
 
 class Training(NamedTuple):
-    """Seconds of the steps that log, that take the numbers only, and of the others; and of the calls."""
+    """Seconds of the steps, round by round, and of the calls alone."""
 
-    logging: Blocks
-    taking: Blocks
-    plain: Blocks
+    rounds: list[Round]
     calls: list[float]
 
 
@@ -64,6 +73,10 @@ def train(given: argparse.Namespace) -> Training:
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     torch.set_num_threads(1)
     names = [f"train/metric_{i}" for i in range(int(given.metrics))]
+    number = 0.25 if given.kind == "floats" else 0.12345678901234567
+    line = (HEAD * " " + json.dumps(dict.fromkeys(names, number), separators=(",", ":")) + "\n").encode()
+    dice, rounds = random.Random(0), WARM_UP + 1 + -(-given.steps // BLOCK)
+    ways = [way for _ in range(rounds) for way in dice.sample(WAYS, len(WAYS))]
     options: Any = {"on_step": True, "on_epoch": given.kind.endswith("epoch")}
     clock = CLOCKS[given.clock]
 
@@ -86,11 +99,15 @@ def train(given: argparse.Namespace) -> Training:
                 now = clock()
             self.began = now
             loss = self.line(batch[0]).square().mean()
-            what = index // BLOCK % 3
-            values = dict.fromkeys(names, 0.25 if given.kind == "floats" else loss) if what < 2 else {}
-            if what == 1:
+            way = ways[index // BLOCK]
+            values = (
+                {} if way == "plain" else dict.fromkeys(names, number if given.kind == "floats" else loss)
+            )
+            if way == "take":
                 [float(value) for value in values.values()]
-            elif values:
+            elif way == "write":
+                os.write(beside, line)
+            elif way == "log":
                 asked = clock()
                 if given.one == "fast_log":
                     fast_log(self, values, **options)
@@ -103,8 +120,9 @@ def train(given: argparse.Namespace) -> Training:
             return torch.optim.SGD(self.parameters(), lr=0.01)
 
     model = Line()
-    data = DataLoader(TensorDataset(torch.randn((3 * given.steps + WARM_UP) * 4, 32)), batch_size=4)
+    data = DataLoader(TensorDataset(torch.randn(len(ways) * BLOCK * 4, 32)), batch_size=4)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        beside = os.open(f"{folder}/beside", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         logger: Any = ETMLogger("bench", folder, shipper=False)
         pl.Trainer(
             accelerator="cpu",
@@ -116,21 +134,25 @@ def train(given: argparse.Namespace) -> Training:
             enable_checkpointing=False,
         ).fit(model, data)
     around = map(max, itertools.pairwise(model.loops[1:]))
-    blocks = list(zip(around, model.times, strict=False))[WARM_UP // BLOCK :]
-    return Training(blocks[0::3], blocks[1::3], blocks[2::3], model.calls[WARM_UP // 3 :])
+    blocks = iter([(way, (loop, steps)) for way, loop, steps in zip(ways, around, model.times, strict=False)])
+    rounds = [dict(some) for some in zip(*[blocks] * len(WAYS), strict=False)]
+    return Training(rounds[WARM_UP:], model.calls[WARM_UP * BLOCK :])
 
 
-def costs(logging: Blocks, plain: Blocks, least: float = math.inf) -> tuple[float, float] | None:
-    """µs of a step that does not log, and what logging adds; None where too few steps were quiet."""
-    kept = [quiet.figures(blocks, least) for blocks in (logging, plain)]
-    if min(map(len, kept)) < BLOCK:
-        return None
-    with_, without = (1e6 * statistics.median(steps) for steps in kept)
-    return without, with_ - without
+def cost(way: str, rounds: list[Round], least: float = math.inf) -> float:
+    """µs that a step of `way` takes longer than a plain one of its round; NaN where too few were quiet."""
+    pairs = [[quiet.figures([one[name]], least) for name in (way, "plain")] for one in rounds]
+    found = [statistics.median(steps) - statistics.median(plain) for steps, plain in pairs if steps and plain]
+    return 1e6 * statistics.median(found) if len(found) >= LEAST_ROUNDS else math.nan
+
+
+def median(way: str, rounds: list[Round]) -> float:
+    """µs of a step."""
+    return 1e6 * statistics.median(itertools.chain(*(one[way][1] for one in rounds)))
 
 
 def least_loop(trainings: list[Training]) -> float:
-    return min(took for one in trainings for part in (one.logging, one.taking, one.plain) for took, _ in part)
+    return min(took for training in trainings for one in training.rounds for took, _ in one.values())
 
 
 def measured(way: str, kind: str, metrics: int, given: argparse.Namespace) -> Training:
@@ -159,9 +181,9 @@ def main() -> None:
     if given.one:
         print(json.dumps(train(given)))
         return
-    print(f"log_every_n_steps={given.every}, {given.clock} clock, median of {given.pairs} pairs")
-    heads = ("step µs", "fast_log µs", "self.log µs", "ratio", "call µs", "quiet µs", "values µs", "steps")
-    print(f"{'metrics':>7}  {'values':<14}" + "".join(f"{head:>13}" for head in heads))
+    print(f"log_every_n_steps={given.every}, {given.clock} clock, µs, median of {given.pairs} pairs")
+    heads = ("step", "self.log", "ratio", "call", *2 * ("fast_log", "values", "write"), "rounds")
+    print(f"{'metrics':>7}  {'values':<14}" + "".join(f"{head:>9}" for head in heads))
     for metrics in map(int, given.metrics.split(",")):
         for kind in given.kinds.split(","):
             pairs = [
@@ -169,28 +191,22 @@ def main() -> None:
                 for _ in range(given.pairs)
             ]
             row = figures_of(pairs)
-            print(f"{metrics:>7}  {kind:<14}" + "".join(f"{cell:>13}" for cell in row), flush=True)
+            print(f"{metrics:>7}  {kind:<14}" + "".join(f"{cell:>9}" for cell in row), flush=True)
 
 
 def figures_of(pairs: list[tuple[Training, ...]]) -> list[str]:
     """The cells of a line: of all steps, and of those that were quiet."""
-    found = []
+    ratios, slow_costs = [], []
     for fast, slow in pairs:
-        step, added = costs(fast.logging, fast.plain) or (math.nan, math.nan)
-        found.append((step, added, (costs(slow.logging, fast.plain) or (0, math.nan))[1]))
-    step, fast_cost, slow_cost = (statistics.median(column) for column in zip(*found, strict=True))
-    ratio = statistics.median(slow / fast for _, fast, slow in found)
-    trainings = [fast for fast, _ in pairs]
-    logging, taking, plain = (
-        list(itertools.chain(*parts))
-        for parts in zip(*((one.logging, one.taking, one.plain) for one in trainings), strict=True)
-    )
+        slow_costs.append(median("log", slow.rounds) - median("plain", fast.rounds))
+        ratios.append(slow_costs[-1] / cost("log", fast.rounds))
+    rounds = list(itertools.chain(*(fast.rounds for fast, _ in pairs)))
+    call = 1e6 * statistics.median(itertools.chain(*(fast.calls for fast, _ in pairs)))
+    figures = [median("plain", rounds), statistics.median(slow_costs), statistics.median(ratios), call]
     least = least_loop([both for pair in pairs for both in pair])
-    calm = [costs(some, plain, least) for some in (logging, taking)]
-    call = 1e6 * statistics.median(itertools.chain(*(one.calls for one in trainings)))
-    cells = [f"{figure:.0f}" for figure in (step, fast_cost, slow_cost, ratio, call)]
-    cells += [f"{one[1]:.0f}" if one else "-" for one in calm]
-    return [*cells, f"{len(quiet.figures(logging, least)):,}"]
+    figures += [cost(way, rounds, most) for most in (math.inf, least) for way in ("log", "take", "write")]
+    calm = [one for one in rounds if max(one["log"][0], one["plain"][0]) <= quiet.SLACK * least]
+    return [f"{figure:.0f}" for figure in figures] + [f"{len(calm):,}"]
 
 
 if __name__ == "__main__":
