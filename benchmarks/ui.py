@@ -8,9 +8,10 @@ The same values go to each tracker. A page is opened in a new Chromium with an e
 when the first chart has curves, for ours also when it has those of all runs. A round opens ours with a server
 that has just started and nothing derived on the disk, again, and then the peer's, whose server has read all
 that it reads beforehand; told are medians over rounds, and as ratio the median of those of each round. Peers
-that take hours to write what is asked for get fewer points, and ours is measured with these too. In Aim one
-metric is searched for, from the press on. Peers that need an environment of their own have it in .venv/peers,
-which `--install` makes.
+that take hours to write what is asked for get fewer points, and ours is measured with these too. Aim shows
+what is searched for: told is how long its page takes until one can choose a metric, and how long the search,
+without the choice itself. Peers that need an environment of their own have it in .venv/peers, which
+`--install` makes.
 """
 
 from __future__ import annotations
@@ -260,18 +261,18 @@ def peer_server(name: str, python: Path, folder: Path, sizes: Sizes) -> Iterator
 
 
 def open_peer(name: str, base: str) -> float:
-    """Seconds until a peer's page shows a chart."""
+    """Seconds until a peer's page shows a chart, without those in which somebody chooses it."""
     peer = PEERS[name]
     with browser_page() as page:
         page.route(lambda url: not url.startswith(base), lambda route: route.abort())
-        if not (peer.before and peer.press):
-            return opened(page, base + peer.path, peer.ready)
-        page.goto(base + peer.path)
-        peer.before(page)
-        began = time.perf_counter()
-        peer.press(page)
-        wait(page, peer.ready)
-        return time.perf_counter() - began
+        took = opened(page, base + peer.path, peer.usable or peer.ready)
+        if peer.before and peer.press:
+            peer.before(page)
+            began = time.perf_counter()
+            peer.press(page)
+            wait(page, peer.ready)
+            took += time.perf_counter() - began
+        return took
 
 
 def python_of(peers: Path, name: str) -> Path:

@@ -135,7 +135,8 @@ class Peer:
         settled: waits until the server has what it shows.
         env: more of the environment of the server.
         most: points of a series that are written at most, where more would take hours.
-        before: brings the page to where one press shows charts; the time counts from `press` then.
+        usable: a condition that holds once somebody can choose a chart, where the page shows none by itself.
+        before: chooses one, so that one press shows it.
         press: that press.
     """
 
@@ -146,6 +147,7 @@ class Peer:
     settled: Callable[[str, Sizes], None]
     env: Callable[[Path, int], dict[str, str]] = lambda folder, port: {}
     most: int = 10**9
+    usable: str = ""
     before: Callable[[Any], None] | None = None
     press: Callable[[Any], None] | None = None
 
@@ -190,6 +192,7 @@ PEERS = {
         "document.querySelectorAll('svg path.Line').length > 0",
         answers("/"),
         most=100,
+        usable="[...document.querySelectorAll('button')].some(e => e.textContent.includes('Metrics'))",
         before=choose_metric,
         press=search,
     ),
