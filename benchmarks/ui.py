@@ -39,6 +39,8 @@ from tracking_watch import install
 from ui_peers import PEERS, Sizes, values
 
 CHART = "first chart"
+REST = 5
+"""Seconds before a round: TensorBoard's server computes for 2.5 more, for the page that was closed."""
 TOKEN = "benchmark-of-the-dashboard"
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
@@ -316,7 +318,10 @@ def beside(root: Path, peers: Path, name: str, sizes: Sizes, own: Path, times: i
     try:
         folder = written(root, name, sizes, write)
         with peer_server(name, python, folder, sizes) as base:
-            rounds = [(open_ours(own, sizes), open_peer(name, base)) for _ in range(times)]
+            rounds = []
+            for _ in range(times):
+                time.sleep(REST)
+                rounds.append((open_ours(own, sizes), open_peer(name, base)))
     except subprocess.CalledProcessError as error:
         print(f"{name}: left out: {error.stderr.strip().splitlines()[-1:]}", flush=True)
     except (OSError, RuntimeError, PlaywrightError) as error:

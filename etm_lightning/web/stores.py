@@ -24,8 +24,8 @@ KEPT_BYTES = 2**30
 """How many runs stay in memory with their points, and how large their journals and curves may be together."""
 FRESH = 0.5
 """Seconds for which a look at a whole store counts for all who ask."""
-LOOK = 0.9
-"""Seconds for which a look at a whole store counts for all who want to hear what changes."""
+LOOK = 0.4
+"""Seconds for which a look at a store counts for all who want to hear what changes; less than `EVERY`."""
 
 Signature = dict[str, tuple[int, int]]
 Pulse = dict[str, object]

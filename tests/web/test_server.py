@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import socket
@@ -10,13 +11,14 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import msgspec
 import pytest
 
 from etm_lightning.store.store import Store
-from etm_lightning.web.events import difference, look
+from etm_lightning.web.events import EVERY, difference, look
 from etm_lightning.web.server import Settings, loopback, token_file
 from etm_lightning.web.stores import Stores
 from tests.store.building import Training, finished
@@ -182,3 +184,16 @@ def test_a_look_tells_what_came_changed_and_went(tmp_path: Path) -> None:
     looks.append(look(Stores([Store(tmp_path / "etm_runs")])))
     assert difference(*looks[1:]) == {"changed": [], "added": [], "removed": [key]}
     assert difference(looks[1], looks[1]) == {}
+
+
+def test_who_listens_hears_each_time_what_came_until_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = itertools.count(100, EVERY)
+    monkeypatch.setattr("etm_lightning.web.stores.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    stores, training = Stores([Store(tmp_path)]), Training(tmp_path, "t")
+    looks = [look(stores)]
+    for step in range(3):
+        training.log(step, {"loss": 1.0}) if step else training.start()
+        looks.append(look(stores))
+    assert all(difference(*two) for two in itertools.pairwise(looks))
