@@ -191,7 +191,7 @@ PEERS = {
         "/metrics",
         "document.querySelectorAll('svg path.Line').length > 0",
         answers("/"),
-        most=100,
+        most=1000,
         usable="[...document.querySelectorAll('button')].some(e => e.textContent.includes('Metrics'))",
         before=choose_metric,
         press=search,
