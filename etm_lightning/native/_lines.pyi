@@ -57,15 +57,14 @@ def rows(
 def numbers(
     names: tuple[str, ...],
     kinds: tuple[type[Any], ...],
-    ways: tuple[object, ...],
+    ways: tuple[Callable[[Any], Any] | None, ...],
     values: object,
     /,
 ) -> list[float] | None:
     """The numbers of a dict with just these names, in this order, and values of just these types.
 
-    A value goes through its way and is made a float, or is taken as it is where that is None. Where its way
-    is the capsule ``__dlpack_c_exchange_api__`` of its type, it is read where it lies, or asked for its
-    ``item()`` if no plain number lies there. None of any other dict, or of what is none.
+    A value goes through its way and is made a float, or is taken as it is where that is None. None of any
+    other dict, or of what is none.
     """
 
 def add(sums: array[float], numbers: list[float], weight: float, /) -> None:

@@ -1,58 +1,10 @@
 // Taking values: the numbers of a call of `fast_log`, and their sums over an epoch.
-#include <cstdint>
 #include <cstring>
 
 #include "lines.h"
 
 namespace etm {
 namespace {
-
-// How a library lends its tensors to C, as DLPack lays it out: `DLTensor`, and the table `DLPackExchangeAPI`, of
-// its version 1.
-struct Lent {
-    void* data;
-    std::int32_t device, which, dimensions;
-    std::uint8_t code, bits;
-    std::uint16_t lanes;
-    std::int64_t *shape, *strides;
-    std::uint64_t offset;
-};
-
-struct Lender {
-    std::uint32_t version, minor;
-    Lender* older;
-    void (*unused[3])();
-    int (*lend)(void* object, Lent* lent);
-};
-
-constexpr const char* LENDER = "dlpack_exchange_api";
-constexpr std::int32_t CPU = 1;
-constexpr std::uint8_t FLOAT = 2;
-
-// The number at an address where no imaginary part lies. Of a conjugate, that may be kept with the wrong sign until
-// somebody asks for it, and nothing of what is lent tells so.
-template <typename Number>
-bool at_hand(const char* at, double& found) {
-    if (reinterpret_cast<std::uintptr_t>(at) % (2 * sizeof(Number)) != 0) return false;
-    Number number;
-    std::memcpy(&number, at, sizeof number);
-    found = number;
-    return true;
-}
-
-// Whether a tensor is one number of 32 or 64 bits in this process's memory, and which.
-bool borrowed(const Lender& lender, PyObject* tensor, double& found) {
-    Lent lent;
-    if (lender.version != 1 || lender.lend == nullptr) return false;
-    if (lender.lend(tensor, &lent) != 0) {
-        PyErr_Clear();
-        return false;
-    }
-    if (lent.data == nullptr || lent.device != CPU || lent.dimensions != 0 || lent.code != FLOAT || lent.lanes != 1)
-        return false;
-    const char* const at = static_cast<const char*>(lent.data) + lent.offset;
-    return lent.bits == 32 ? at_hand<float>(at, found) : lent.bits == 64 && at_hand<double>(at, found);
-}
 
 bool same(PyObject* one, PyObject* other) {
     return one == other ||
@@ -61,12 +13,7 @@ bool same(PyObject* one, PyObject* other) {
 
 // What `way` makes of a value, as a float; null with an error set if it does not.
 PyObject* number(PyObject* way, PyObject* value) {
-    double lent = 0;
-    const bool lends = PyCapsule_IsValid(way, LENDER);
-    if (lends && borrowed(*static_cast<Lender*>(PyCapsule_GetPointer(way, LENDER)), value, lent))
-        return PyFloat_FromDouble(lent);
-    PyObject* const found = lends ? PyObject_CallMethod(value, "item", nullptr)
-                                  : PyObject_CallFunctionObjArgs(way, value, nullptr);
+    PyObject* const found = PyObject_CallFunctionObjArgs(way, value, nullptr);
     if (found == nullptr || PyFloat_CheckExact(found)) return found;
     PyObject* const converted = PyNumber_Float(found);
     Py_DECREF(found);

@@ -57,10 +57,10 @@ def reader(names: Sequence[str], kinds: Sequence[type[Any]], tensor: type[Any]) 
         return None
     if native.numbers is None:
         return partial(read, list(names), list(kinds), kind_of(kinds, tensor))
-    # takes less than half the time of `item`
-    lender = getattr(tensor, "__dlpack_c_exchange_api__", tensor.item)
-    way = {float: None, tensor: lender}
-    ways = tuple(way.get(kind, tensor.item if issubclass(kind, tensor) else float) for kind in kinds)
+    # where DLPack says that a tensor lies, its sign may be wrong; to ask for `is_neg` first takes as long
+    ways = tuple(
+        None if kind is float else tensor.item if issubclass(kind, tensor) else float for kind in kinds
+    )
     return partial(native.numbers, tuple(names), tuple(kinds), ways)
 
 
