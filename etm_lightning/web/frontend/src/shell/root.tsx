@@ -22,18 +22,21 @@ interface Props {
 export function Root({ source, session, pages, onAlive }: Props) {
   const [alive, setAlive] = useState(true);
   const [choice, setChoice] = useState<Choice>(readChoice);
+  const choose = (next: Choice): void => {
+    applyChoice(next); // before anything is drawn: an effect would leave a frame, or more, in the old colours
+    setChoice(next);
+  };
   const theme = useTheme(choice);
   const [toasts, say] = useToasts();
   const colours = useMemo(() => new Colours(), []);
   const live = useMemo(() => new Live(), []);
   useEffect(() => onAlive(setAlive), [onAlive]);
   useEffect(() => source.events(null, (what) => live.tell(what)), [source, live]);
-  useEffect(() => applyChoice(choice), [choice]);
   const readonly = session.readonly || source.frozen;
   const app: App = { source, session, theme, colours, alive, readonly, say, live };
   return (
     <AppContext.Provider value={app}>
-      <ThemeContext.Provider value={{ choice, choose: setChoice }}>
+      <ThemeContext.Provider value={{ choice, choose }}>
         <Layout pages={pages}>
           <Shown pages={pages} />
         </Layout>
