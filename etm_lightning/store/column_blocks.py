@@ -67,11 +67,12 @@ class _Group:
         self._columns: dict[str, Any] = {}
 
     def column(self, name: str) -> Floats:
-        if name not in self._columns:
+        columns = self._columns  # another thread may put others there meanwhile
+        if name not in columns:
             with ColumnFile(self._path) as file:
-                table = file.group(self._number, None if self._columns else [name])
-            self._columns = {column: table[column] for column in table.column_names}
-        return plain(self._columns[name]).astype(float)  # type: ignore[no-any-return]
+                table = file.group(self._number, None if columns else [name])
+            columns = self._columns = {column: table[column] for column in table.column_names}
+        return plain(columns[name]).astype(float)  # type: ignore[no-any-return]
 
 
 class _Lazy:

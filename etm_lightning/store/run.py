@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -11,6 +10,7 @@ from etm_lightning.layout import Identity, RunFolder
 from etm_lightning.naming import SeriesKey, labels
 from etm_lightning.reading import Damage
 from etm_lightning.records import Alert, Artifact, Edit, Gap, Media, Status, Text
+from etm_lightning.store.cached import cached_property
 from etm_lightning.store.checkpoints import CheckpointView
 from etm_lightning.store.digest import Digest, code_of, data_of
 from etm_lightning.store.edits import Edited, apply, read_edits

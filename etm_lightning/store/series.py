@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import compress
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from etm_lightning.naming import SeriesKey
@@ -69,9 +70,11 @@ class Series:
         self._orders, self._steps, self._epochs = array("q"), array("q"), array("q")
         self._times, self._values = array("d"), array("d")
         self._counts = array("b")
+        self._settling = Lock()
 
     def __len__(self) -> int:
-        return len(self._orders) + sum(len(part.orders) for part, _ in self._pending)
+        with self._settling:
+            return len(self._orders) + sum(len(part.orders) for part, _ in self._pending)
 
     def extend(self, part: Measured, i: int) -> None:
         """Take value number `i` of each of many measurements, which may lie among others taken so."""
@@ -79,25 +82,34 @@ class Series:
         self._pending.append((part, i))
 
     def _settle(self) -> None:
-        """Take what is pending."""
+        """Take what is pending: all of it, or nothing if it cannot be read. Threads wait for each other."""
         if not self._pending:
             return
+        with self._settling:
+            if self._pending:
+                self._take(self._pending)
+                self._pending = []  # last: who finds nothing pending finds whole columns
+
+    def _take(self, pending: list[tuple[Measured, int]]) -> None:
         import numpy as np
 
-        parts, self._pending = self._pending, []
-        orders = np.concatenate([part.orders for part, _ in parts]) if len(parts) > 1 else parts[0][0].orders
+        parts = [part for part, _ in pending]
+        orders = np.concatenate([part.orders for part in parts]) if len(parts) > 1 else parts[0].orders
         rising = len(orders) < 2 or bool((orders[1:] > orders[:-1]).all())
         sort = None if rising else np.argsort(orders, kind="stable")
+        fresh: list[tuple[array[Any], array[Any]]] = []
         for column, pieces in (
             (self._orders, [orders]),
-            (self._steps, [part.steps() for part, _ in parts]),
-            (self._epochs, [part.epochs() for part, _ in parts]),
-            (self._times, [part.times() for part, _ in parts]),
-            (self._values, [part.values(i) for part, i in parts]),
-            (self._counts, [part.counts.view(np.int8) for part, _ in parts]),
+            (self._steps, [part.steps() for part in parts]),
+            (self._epochs, [part.epochs() for part in parts]),
+            (self._times, [part.times() for part in parts]),
+            (self._values, [part.values(i) for part, i in pending]),
+            (self._counts, [part.counts.view(np.int8) for part in parts]),
         ):
             whole = np.concatenate(pieces) if len(pieces) > 1 else pieces[0]
-            column.frombytes((whole if rising else whole[sort]).tobytes())
+            fresh.append((column, array(column.typecode, (whole if rising else whole[sort]).tobytes())))
+        for column, more in fresh:
+            column.extend(more)
 
     def add(self, order: int, record: Scalars, value: float, counts: bool) -> None:
         """Take the `value` that `record`, fact number `order` of the run, has for this series."""

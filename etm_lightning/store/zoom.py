@@ -185,18 +185,26 @@ def _chosen(view: View, low: int, high: int, points: int) -> Any:
     if view.x.dtype.kind == "i":
         inner = np.ceil(inner).astype(np.int64)
     edges = low + np.searchsorted(view.x[low:high], inner, "left")
-    bounds = np.unique(np.concatenate([[low], edges, [high]])).tolist()
+    bounds = _distinct([[low], edges, [high]]).tolist()
     least = [begin + int(view.low[begin:end].argmin()) for begin, end in pairwise(bounds)]
     most = [begin + int(view.high[begin:end].argmax()) for begin, end in pairwise(bounds)]
     if not marks:
-        return np.unique([low, *least, *most, high - 1])
+        return _distinct([[low], least, most, [high - 1]])
     extremes = np.array([*least, *most])
     first = [mark[_first(mark, bounds)] for mark in marks]
-    return np.unique(np.concatenate([[low, high - 1], extremes[np.isfinite(view.y[extremes])], *first]))
+    return _distinct([[low, high - 1], extremes[np.isfinite(view.y[extremes])], *first])
 
 
 def _first(mark: Any, bounds: Sequence[int]) -> Any:
-    """Which of the indices `mark` are the first in their part."""
+    """Which of the ascending indices `mark` are the first in their part."""
     import numpy as np
 
-    return np.unique(np.searchsorted(bounds, mark, "right"), return_index=True)[1]
+    return np.flatnonzero(np.diff(np.searchsorted(bounds, mark, "right"), prepend=-1))
+
+
+def _distinct(several: Sequence[Any]) -> Any:
+    """All indices in some arrays, sorted, each once: `numpy.unique`, which loads masked arrays for that."""
+    import numpy as np
+
+    found = np.sort(np.concatenate(several))
+    return found[np.flatnonzero(np.diff(found, prepend=-1))]

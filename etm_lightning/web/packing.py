@@ -24,8 +24,8 @@ def pack(numbers: Floats, *, exact: bool = False) -> Packed:
     """
     whole = bool((numbers == np.rint(numbers)).all()) and bool((np.abs(numbers) < 2**31).all())
     if whole and len(numbers) > 1:
-        strides = np.unique(np.diff(numbers))
-        if len(strides) == 1:
+        strides = np.diff(numbers)
+        if bool((strides == strides[0]).all()):
             return ["range", int(numbers[0]), int(strides[0]), len(numbers)]
     kind = "<i4" if whole else "<f8" if exact else "<f4"
     return f"{kind[1:]}:{base64.b64encode(numbers.astype(kind).tobytes()).decode()}"

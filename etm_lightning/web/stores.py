@@ -197,7 +197,8 @@ class Stores:
     def _keep(self, key: str, now: Signature, found: Found) -> None:
         with self._lock:
             self._drop(key)
-            size = sum(size for size, _ in now.values()) + sum(one.size for one in found.curves.values())
+            curves = list(found.curves.values())  # others may come while these are counted
+            size = sum(size for size, _ in now.values()) + sum(one.size for one in curves)
             self._runs[key] = _Kept(now, found, size)
             self._size += size
             while len(self._runs) > 1 and (len(self._runs) > KEPT or self._size > KEPT_BYTES):

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import math
 import random
+import subprocess
+import sys
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
 import pytest
 
-from etm_lightning.store.series import Point
+from etm_lightning.naming import SeriesKey
+from etm_lightning.store.series import Point, Series
 from etm_lightning.store.store import Store
 from tests.store.building import Training
 
@@ -137,3 +142,72 @@ def test_best_wants_a_direction(tmp_path: Path) -> None:
     Training(tmp_path).start().log(1, {"a": 1.0}).end()
     with pytest.raises(ValueError, match="`mode` must be 'min' or 'max' but got 'maximum'"):
         Store(tmp_path).run("latest").metrics["a"].best("maximum")
+
+
+class Measured:
+    """Three points whose values come when they may."""
+
+    def __init__(self, reads: Any = lambda: None) -> None:
+        self.reads = reads
+        self.orders = np.arange(3)
+        self.counts = np.ones(3, bool)
+
+    def steps(self) -> Any:
+        return np.arange(3)
+
+    epochs = steps
+
+    def times(self) -> Any:
+        return np.arange(3.0)
+
+    def values(self, i: int) -> Any:
+        self.reads()
+        return np.array([1.0, 2.0, 3.0])
+
+
+def test_threads_that_ask_for_a_series_at_once_all_get_the_whole_of_it() -> None:
+    series, begun, go = Series(SeriesKey("loss", "train", "step", 0)), Event(), Event()
+
+    def reads() -> None:
+        begun.set()
+        assert go.wait(60)
+
+    series.extend(Measured(reads), 0)  # type: ignore[arg-type]
+    with ThreadPoolExecutor(4) as threads:
+        first = threads.submit(series.columns)
+        assert begun.wait(60)
+        others: list[Future[Any]] = [
+            threads.submit(lambda: series.first_within(range(1, 3))),
+            threads.submit(lambda: len(series.points())),
+            threads.submit(lambda: len(series)),
+        ]
+        try:
+            assert not any(other.done() and other.exception() for other in others)
+        finally:
+            go.set()
+        assert list(first.result()["value"]) == [1, 2, 3]
+        assert [other.result() for other in others] == [1, 3, 3]
+
+
+def test_a_series_whose_file_cannot_be_read_now_is_whole_once_it_can() -> None:
+    series, fail = Series(SeriesKey("loss", "train", "step", 0)), [OSError("gone")]
+
+    def reads() -> None:
+        if fail:
+            raise fail.pop()
+
+    series.extend(Measured(reads), 0)  # type: ignore[arg-type]
+    with pytest.raises(OSError, match="gone"):
+        series.columns()
+    assert [point.value for point in series.points()] == [1, 2, 3]
+
+
+def test_a_view_loads_nothing_that_takes_longer_than_itself(tmp_path: Path) -> None:
+    training = Training(tmp_path).start()
+    for step in range(3000):
+        training.log(step, {"loss": 1 / (step + 1)})
+    training.end()
+    asked = "import sys; from etm_lightning.store.store import Store; run = Store(sys.argv[1]).runs()[0]"
+    asked += "; print(len(run.zoom('loss', points=100).y), 'numpy.ma' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", asked, str(tmp_path)], capture_output=True, check=True)
+    assert done.stdout.split() == [b"98", b"False"]

@@ -5,14 +5,20 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
 
+from etm_lightning.layout import RunFolder
 from etm_lightning.records import Alert, Artifact, Media, Text
 from etm_lightning.share.described import text, whole
 from etm_lightning.store import edits
+from etm_lightning.store.history import History
 from etm_lightning.store.looking import folders, is_run
+from etm_lightning.store.run import StoredRun
 from etm_lightning.store.selection import field, select
 from etm_lightning.store.store import Store
 from tests.store.building import BASE, Training, finished
@@ -243,3 +249,28 @@ def test_a_selection_is_a_run_a_group_or_a_project(tmp_path: Path) -> None:
     assert chosen("b", field) == ("project", "q", ["b-1"])
     with pytest.raises(LookupError, match="Did you mean sweep-7"):
         select(store, "sweap-7")
+
+
+def test_a_run_that_takes_long_to_read_holds_up_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for id in ("20231114-221320-slow-0001", "20231114-221320-fast-0002"):
+        Training(tmp_path, id).start().log(0, {"loss": 1.0}).end()
+    begun, go, made = Event(), Event(), History.__init__
+
+    def slow(self: History, folder: RunFolder, *args: Any) -> None:
+        if "slow" in folder.path.name:
+            begun.set()
+            assert go.wait(60)
+        made(self, folder, *args)
+
+    monkeypatch.setattr(History, "__init__", slow)
+    runs = {run.id.split("-")[2]: StoredRun(run.folder) for run in Store(tmp_path).runs()}
+    with ThreadPoolExecutor(2) as threads:
+        waits = threads.submit(lambda: runs["slow"].metrics)
+        try:
+            assert begun.wait(60)
+            assert list(threads.submit(lambda: runs["fast"].metrics).result(60)) == ["loss"]
+        finally:
+            go.set()
+        assert list(waits.result()) == ["loss"]
