@@ -97,19 +97,17 @@ class Series:
         orders = np.concatenate([part.orders for part in parts]) if len(parts) > 1 else parts[0].orders
         rising = len(orders) < 2 or bool((orders[1:] > orders[:-1]).all())
         sort = None if rising else np.argsort(orders, kind="stable")
-        fresh: list[tuple[array[Any], array[Any]]] = []
-        for column, pieces in (
+        columns = (
             (self._orders, [orders]),
             (self._steps, [part.steps() for part in parts]),
             (self._epochs, [part.epochs() for part in parts]),
             (self._times, [part.times() for part in parts]),
             (self._values, [part.values(i) for part, i in pending]),
             (self._counts, [part.counts.view(np.int8) for part in parts]),
-        ):
+        )  # all is read before the first one grows
+        for column, pieces in columns:
             whole = np.concatenate(pieces) if len(pieces) > 1 else pieces[0]
-            fresh.append((column, array(column.typecode, (whole if rising else whole[sort]).tobytes())))
-        for column, more in fresh:
-            column.extend(more)
+            column.frombytes(np.ascontiguousarray(whole if rising else whole[sort]).view(np.uint8).data)
 
     def add(self, order: int, record: Scalars, value: float, counts: bool) -> None:
         """Take the `value` that `record`, fact number `order` of the run, has for this series."""
