@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -30,7 +31,14 @@ STATUS: dict[type[Exception], int] = {
 }
 
 
-def build(stores: Stores, access: Access, *, readonly: bool = False, static: Path | None = None) -> ASGIApp:
+def build(
+    stores: Stores,
+    access: Access,
+    *,
+    readonly: bool = False,
+    static: Path | None = None,
+    ending: Callable[[], bool] = lambda: False,
+) -> ASGIApp:
     """The whole application, guarded.
 
     Args:
@@ -38,8 +46,9 @@ def build(stores: Stores, access: Access, *, readonly: bool = False, static: Pat
         access: what a request must show.
         readonly: refuse every change.
         static: the folder with the built page; by default the one that comes with the package.
+        ending: whether the server is about to end: who listens to it is let go.
     """
-    api = Api(stores, readonly=readonly, static=static)
+    api = Api(stores, readonly=readonly, static=static, ending=ending)
     app = Starlette(
         routes=[*api.routes(), page_route(api.about, static)],
         middleware=[Middleware(Compressed)],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -36,15 +36,25 @@ def difference(before: Seen, now: Seen) -> dict[str, list[str]]:
     return found if any(found.values()) else {}
 
 
-async def events(stores: Stores, store: str = "", keys: frozenset[str] = frozenset()) -> AsyncIterator[bytes]:
-    """Server-sent events `runs`; a comment when nothing happened for a while. Ends with the connection."""
+async def events(
+    stores: Stores,
+    store: str = "",
+    keys: frozenset[str] = frozenset(),
+    ending: Callable[[], bool] = lambda: False,
+) -> AsyncIterator[bytes]:
+    """Server-sent events `runs`; a comment when nothing happened for a while.
+
+    Ends with the connection, and soon when `ending` says that the server does.
+    """
     # the page asks for rows at the same time, which are those of the last look too
     before = await run_in_threadpool(lambda: look(stores, store, keys, known=True))
     yield b"retry: 2000\n: connected\n\n"
     said = time.monotonic()
     while True:
         began = time.monotonic()
-        await asyncio.sleep(EVERY)
+        await _rest(EVERY, ending)
+        if ending():
+            return
         now = await run_in_threadpool(look, stores, store, keys)
         told: dict[str, Any] = difference(before, now)
         before = now
@@ -55,4 +65,10 @@ async def events(stores: Stores, store: str = "", keys: frozenset[str] = frozens
             yield b": alive\n\n"
             said = time.monotonic()
         # a store that is slow to look at is looked at less often
-        await asyncio.sleep(min(10.0, 4 * (time.monotonic() - began - EVERY)))
+        await _rest(min(10.0, 4 * (time.monotonic() - began - EVERY)), ending)
+
+
+async def _rest(seconds: float, ending: Callable[[], bool]) -> None:
+    end = time.monotonic() + seconds
+    while not ending() and (left := end - time.monotonic()) > 0:
+        await asyncio.sleep(min(left, EVERY))

@@ -61,10 +61,18 @@ class Api:
         stores: the stores.
         readonly: refuse every change.
         static: the folder with the built page, for exports.
+        ending: whether the server is about to end.
     """
 
-    def __init__(self, stores: Stores, *, readonly: bool = False, static: Path | None = None) -> None:
-        self.stores, self.readonly, self.static = stores, readonly, static
+    def __init__(
+        self,
+        stores: Stores,
+        *,
+        readonly: bool = False,
+        static: Path | None = None,
+        ending: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.stores, self.readonly, self.static, self.ending = stores, readonly, static, ending
 
     def routes(self) -> list[Route]:
         """The route table; the OpenAPI document is made of it."""
@@ -238,7 +246,7 @@ class Api:
     async def events(self, request: Request) -> Response:
         """What changes, as server-sent events."""
         asked = request.query_params
-        told = events.events(self.stores, asked.get("store", ""), frozenset(_keys(asked)))
+        told = events.events(self.stores, asked.get("store", ""), frozenset(_keys(asked)), self.ending)
         return StreamingResponse(told, media_type="text/event-stream")
 
     async def views(self, request: Request) -> Response:

@@ -7,6 +7,7 @@ import ipaddress
 import json
 import os
 import secrets
+import signal
 import socket
 import sys
 import threading
@@ -20,6 +21,8 @@ from urllib.parse import urlsplit
 from etm_lightning.store.store import Store
 
 if TYPE_CHECKING:
+    import uvicorn
+
     from etm_lightning.web.stores import Stores
 
 PORT = 8265
@@ -172,17 +175,13 @@ def serve(
     token = settings.token or secrets.token_urlsafe(24)
     access = Access(settings.origins(port), token)
     shown = Stores(stores)
-    app = build(shown, access, readonly=settings.readonly)
+    app = build(shown, access, readonly=settings.readonly, ending=lambda: server.should_exit)
     threading.Thread(target=_ready, args=[shown, settings.readonly], daemon=True).start()
     address = f"{_shown(settings, port)}/?token={token}"
     if not built():
         print(f"The page is not built, only the API is served. Build it with:\n  {HOW}", file=sys.stderr)
-    with token_file(port, address) as path:
-        told = {"address": address, "file": str(path)}
-        print(json.dumps(told) if as_json else f"{address}\n(also in {path})", flush=True)
-        if open_browser and built() and _has_screen():
-            webbrowser.open(address)
-        config = uvicorn.Config(
+    server = uvicorn.Server(
+        uvicorn.Config(
             app,
             log_level="warning",
             access_log=False,  # it would show the token
@@ -194,8 +193,31 @@ def serve(
             h11_max_incomplete_event_size=65536,
             lifespan="off",
         )
+    )
+    signals = _heeded(server)
+    with token_file(port, address) as path:
+        told = {"address": address, "file": str(path)}
+        print(json.dumps(told) if as_json else f"{address}\n(also in {path})", flush=True)
+        if open_browser and built() and _has_screen():
+            webbrowser.open(address)
         with contextlib.suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run(sockets=[listening])
+            server.run(sockets=[listening])
+    if signals:
+        sys.exit(128 + signals[0])
+
+
+def _heeded(server: uvicorn.Server) -> list[int]:
+    """The signals that will have come of those that end a process at once: they end the server in order."""
+    came: list[int] = []
+
+    def end(number: int, _: object) -> None:
+        came.append(number)
+        server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, end)
+    return came
 
 
 def _ready(shown: Stores, readonly: bool) -> None:

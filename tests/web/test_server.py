@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -130,6 +131,42 @@ def test_the_printed_address_opens_it_once_and_for_all(browser: httpx.Client, st
     rebound = browser.get("/api/runs", headers={"host": "evil.example"})
     assert rebound.status_code == 403
     assert "--public-url" in rebound.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 0), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_told_to_end_it_lets_go_who_listens_and_leaves_nothing(
+    number: int, status: int, tmp_path: Path
+) -> None:
+    finished(tmp_path / "etm_runs", "20231114-221320-first-0001", 0.5)
+    command = [sys.executable, "-m", "etm_lightning", "ui", "--store", str(tmp_path / "etm_runs")]
+    environment = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
+    with (
+        (tmp_path / "said").open("w+") as said,
+        subprocess.Popen(
+            [*command, "--port", "0", "--no-open"],
+            stdout=subprocess.PIPE,
+            stderr=said,
+            env=environment,
+            text=True,
+        ) as process,
+    ):
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        root = address.partition("/?")[0]
+        with httpx.Client(base_url=root, follow_redirects=True, timeout=30) as client:
+            client.get(address)
+            with client.stream("GET", "/api/events") as told:
+                lines = told.iter_lines()
+                assert next(lines) == "retry: 2000"
+                assert list((tmp_path / "etm").glob("*.url"))
+                process.send_signal(number)
+                assert [line for line in lines if line] == [": connected"]
+        assert process.wait(60) == status
+        said.seek(0)
+        assert said.read() == f"store: {tmp_path / 'etm_runs'}\n"
+    assert not list((tmp_path / "etm").glob("*.url"))
 
 
 def test_it_listens_to_this_machine_only(started: Started) -> None:
