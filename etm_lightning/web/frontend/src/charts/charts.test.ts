@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 
 import type { Source } from "../api/source";
 import type { Row, RunsQuery, SeriesData, SeriesQuery } from "../api/types";
@@ -261,6 +261,21 @@ describe("points that the server has yet to read", () => {
     expect(asked).toEqual([["a", "b", "c"], ["b", "c"], ["c"]]);
     expect(shown).toEqual([1, 2, 3]);
     expect(held.whole.map((one) => one.run)).toEqual(["a", "b", "c"]);
+  });
+
+  afterEach(() => void vi.unstubAllGlobals());
+
+  test("are not asked for again before the first ones are drawn", async () => {
+    const told: string[] = [];
+    vi.stubGlobal("requestAnimationFrame", (draw: () => void) => setTimeout(() => (told.push("drawn"), draw()), 20));
+    const source = {
+      series: ({ series }: SeriesQuery) => {
+        told.push(`asked for ${series.length}`);
+        return Promise.resolve(series.map((one, k) => of(one.run, k > 0)));
+      },
+    } as unknown as Source;
+    await new Held(source, { keys: ["a", "b"], label: "loss", x: "step", points: 700, superseded: false }, new Turns(2)).load();
+    expect(told).toEqual(["asked for 2", "drawn", "asked for 1"]);
   });
 });
 

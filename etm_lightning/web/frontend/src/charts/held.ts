@@ -33,6 +33,14 @@ const FEW = 700;
 /** Seconds for which the server may read runs, the second time that it is asked: at first it tells what it has read. */
 const SOON = 0.05;
 
+/** Until the browser has drawn what is there; a page that nobody sees draws nothing, and goes on soon. */
+function drawn(): Promise<void> {
+  return new Promise((done) => {
+    setTimeout(done, 100);
+    globalThis.requestAnimationFrame?.(() => setTimeout(done));
+  });
+}
+
 export class Held {
   whole: readonly SeriesData[] = [];
   /** The answer to the last zoom, and the range that it covers. */
@@ -93,6 +101,7 @@ export class Held {
       this.error = "";
       keys = found.filter((series) => series.later).map((series) => series.run);
       this.tell();
+      if (!within && keys.length) await drawn(); // the server would take the cores that are to draw these
     }
     performance.mark("etm-whole");
   }
