@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 class StoredRun:
     """One run of a store. The journal is read once, when first asked about; `refresh` reads it again.
 
+    Threads may ask it at once, but not while one of them calls `refresh`.
+
     From a list it comes with what the list knows, its status and headline for instance: these are not read.
 
     A name that was logged in several stages or on several axes is several series. The plain name is the
