@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 
-import { ago, bytes, inOrder, many, sharedStart, shown, spread } from "./words";
+import type { Row } from "./api/types";
+import { ago, bytes, inOrder, many, sharedStart, shortly, shown, spread } from "./words";
 
 describe("words", () => {
   it("show nothing as a dash and odd numbers as such", () => {
@@ -11,6 +12,12 @@ describe("words", () => {
     expect(sharedStart(["bert-base lr=0.0001 seed=1", "bert-base lr=0.0001 seed=12"])).toBe("bert-base lr=0.0001 ");
     expect(sharedStart(["bert-base lr=0.0001", "bert-base lr=0.0002"])).toBe("bert-base ");
     expect([["a 1", "a 2"], ["alone with a name"], []].map(sharedStart)).toEqual(["", "", ""]);
+  });
+
+  it("tell runs without a name apart by what follows the time in their ids", () => {
+    const ids = ["20261129-204424-bbc_lr=0.0003-04ba", "20261129-204424-", "run-7"];
+    expect(ids.map((id) => shortly({ id, name: "" } as Row))).toEqual(["bbc_lr=0.0003-04ba", "20261129-204424-", "run-7"]);
+    expect(shortly({ id: ids[0], name: "20261129-204424-mine" } as Row)).toBe("20261129-204424-mine");
   });
 
   it("give the spread two digits and the mean as many decimals", () => {

@@ -5,7 +5,7 @@ import { useState } from "preact/hooks";
 import { useApp } from "../app";
 import type { Row } from "../api/types";
 import { href, path } from "../router";
-import { sharedStart } from "../words";
+import { named, sharedStart, shortly } from "../words";
 import type { RunGroup } from "./groups";
 import { Swatch } from "./readout";
 import { fits } from "./sections";
@@ -59,14 +59,14 @@ interface Part {
 /** @param less what stands above it already: its name is shown without that, and it has no colour of its own */
 function One({ row, hidden, flip, only, workspace, less }: Part & { row: Row; less?: string }) {
   const { theme, colours } = useApp();
-  const name = row.name || row.id;
+  const name = named(row);
   const point = (line: string | null) => workspace.point({ chart: "", x: null, line });
   return (
     <li class="side-run" onMouseEnter={() => point(row.key)} onMouseLeave={() => point(null)}>
       <input type="checkbox" checked={!hidden.has(row.key)} aria-label={`Show ${name}`} onChange={(event) => flip([row.key], event.currentTarget.checked)} />
       {less === undefined && <Swatch slot={colours.slot(row.key)} theme={theme} />}
       <a class="ellipsis" href={href(path("run", row.key))} title={`${name}\n${row.id}\n${row.status}`}>
-        {less ? `…${name.slice(less.length)}` : name}
+        {less ? `…${name.slice(less.length)}` : shortly(row)}
       </a>
       {row.status !== "finished" && <small class={`side-status ${row.status}`}>{row.status}</small>}
       <button type="button" class="plain only" onClick={() => only([row.key])}>
@@ -80,7 +80,7 @@ function Group({ group, slot, rows, ...part }: Part & { group: RunGroup; slot: n
   const { theme } = useApp();
   const members = rows.filter((row) => group.keys.includes(row.key));
   if (!members.length) return null;
-  const less = sharedStart(members.map((row) => row.name || row.id));
+  const less = sharedStart(members.map(named));
   const { hidden, flip, only, workspace } = part;
   const point = (line: string | null) => workspace.point({ chart: "", x: null, line });
   return (
