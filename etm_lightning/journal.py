@@ -324,6 +324,7 @@ class Journal:
 
     def _write_anew(self, data: bytes) -> None:
         """What the open segment did not take goes to a new one."""
+        self._synced = -1  # whole lines of it may lie in the open one
         self._new_segment()
         written = self._write(self._fd, data)
         if written != len(data):

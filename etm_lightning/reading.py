@@ -271,7 +271,11 @@ def read_lines(path: Path, after: Cursor, *, final: bool) -> Iterator[tuple[Curs
 
 
 def _place(path: Path, after: Cursor) -> int:
-    """The byte to go on at: behind record `after.n`, or where that was damaged, behind the one before it."""
+    """The byte to go on at: behind record `after.n`, or where that was damaged, behind the one before it.
+
+    What has a higher number was not before it, nor what lies behind its place where that is known: numbers
+    may come out of order.
+    """
     if after.offset:
         with path.open("rb") as file:
             file.seek(after.offset - 1)
@@ -283,7 +287,7 @@ def _place(path: Path, after: Cursor) -> int:
             continue
         if cursor.n == after.n:
             return cursor.offset
-        past = past or cursor.n > after.n
+        past = past or cursor.n > after.n or 0 < after.offset < cursor.offset
         if not past:
             place = cursor.offset
     return place

@@ -108,6 +108,15 @@ def test_records_that_overtook_each_other_are_all_read_from_any_cursor(hint: boo
         assert numbers(list(follow([first, second], after))) == numbers(everything[i + 1 :])
 
 
+def test_lower_numbers_behind_a_header_that_was_read_and_then_lost_are_read(tmp_path: Path) -> None:
+    # lines that waited for the disk have their numbers, 2 and 3, when the header 4 of a new file is written
+    header, rest = line(4), line(2) + line(3) + line(5)
+    first, second = segment(tmp_path, 0, line(0) + line(1)), segment(tmp_path, 1, header + rest)
+    cursor = next(cursor for cursor, _ in follow([first, second]) if cursor.n == 4)
+    second.write_bytes(bytes(len(header)) + rest)  # a sync that failed may take what readers have seen
+    assert numbers(list(follow([first, second], cursor))) == [2, 3, 5]
+
+
 @pytest.mark.parametrize("hint", [True, False], ids=["with its offset", "without its offset"])
 def test_a_record_that_was_written_twice_is_read_once_from_any_cursor(hint: bool, tmp_path: Path) -> None:
     # the disk failed at 4: what was not yet synced, 2 and 3, comes again behind the header 5 of a new file

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import threading
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 
 from etm_lightning.journal import Journal
 from etm_lightning.reading import writers
+from etm_lightning.records import encode
+from tests.faults.simulated_disk import SimulatedDisk
 from tests.records.histories import exact, long_history, wrote
 from tests.records.test_faults_in_writing import fill, needs_full
 
@@ -85,6 +88,23 @@ def test_a_sync_with_nothing_new_does_not_touch_the_disk(tmp_path: Path) -> None
     assert os.stat(writers(tmp_path)[one.writer][0]) == before
     assert not one._unsynced
     one.close()
+
+
+def test_a_part_of_a_batch_that_the_disk_took_is_synced_too(tmp_path: Path) -> None:
+    disk = SimulatedDisk(random.Random(0))
+    one = Journal(tmp_path, run="run", attempt=1, clock=lambda: 1.0, disk=disk)
+    history = long_history(3)
+    one.append(history[0])
+    one.sync()
+    lines = one.seal(map(encode, history[1:]))
+    disk.room = len(lines[0]) + 5  # then none for the header of a new segment
+    with pytest.raises(OSError, match="No space"):
+        one.write(lines)
+    disk.mend()
+    one.sync()  # readers see the first of them
+    [content] = disk.names.values()
+    assert lines[0] in content.seen
+    assert content.platter == content.seen
 
 
 def test_syncing_beside_threads_that_append_forgets_nothing_too_early(tmp_path: Path) -> None:
