@@ -25,8 +25,8 @@ function open(): Source {
   return new EmbeddedSource(data);
 }
 
-/** Milliseconds in which the page's first answer mostly comes: then it is drawn once, and not first without it. */
-const SOON = 150;
+/** Milliseconds in which what the page shows first mostly comes: then it is drawn once, and not first without it. */
+const SOON = 300;
 
 async function start(): Promise<void> {
   const source = open();

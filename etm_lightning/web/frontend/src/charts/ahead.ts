@@ -10,7 +10,7 @@ import { parts, type Part } from "./sections";
 import { readView, type View } from "./view";
 import { Workspace } from "./workspace";
 
-/** The rows of some runs, on their way or here, and a workspace that asks for the first curves when they are. */
+/** The rows of some runs, on their way or here, and a workspace that asks for the first chart's curves when they are. */
 export class Ahead {
   readonly workspace: Workspace;
   /** The first rows, once they are here: whoever wants newer ones asks for them. */
@@ -32,19 +32,20 @@ export class Ahead {
     return coming ?? rowsOf(this.source, keys);
   }
 
-  /** Asks for the curves that `query` shows first, as soon as there are rows. */
+  /** Asks for the curves that `query` shows first, as soon as there are rows; resolves when some are here. */
   async curves(query: URLSearchParams): Promise<void> {
     const rows = (this.here = await this.coming!);
     this.coming = null;
     if (ahead !== this) return; // the page did not wait for them, and asks itself
     const view = readView(query);
-    void this.workspace.ahead(firstOf(parts(metricsOf(rows), view), rows, view, chosen(view.by, rows) !== ""));
+    const [first] = firstOf(parts(metricsOf(rows), view), rows, view, chosen(view.by, rows) !== "");
+    if (first) await this.workspace.ahead([first]);
   }
 }
 
 let ahead: Ahead | null = null;
 
-/** Asks for what a page that is about to be drawn shows first; resolves when there are rows. */
+/** Asks for what a page that is about to be drawn shows first; resolves when that can be drawn. */
 export function askAhead(source: Source, keys: readonly string[], query: URLSearchParams): Promise<void> {
   ahead = new Ahead(source, keys);
   return ahead.curves(query);
@@ -57,9 +58,12 @@ export function takeAhead(source: Source, keys: readonly string[]): Ahead {
   return taken?.keys.join() === keys.join() && taken.source === source ? taken : new Ahead(source, keys);
 }
 
-/** What the charts want in their order, as far as they are open. */
+/** So many charts are drawn before anything else: a row of a usual window. */
+export const ROW = 3;
+
+/** What the charts of the first row want, as far as they are open. */
 export function firstOf(found: readonly Part[], rows: readonly Row[], view: View, together: boolean): Wanted[] {
   const keys = rows.map((row) => row.key);
   const open = found.filter((part) => !part.closed).flatMap((part) => part.metrics);
-  return open.map(({ label }) => wantedOf(label, keys, view, { together }));
+  return open.slice(0, ROW).map(({ label }) => wantedOf(label, keys, view, { together }));
 }

@@ -3,6 +3,7 @@
 import type { Source } from "../api/source";
 import type { SeriesData, SeriesKey, X } from "../api/types";
 import type { Range } from "../numbers/ranges";
+import { drawn } from "./seen";
 import type { Turns } from "./turns";
 import type { View } from "./view";
 
@@ -32,14 +33,6 @@ const FEW = 700;
 
 /** Seconds for which the server may read runs, the second time that it is asked: at first it tells what it has read. */
 const SOON = 0.05;
-
-/** Until the browser has drawn what is there; a page that nobody sees draws nothing, and goes on soon. */
-function drawn(): Promise<void> {
-  return new Promise((done) => {
-    setTimeout(done, 100);
-    globalThis.requestAnimationFrame?.(() => setTimeout(done));
-  });
-}
 
 export class Held {
   whole: readonly SeriesData[] = [];

@@ -5,10 +5,11 @@ import type { Source } from "../api/source";
 import type { Row } from "../api/types";
 import { useAsked } from "../asked";
 import { Empty, Shown } from "../shell/states";
-import { firstOf, takeAhead } from "./ahead";
+import { firstOf, ROW, takeAhead } from "./ahead";
 import { KeptChart, type ChartActs } from "./chart";
 import { Full } from "./full";
 import { chosen, grouped, type RunGroup } from "./groups";
+import type { Wanted } from "./held";
 import { useMetrics } from "./metrics";
 import { parts, PINNED, rearranged, sectionOf, sections, titleOf, type Metric, type Part } from "./sections";
 import { useLater } from "./seen";
@@ -58,19 +59,28 @@ function Board({ source, rows: newest, only, listed, workspace }: BoardProps) {
   const labels = useMemo(() => metrics.map((metric) => metric.label), [metrics]);
   const acts = useActs(view, change, metrics);
   const found = useMemo(() => parts(metrics, view), [metrics, view]);
-  const later = useLater(useMemo(() => workspace.ahead(firstOf(found, rows, view, groups !== null)), [workspace]));
+  const [begun, later] = useStages(workspace, () => firstOf(found, rows, view, groups !== null));
   const shared = { rows, groups, view, acts, workspace, later };
+  const room = later ? Infinity : begun ? ROW : 1;
   const side = rows.length > 1 && (!listed || groups !== null);
   return (
     <div class={side ? "charts with-side" : "charts"}>
       {side && (later ? <Side {...{ rows, groups, view, change, workspace }} /> : <aside class="chart-side" />)}
       <div class="chart-board">
         {later ? <Toolbar {...{ view, change, labels, rows, by }} /> : <div class="chart-bar" />}
-        <Sections parts={found} any={metrics.length > 0} change={change} {...shared} />
+        <Sections parts={found} any={metrics.length > 0} {...{ room, change }} {...shared} />
       </div>
       {labels.includes(view.full) && <Full label={view.full} title={view.full} {...shared} />}
     </div>
   );
+}
+
+/** Whether the first chart is drawn, so that others may take its time, and whether the first row is. */
+function useStages(workspace: Workspace, row: () => Wanted[]): [boolean, boolean] {
+  const wanted = useMemo(row, [workspace]);
+  const begun = useLater(useMemo(() => workspace.ahead(wanted.slice(0, 1)), [workspace]));
+  const later = useLater(useMemo(() => (begun ? workspace.ahead(wanted) : null), [workspace, begun]));
+  return [begun, later];
 }
 
 /** The rows of before where nothing that charts show has changed, so that they need not be made again. */
@@ -122,17 +132,18 @@ interface SectionsProps {
   change: (patch: Partial<View>) => void;
   acts: ChartActs;
   workspace: Workspace;
+  /** So many charts are laid out. */
+  room: number;
   /** The first charts are drawn: now comes what nobody missed until then. */
   later: boolean;
 }
 
-function Sections({ parts, any, change, ...shared }: SectionsProps) {
-  const { view, later } = shared;
+function Sections({ parts, any, room, change, ...shared }: SectionsProps) {
+  const { view } = shared;
   if (!any) return <Empty title="No metrics yet">Values appear here as soon as they are logged.</Empty>;
   if (!parts.length) return <Empty title="No metric fits">Nothing is called “{view.filter}”.</Empty>;
   const flip = (name: string) =>
     change({ toggled: view.toggled.includes(name) ? view.toggled.filter((one) => one !== name) : [...view.toggled, name] });
-  let room = later ? Infinity : AT_ONCE;
   return (
     <>
       {parts.map((part) => {
@@ -144,13 +155,10 @@ function Sections({ parts, any, change, ...shared }: SectionsProps) {
   );
 }
 
-/** So many charts are laid out before the first curves are here: a row of a usual window. */
-const AT_ONCE = 3;
-
 /** So many charts of a section are laid out at first. */
 const FIRST = 60;
 
-type BlockProps = Omit<SectionsProps, "parts" | "any" | "change"> & Part & { room: number; flip: () => void };
+type BlockProps = Omit<SectionsProps, "parts" | "any" | "change"> & Part & { flip: () => void };
 
 function Block({ name, metrics, room, closed, flip, ...shared }: BlockProps) {
   const [most, setMost] = useState(FIRST);

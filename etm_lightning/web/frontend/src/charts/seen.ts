@@ -19,19 +19,28 @@ export function useSeen<T extends Element>(likely = false): [RefObject<T | null>
   return [place, seen];
 }
 
-/** Milliseconds in which what has come is drawn, and after which what has not is waited for no more. */
-const [DRAWN, LONG] = [50, 400];
+/** Milliseconds after which what has not come is waited for no more. */
+const LONG = 400;
+
+/** Until the browser has drawn what is there; a page that nobody sees draws nothing, and goes on soon. */
+export function drawn(): Promise<void> {
+  return new Promise((done) => {
+    setTimeout(done, 100);
+    globalThis.requestAnimationFrame?.(() => setTimeout(done));
+  });
+}
 
 /** False until what comes first is here and drawn, or takes long: for what nobody misses so soon. */
-export function useLater(first: Promise<void>): boolean {
+export function useLater(first: Promise<void> | null): boolean {
   const [later, setLater] = useState(false);
   useEffect(() => {
-    let wait = setTimeout(setLater, LONG, true);
-    void first.then(() => {
-      clearTimeout(wait);
-      wait = setTimeout(setLater, DRAWN, true);
-    });
-    return () => clearTimeout(wait);
+    if (!first) return;
+    let here = true;
+    const long = new Promise((wait) => setTimeout(wait, LONG));
+    void Promise.race([first.then(drawn), long]).then(() => here && setLater(true));
+    return () => {
+      here = false;
+    };
   }, [first]);
   return later;
 }

@@ -30,12 +30,11 @@ export class Workspace {
 
   constructor(readonly source: Source) {}
 
-  /** Asks for the points of the charts that come first, before there are charts; resolves when some are here. */
-  ahead(wanted: readonly Wanted[]): Promise<void> {
-    const first = wanted.slice(0, AT_ONCE).map((one) => this.get(one));
-    for (const held of first) void held.load();
-    if (!first.length || first.some((held) => held.state === "here")) return Promise.resolve();
-    return new Promise((here) => first.forEach((held) => held.hear(here)));
+  /** Asks for the points of charts that need not be there yet; resolves when some of each are here. */
+  async ahead(wanted: readonly Wanted[]): Promise<void> {
+    const held = wanted.map((one) => this.get(one));
+    for (const one of held) void one.load();
+    await Promise.all(held.map((one) => one.state === "here" || new Promise<void>((here) => one.hear(here))));
   }
 
   /** The points that a chart wants, from an earlier time if they are still here. */
