@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +29,25 @@ class Clock:
 
     def monotonic(self) -> float:
         return self.rising
+
+
+def names(seed: int) -> Iterator[str]:
+    """How writers' names end, in this history: in any order, and none of them twice."""
+    return (f"{number:04x}" for number in random.Random(seed).sample(range(1 << 16), 1 << 12))
+
+
+class NamedJournal(Journal):
+    """A journal whose name is drawn by the history.
+
+    Names that journals draw by themselves are kept apart by their first file, which a writer that is killed
+    before it is made has not: then the oracle would take two of them for one.
+    """
+
+    endings: Iterator[str]
+
+    def _draw_name(self) -> None:
+        super()._draw_name()
+        self.writer = f"{self.writer[:-4]}{next(self.endings)}"
 
 
 @dataclass

@@ -15,7 +15,6 @@ from collections import Counter
 from math import nan
 from pathlib import Path
 
-from etm_lightning.journal import Journal
 from etm_lightning.layout import Identity, RunFolder
 from etm_lightning.reading import Damage, follow, writers
 from etm_lightning.records import (
@@ -34,7 +33,7 @@ from etm_lightning.track.shipping.cursors import Lease, progress_file
 from etm_lightning.track.shipping.delivery import Delivery, lag
 from etm_lightning.track.spool import Spool
 from tests.faults.simulated_disk import Killed, SimulatedDisk
-from tests.faults.simulated_lives import Clock, Life, Reader
+from tests.faults.simulated_lives import Clock, Life, NamedJournal, Reader, names
 from tests.faults.simulated_sinks import Register, Server, points_of
 
 SINKS = ("server", "register")
@@ -56,6 +55,7 @@ class World:
         self.disk = SimulatedDisk(self.chance, self.clock.pass_)
         self.folder = RunFolder(store / "simulated" / f"r{seed}")
         self.folder.create(Identity(id=f"r{seed}", project="simulated", created=1.7e9))
+        self.journal = type("Journal", (NamedJournal,), {"endings": names(seed)})
         self.lives: list[Life] = []
         self.life: Life | None = None
         self.reader = Reader(self.folder.journal)
@@ -97,7 +97,7 @@ class World:
             parent, checkpoint = self.chance.choice(known[-3:])
         elif attempt > 1 and self.chance.random() < 0.5:
             parent = attempt - 1
-        journal = Journal(
+        journal = self.journal(
             self.folder.journal,
             run=self.folder.path.name,
             attempt=attempt,
