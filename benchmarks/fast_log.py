@@ -196,13 +196,12 @@ def main() -> None:
 
 def figures_of(pairs: list[tuple[Training, ...]]) -> list[str]:
     """The cells of a line: of all steps, and of those that were quiet."""
-    ratios, slow_costs = [], []
-    for fast, slow in pairs:
-        slow_costs.append(median("log", slow.rounds) - median("plain", fast.rounds))
-        ratios.append(slow_costs[-1] / cost("log", fast.rounds))
+    slow_cost = statistics.median(
+        median("log", slow.rounds) - median("plain", fast.rounds) for fast, slow in pairs
+    )
     rounds = list(itertools.chain(*(fast.rounds for fast, _ in pairs)))
     call = 1e6 * statistics.median(itertools.chain(*(fast.calls for fast, _ in pairs)))
-    figures = [median("plain", rounds), statistics.median(slow_costs), statistics.median(ratios), call]
+    figures = [median("plain", rounds), slow_cost, slow_cost / cost("log", rounds), call]
     least = least_loop([both for pair in pairs for both in pair])
     figures += [cost(way, rounds, most) for most in (math.inf, least) for way in ("log", "take", "write")]
     calm = [one for one in rounds if max(one["log"][0], one["plain"][0]) <= quiet.SLACK * least]

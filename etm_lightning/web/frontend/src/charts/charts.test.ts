@@ -127,6 +127,13 @@ describe("what is asked ahead", () => {
     await Promise.all([workspace.ahead([wanted("f1")]), workspace.ahead([])]);
     expect(asked).toHaveLength(2);
   });
+  test("are not asked for again by themselves where the server refused", async () => {
+    const series = vi.fn(() => Promise.reject(new Error("no")));
+    const workspace = new Workspace({ series } as unknown as Source);
+    await workspace.ahead([wanted("f1")]);
+    await workspace.ahead([wanted("f1")]);
+    expect([series.mock.calls.length, workspace.hold(wanted("f1")).state]).toEqual([1, "failed"]);
+  });
   const keys = ["a", "b"];
   test("are the rows of a page, once, in the order of the keys, and the curves that it shows first", async () => {
     const { source, asked, answers } = asking();

@@ -9,10 +9,9 @@ import { firstOf, ROW, takeAhead } from "./ahead";
 import { KeptChart, type ChartActs } from "./chart";
 import { Full } from "./full";
 import { chosen, grouped, type RunGroup } from "./groups";
-import type { Wanted } from "./held";
 import { useMetrics } from "./metrics";
 import { parts, PINNED, rearranged, sectionOf, sections, titleOf, type Metric, type Part } from "./sections";
-import { useLater } from "./seen";
+import { useSteps } from "./seen";
 import { Side } from "./side";
 import { useView } from "./state";
 import { Toolbar } from "./toolbar";
@@ -59,9 +58,13 @@ function Board({ source, rows: newest, only, listed, workspace }: BoardProps) {
   const labels = useMemo(() => metrics.map((metric) => metric.label), [metrics]);
   const acts = useActs(view, change, metrics);
   const found = useMemo(() => parts(metrics, view), [metrics, view]);
-  const [begun, later] = useStages(workspace, () => firstOf(found, rows, view, groups !== null));
+  const steps = useMemo(() => {
+    const row = firstOf(found, rows, view, groups !== null);
+    return [row.slice(0, 1), row].map((some) => () => workspace.ahead(some));
+  }, [workspace]);
+  const room = [1, ROW, Infinity][useSteps(steps)]!;
+  const later = room > ROW;
   const shared = { rows, groups, view, acts, workspace, later };
-  const room = later ? Infinity : begun ? ROW : 1;
   const side = rows.length > 1 && (!listed || groups !== null);
   return (
     <div class={side ? "charts with-side" : "charts"}>
@@ -73,14 +76,6 @@ function Board({ source, rows: newest, only, listed, workspace }: BoardProps) {
       {labels.includes(view.full) && <Full label={view.full} title={view.full} {...shared} />}
     </div>
   );
-}
-
-/** Whether the first chart is drawn, so that others may take its time, and whether the first row is. */
-function useStages(workspace: Workspace, row: () => Wanted[]): [boolean, boolean] {
-  const wanted = useMemo(row, [workspace]);
-  const begun = useLater(useMemo(() => workspace.ahead(wanted.slice(0, 1)), [workspace]));
-  const later = useLater(useMemo(() => (begun ? workspace.ahead(wanted) : null), [workspace, begun]));
-  return [begun, later];
 }
 
 /** The rows of before where nothing that charts show has changed, so that they need not be made again. */

@@ -19,7 +19,7 @@ export function useSeen<T extends Element>(likely = false): [RefObject<T | null>
   return [place, seen];
 }
 
-/** Milliseconds after which what has not come is waited for no more. */
+/** Milliseconds after which nothing is waited for any more. */
 const LONG = 400;
 
 /** Until the browser has drawn what is there; a page that nobody sees draws nothing, and goes on soon. */
@@ -30,19 +30,27 @@ export function drawn(): Promise<void> {
   });
 }
 
-/** False until what comes first is here and drawn, or takes long: for what nobody misses so soon. */
-export function useLater(first: Promise<void> | null): boolean {
-  const [later, setLater] = useState(false);
+/**
+ * How many of some steps are done, each begun when what the one before brought is drawn: for what nobody misses so soon.
+ * If they take long all the others are let go at once.
+ */
+export function useSteps(steps: readonly (() => Promise<void>)[]): number {
+  const [done, setDone] = useState(0);
   useEffect(() => {
-    if (!first) return;
     let here = true;
     const long = new Promise((wait) => setTimeout(wait, LONG));
-    void Promise.race([first.then(drawn), long]).then(() => here && setLater(true));
+    const go = async () => {
+      for (const [n, step] of steps.entries()) {
+        await Promise.race([step().then(drawn), long]);
+        if (here) setDone(n + 1);
+      }
+    };
+    void go();
     return () => {
       here = false;
     };
-  }, [first]);
-  return later;
+  }, [steps]);
+  return done;
 }
 
 /** The width and height of an element, as it changes. */

@@ -30,11 +30,12 @@ export class Workspace {
 
   constructor(readonly source: Source) {}
 
-  /** Asks for the points of charts that need not be there yet; resolves when some of each are here. */
+  /** Asks for the points of charts that need not be there yet; resolves when some of each are here, or refused. */
   async ahead(wanted: readonly Wanted[]): Promise<void> {
     const held = wanted.map((one) => this.get(one));
-    for (const one of held) void one.load();
-    await Promise.all(held.map((one) => one.state === "here" || new Promise<void>((here) => one.hear(here))));
+    for (const one of held) if (one.state === "new") void one.load();
+    const coming = held.filter((one) => one.state === "loading");
+    await Promise.all(coming.map((one) => new Promise<void>((here) => one.hear(here))));
   }
 
   /** The points that a chart wants, from an earlier time if they are still here. */
