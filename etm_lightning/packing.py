@@ -26,7 +26,10 @@ _decode_lines = msgspec.json.Decoder(list[Line]).decode
 
 
 def pack(segment: Path) -> int:
-    """Put columns in the place of a segment's lines. Nobody may be writing it.
+    """Put columns in the place of a segment's lines.
+
+    Nobody may be writing it. Whoever does so is noticed mostly, and it stays as it is; what comes in the very
+    moment before the lines go is there again when its writer syncs, in a new segment.
 
     May be broken off at any moment, and done by several processes at once: until the lines are gone they
     count, and they go when the columns are durable and have been read back.
