@@ -42,7 +42,8 @@ export function useSteps(steps: readonly (() => Promise<void>)[]): number {
     const go = async () => {
       for (const [n, step] of steps.entries()) {
         await Promise.race([step().then(drawn), long]);
-        if (here) setDone(n + 1);
+        if (!here) return;
+        setDone(n + 1);
       }
     };
     void go();
