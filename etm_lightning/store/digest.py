@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -57,9 +56,9 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True):
     lives: list[Life]
     touched: float
 
-    def now(self, touched: float) -> State:
-        """How the run stands now, if its files say what they said."""
-        return state([life.trace() for life in self.lives], touched=touched, now=time.time())
+    def at(self, now: float, touched: float) -> State:
+        """How the run stands then, if its files say what they said; both in Unix seconds."""
+        return state([life.trace() for life in self.lives], touched=touched, now=now)
 
     def row(self, key: str, project: str, id: str) -> Row:
         """What a list says about the run."""

@@ -30,15 +30,21 @@ from etm_lightning.store.scan import NotPlainError, Scanned, scan
 from etm_lightning.store.state import Trace, state
 
 
-def digest(folder: RunFolder) -> Digest:
-    """Read a run: of an undisturbed one of one attempt only what is not a value, else all of it."""
+def digest(folder: RunFolder, *, now: float | None = None) -> Digest:
+    """Read a run: of an undisturbed one of one attempt only what is not a value, else all of it.
+
+    Args:
+        folder: the run's folder.
+        now: how it stands then, in Unix seconds; by default at this moment.
+    """
+    now = time.time() if now is None else now
     try:
-        return _Plain(folder).digest()
+        return _Plain(folder).digest(now)
     except (NotPlainError, OSError, ValueError):
-        return _whole(folder)
+        return _whole(folder, now)
 
 
-def _whole(folder: RunFolder) -> Digest:
+def _whole(folder: RunFolder, now: float) -> Digest:
     from etm_lightning.store.run import StoredRun  # most runs need none
 
     run = StoredRun(folder)
@@ -46,7 +52,7 @@ def _whole(folder: RunFolder) -> Digest:
     return Digest(
         identity=run.identity,
         edited=run._edited,
-        state=history.state,
+        state=state(history.traces, touched=history.touched, now=now),
         config=run.params,
         headline=as_json(run.headline),
         stages={name: run.metrics[name].stage for name in run.headline},
@@ -96,7 +102,7 @@ class _Plain:
         self._scanned = sorted(map(scan, segments), key=_order)
         _one_attempt([scanned.trace.header for scanned in self._scanned])
 
-    def digest(self) -> Digest:
+    def digest(self, now: float) -> Digest:
         found = _Found()
         edits: list[Edit] = []
         for scanned in self._scanned:
@@ -111,7 +117,7 @@ class _Plain:
         return Digest(
             identity=self._identity,
             edited=apply(self._identity, sorted(edits, key=lambda edit: edit.time)),
-            state=state(traces, touched=self.touched, now=time.time()),
+            state=state(traces, touched=self.touched, now=now),
             config=found.about.get("config", {}),
             headline=headline,
             stages=stages,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote
@@ -19,7 +19,7 @@ import msgspec
 
 from etm_lightning.layout import RunFolder
 from etm_lightning.store import database, looking
-from etm_lightning.store.filing import Read, write
+from etm_lightning.store.filing import Entry, Seen, entry, write
 from etm_lightning.store.row import key_in
 
 _BATCH = 500
@@ -104,7 +104,7 @@ class Index:
         """Answer a question beside others and beside a look: in a file each has a connection of its own."""
         if readers := self._readers:
             # whatever is wrong, the connection that writes finds it too, and mends it
-            with contextlib.suppress(sqlite3.DatabaseError, msgspec.DecodeError, OSError):
+            with suppress(sqlite3.DatabaseError, msgspec.DecodeError, OSError):
                 return readers.ask(act)
         with self._lock:
             return self._safely(act)
@@ -137,61 +137,56 @@ class Index:
     def _follow(self, known: sqlite3.Connection, before: _Before, seen: dict[str, int]) -> Changes:
         """Read what is new or changed in the folders `seen`, compared with what was known `before`."""
         todo = [
-            (folder, changed)
+            Seen(folder, self._key(folder), changed)
             for folder, changed in seen.items()
             if before.get(folder) != changed and (folder in before or looking.is_run(self.store / folder))
         ]
         gone = [folder for folder in before if folder not in seen]
+        added: list[str] = []
         altered: list[str] = []
-        seen_before = (self._read(known, *one) for one in todo if one[0] in before)
-        found = chain(filter(None, seen_before), self._new([one for one in todo if one[0] not in before]))
-        while read := list(islice(found, _BATCH)):
-            altered += [one.folder for one in read]
-            write(known, read, (), self._key)
+        known_before = (one for one in todo if one.folder in before)
+        for some in _batches(filter(None, (self._read(known, one) for one in known_before))):
+            write(known, some)
+            altered += [one.key for one in some]
+        with closing(self._new([one for one in todo if one.folder not in before])) as new:
+            for some in _batches(new):
+                write(known, some)
+                added += [one.key for one in some]
         if gone:
-            write(known, (), gone, self._key)
-        return Changes(
-            tuple(self._key(folder) for folder in altered if folder not in before),
-            tuple(self._key(folder) for folder in altered if folder in before),
-            tuple(self._key(folder) for folder in gone),
-        )
+            write(known, (), gone)
+        return Changes(tuple(added), tuple(altered), tuple(self._key(folder) for folder in gone))
 
-    def _new(self, runs: Sequence[tuple[str, int]]) -> Iterator[Read]:
+    def _new(self, runs: Sequence[Seen]) -> Generator[Entry]:
         """Runs that nothing is known of."""
-        if not runs:
-            return
-        from etm_lightning.store.reader import read_all
+        if runs:
+            from etm_lightning.store.reader import read_all
 
-        for (folder, changed), one in zip(
-            runs, read_all([self.store / folder for folder, _ in runs]), strict=True
-        ):
-            settled = looking.settled(one.digest, changed, _writers(one.files))
-            yield Read(folder, changed, one.files, one.digest, settled, one.time)
+            yield from read_all(self.store, runs)
 
-    def _read(self, known: sqlite3.Connection, folder: str, changed: int) -> Read | None:
+    def _read(self, known: sqlite3.Connection, seen: Seen) -> Entry | None:
         """A run that changed or is not yet at rest; None if all is as it was."""
         # a look at a store at rest needs none of it
         from etm_lightning.store.digest import decoder
         from etm_lightning.store.digesting import digest
 
-        path, now = self.store / folder, time.time()
+        path, now = self.store / seen.folder, time.time()
         found = looking.files(path)
-        touched = max((time for _, time in found.values()), default=changed) / 1e9
+        touched = max((time for _, time in found.values()), default=seen.changed) / 1e9
         same = _encode(found).decode()
         old = known.execute(
             "SELECT digest FROM runs JOIN bodies USING (run) WHERE folder = ? AND changed = ? AND files = ?",
-            (folder, changed, same),
+            (seen.folder, seen.changed, same),
         ).fetchone()
         if old and now - touched > looking.RACY:
             one = decoder.decode(old[0])
-            state = one.now(touched)
-            settled = looking.settled(one, changed, _writers(found))
+            state = one.at(now, touched)
+            settled = looking.settled(one, seen.changed, found)
             if state.status == "running" == one.state.status or (state == one.state and not settled):
                 return None
             one = msgspec.structs.replace(one, state=state)
         else:
-            one = digest(RunFolder(path))
-        return Read(folder, changed, found, one, looking.settled(one, changed, _writers(found)), now)
+            one = digest(RunFolder(path), now=now)
+        return entry(seen, found, one, now)
 
     def _key(self, folder: str) -> str:
         project, _, id = folder.partition("/")
@@ -238,6 +233,7 @@ def _known(known: sqlite3.Connection) -> _Before:
     )
 
 
-def _writers(files: Iterable[str]) -> int:
-    """How many writers the files of a journal are of."""
-    return len({name.rpartition(".")[0].rpartition(".")[0] for name in files})
+def _batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    rest = iter(entries)
+    while some := list(islice(rest, _BATCH)):
+        yield some

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,12 +35,23 @@ def folders(store: Path) -> Iterator[tuple[str, int]]:
 
 
 def visible(folder: str) -> list[str]:
-    """The names of the folders in a folder, hidden ones left out; none if it cannot be read."""
+    """The names of the folders in a folder; none if it cannot be read.
+
+    Left out are hidden ones, and those whose names are no text (UTF-8): none of ours.
+    """
     try:
         with os.scandir(folder) as entries:
-            return [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
+            return [
+                entry.name
+                for entry in filter(_is_text, entries)
+                if not entry.name.startswith(".") and entry.is_dir()
+            ]
     except OSError:
         return []
+
+
+def _is_text(entry: os.DirEntry[str]) -> bool:
+    return entry.name.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in entry.name)
 
 
 def is_run(folder: Path) -> bool:
@@ -49,11 +60,11 @@ def is_run(folder: Path) -> bool:
 
 
 def files(folder: Path) -> dict[str, tuple[int, int]]:
-    """Size and time (nanoseconds) of the files of a run's journal, by name."""
+    """Size and time (nanoseconds) of the files of a run's journal, by name; ours have names that are text."""
     found = {}
     try:
         with os.scandir(folder / "journal") as entries:
-            for entry in entries:
+            for entry in filter(_is_text, entries):
                 known = entry.stat()
                 found[entry.name] = known.st_size, known.st_mtime_ns
     except OSError:  # went away since it was listed: the next look tells
@@ -61,13 +72,13 @@ def files(folder: Path) -> dict[str, tuple[int, int]]:
     return found
 
 
-def settled(one: Digest, changed: int, writers: int) -> bool:
+def settled(one: Digest, changed: int, files: Iterable[str]) -> bool:
     """Whether files that are there cannot grow any more: then only a new file makes a difference.
 
     Args:
         one: what was read.
         changed: when the journal's folder changed before that, in nanoseconds.
-        writers: how many writers have files.
+        files: the names of all.
     """
     now = time.time()
     if now - changed / 1e9 < RACY or one.state.status == "running":
@@ -78,4 +89,5 @@ def settled(one: Digest, changed: int, writers: int) -> bool:
     ]
     if True in seen:
         return False
-    return (None not in seen and len(seen) == writers > 0) or now - one.touched > _DAY
+    writers = {name.rpartition(".")[0].rpartition(".")[0] for name in files}
+    return (None not in seen and len(seen) == len(writers) > 0) or now - one.touched > _DAY

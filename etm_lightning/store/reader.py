@@ -1,78 +1,108 @@
-"""Digests of many runs by processes of their own: a big store that is new is read on all cores."""
+"""Entries of many runs by processes of their own: a big store that is new is read on all cores."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Self
 
 import msgspec
 
 from etm_lightning.layout import RunFolder
 from etm_lightning.store import looking
-from etm_lightning.store.digest import Digest
 from etm_lightning.store.digesting import digest
-
-if TYPE_CHECKING:
-    Files = dict[str, tuple[int, int]]
+from etm_lightning.store.filing import Entry, Seen, entry
 
 MANY = 1000
 """Runs from which on it pays to start processes."""
-_MOST = 5000
+SHARE = 50
 """Runs of which a process tells at once."""
 
-
-class Found(msgspec.Struct, frozen=True):
-    """A run: its files as they were at a time, and its digest, read after that."""
-
-    files: dict[str, tuple[int, int]]
-    time: float
-    digest: Digest
-
-
-_decoder = msgspec.json.Decoder(list[Found])
+_asked = msgspec.msgpack.Decoder(tuple[bytes, list[list[Seen]]])
+_entries = msgspec.msgpack.Decoder(list[Entry])
+_SIZE = 8
+"""Bytes before each answer: how many come."""
+_ROOM = 1 << 20
+"""Bytes that a process may be ahead: some answers."""
 
 
-def read(folder: Path) -> Found:
+def read(store: Path, seen: Seen) -> Entry:
     """Read one run here."""
-    now = time.time()
+    now, folder = time.time(), store / seen.folder
     files = looking.files(folder)
-    return Found(files, now, digest(RunFolder(folder)))
+    return entry(seen, files, digest(RunFolder(folder), now=now), now)
 
 
-def read_all(folders: Sequence[Path]) -> Iterator[Found]:
-    """Read runs, in their order."""
+def read_all(store: Path, runs: Sequence[Seen]) -> Generator[Entry]:
+    """Read runs of a store, in their order; who does not want them all closes it."""
     cores = os.cpu_count() or 1
-    if len(folders) < MANY or cores == 1:
-        yield from map(read, folders)
-        return
-    size = min(_MOST, max(MANY // 2, -(-len(folders) // (2 * cores))))
-    shares = [folders[start : start + size] for start in range(0, len(folders), size)]
-    with ThreadPoolExecutor(cores) as threads:
-        for found in threads.map(_elsewhere, shares):
-            yield from found
+    others = cores if cores > 1 and len(runs) >= MANY else 0
+    shares = [list(runs[start : start + SHARE]) for start in range(0, len(runs), SHARE)]
+    with ExitStack() as stack:
+        elsewhere = [stack.enter_context(_Elsewhere()) for _ in range(others)]
+        for one, process in enumerate(elsewhere):
+            process.ask(store, shares[one::others])
+        for number, share in enumerate(shares):
+            found = elsewhere[number % others].answer() if others else None
+            yield from (read(store, seen) for seen in share) if found is None else found
 
 
-def _elsewhere(folders: Sequence[Path]) -> list[Found]:
-    """The same by another process; here if that fails."""
-    names = msgspec.json.encode([str(folder) for folder in folders])
-    command = [sys.executable, "-P", "-m", __name__]
-    try:
-        done = subprocess.run(command, input=names, capture_output=True, check=True)
-        return _decoder.decode(done.stdout)
-    except (OSError, subprocess.SubprocessError, msgspec.DecodeError):  # no interpreter of its own, say
-        return [read(folder) for folder in folders]
+class _Elsewhere:
+    """A process that reads shares of runs, a little ahead of who takes them. It ends with its context."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        pipe = subprocess.PIPE
+        with suppress(OSError):  # no interpreter of its own, say
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", __name__], stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL
+            )
+            with suppress(AttributeError):  # only Linux can, and not for everybody
+                fcntl.fcntl(self._process.stdout, fcntl.F_SETPIPE_SZ, _ROOM)  # type: ignore[arg-type]
+
+    def ask(self, store: Path, shares: Sequence[Sequence[Seen]]) -> None:
+        """Tell it which runs of a store to read."""
+        if self._process:
+            assert self._process.stdin
+            with suppress(OSError), self._process.stdin as pipe:
+                pipe.write(msgspec.msgpack.encode((os.fsencode(store), shares)))
+
+    def answer(self) -> list[Entry] | None:
+        """The next share; None if the process has failed."""
+        if not self._process:
+            return None
+        assert self._process.stdout
+        size = int.from_bytes(self._process.stdout.read(_SIZE), "big")
+        try:
+            return _entries.decode(self._process.stdout.read(size))
+        except msgspec.DecodeError:  # nothing, or a part
+            return None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process:
+            assert self._process.stdout
+            self._process.kill()
+            self._process.stdout.close()
+            self._process.wait()
 
 
 def main() -> None:
-    """Digests of the folders that stdin names, to stdout."""
-    folders = msgspec.json.decode(sys.stdin.buffer.read(), type=list[str])
-    sys.stdout.buffer.write(msgspec.json.encode([read(Path(folder)) for folder in folders]))
+    """Entries of the runs that stdin names, to stdout, as soon as a share is read."""
+    place, shares = _asked.decode(sys.stdin.buffer.read())
+    store = Path(os.fsdecode(place))
+    for share in shares:
+        told = msgspec.msgpack.encode([read(store, seen) for seen in share])
+        sys.stdout.buffer.write(len(told).to_bytes(_SIZE, "big") + told)
+        sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":

@@ -157,7 +157,7 @@ def _groups(stores: Stores, keys: set[str], details: list[Data], found: Data) ->
 def _logs(members: Sequence[tuple[str, StoredRun]], found: Data) -> None:
     for key, run in members:
         for id, one in files.logs(run).items():
-            text = served.tail(files.open_file(run, f"logs/{one.name}"), LOG)
+            text = served.tail(files.open_file(run, one.path), LOG)
             found["logs"][f"{key}/{id}"] = text
 
 

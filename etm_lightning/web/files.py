@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from etm_lightning.records import Artifact, Media
 from etm_lightning.store.run import StoredRun
+from etm_lightning.track.plain import sound
 from etm_lightning.web.stores import MissingError
 
 LOGS = (".log", ".txt", ".out", ".err")
@@ -18,8 +19,9 @@ LOGS = (".log", ".txt", ".out", ".err")
 
 @dataclass(frozen=True)
 class Log:
-    """A text file in the run's `logs/`; `size` in bytes."""
+    """A text file in `logs/`: its path in the run's folder, what to call it, and its size in bytes."""
 
+    path: str
     name: str
     size: int
 
@@ -56,12 +58,13 @@ def logs(run: StoredRun) -> dict[str, Log]:
         return {}
     for entry in entries:
         if entry.name.endswith(LOGS) and entry.is_file(follow_symlinks=False):
-            found[_id("log", entry.name)] = Log(entry.name, entry.stat(follow_symlinks=False).st_size)
+            size = entry.stat(follow_symlinks=False).st_size
+            found[_id("log", entry.name)] = Log(f"logs/{entry.name}", sound(entry.name), size)
     return found
 
 
 def _id(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:16]
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def served(run: StoredRun, path: str) -> bool:

@@ -219,7 +219,7 @@ class Api:
             one = files.logs(run).get(request.path_params["id"])
             if one is None:
                 raise MissingError("the run has no such log")
-            return served.tail(files.open_file(run, f"logs/{one.name}"), most)
+            return served.tail(files.open_file(run, one.path), most)
 
         return PlainTextResponse(await run_in_threadpool(find))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import random
@@ -24,7 +25,7 @@ from etm_lightning.headline import as_json, follow_headline
 from etm_lightning.layout import Identity, RunFolder
 from etm_lightning.process import this_process
 from etm_lightning.records import Alert, Ended, Header, Started, encode
-from etm_lightning.store import database, edits, looking, reader
+from etm_lightning.store import database, digesting, edits, looking, reader
 from etm_lightning.store.catalogue import Catalogue
 from etm_lightning.store.digest import Digest
 from etm_lightning.store.digesting import digest
@@ -279,6 +280,21 @@ def test_a_record_after_the_end_reopens_the_run(tmp_path: Path) -> None:
     assert [row.status for row in catalogue.rows()] == ["finished"]
 
 
+def test_how_long_a_run_takes_does_not_count_how_long_it_was_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(journal: Path) -> tuple[float, list[str]]:
+        time.sleep(0.2)
+        return files(journal)
+
+    files = digesting._files
+    monkeypatch.setattr(digesting, "_files", slow)
+    Training(tmp_path).start()
+    (row,) = Catalogue(tmp_path).rows()
+    assert row.started
+    assert row.duration <= time.time() - row.started
+
+
 def test_a_run_of_another_host_is_looked_at_until_a_day_of_silence(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "p" / "far")
     folder.create(Identity(id="far", project="p", created=BASE))
@@ -365,28 +381,95 @@ def test_who_asks_what_is_known_does_not_wait_for_a_look(
     assert catalogue.known().count() == 2
 
 
-def test_many_new_runs_are_read_by_other_processes_as_one_would(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
+    """Processes that read runs, of which there are many: nine in `tmp_path / "store"`, one damaged."""
     store = tmp_path / "store"
     for number in range(9):
         finished(store, f"run-{number}", number / 10, params={"lr": number})
     next(store.glob("*/run-4*/run.json")).write_text("{")
-    alone = Catalogue(store, path=tmp_path / "alone.sqlite").rows()
-    assert len(alone) == 9
-    asked, run = [], subprocess.run
+    started: list[subprocess.Popen[bytes]] = []
 
-    def counted(command: list[str], **how: Any) -> Any:
-        asked.append(command)
-        return run(command, **how)
+    class Started(subprocess.Popen[bytes]):
+        def __init__(self, *of: Any, **how: Any) -> None:
+            super().__init__(*of, **how)
+            started.append(self)
 
-    monkeypatch.setattr(reader, "MANY", 4)
+    monkeypatch.setattr(reader, "MANY", 9)
+    monkeypatch.setattr(reader, "SHARE", 2)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    monkeypatch.setattr(subprocess, "run", counted)
-    assert same(Catalogue(store, path=tmp_path / "many.sqlite").rows(), alone)
-    assert len(asked) == 3
+    monkeypatch.setattr(subprocess, "Popen", Started)
+    return started
+
+
+def alone(tmp_path: Path) -> list[Row]:
+    """The rows as one process reads them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "cpu_count", lambda: 1)
+        rows = Catalogue(tmp_path / "store", path=tmp_path / "alone.sqlite").rows()
+    assert len(rows) == 9
+    return rows
+
+
+def test_many_new_runs_are_read_by_other_processes_as_one_would(
+    tmp_path: Path, several: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(reader, "read", None)  # not here
+        rows = Catalogue(tmp_path / "store", path=tmp_path / "many.sqlite").rows()
+    assert same(rows, alone(tmp_path))
+    assert [one.returncode is None for one in several] == [False, False]
+
+
+def test_runs_that_other_processes_do_not_tell_of_are_read_here(
+    tmp_path: Path, several: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer, asked = reader._Elsewhere.answer, []
+
+    def cut(self: Any) -> Any:
+        asked.append(self)
+        if asked.count(self) == 2:  # the first of several that wait in the pipe is whole, the last is not
+            self._process.wait()
+            with self._process.stdout as pipe:
+                rest = pipe.read()
+            self._process.stdout = io.BytesIO(rest[: len(rest) * 2 // 3])
+        return answer(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reader._Elsewhere, "answer", cut)
+        assert same(Catalogue(tmp_path / "store", path=tmp_path / "cut.sqlite").rows(), alone(tmp_path))
+    assert len(several) == 2 < len(asked)
     monkeypatch.setattr(sys, "executable", "/dev/null")  # none that could
-    assert same(Catalogue(store, path=tmp_path / "none.sqlite").rows(), alone)
+    assert same(Catalogue(tmp_path / "store", path=tmp_path / "none.sqlite").rows(), alone(tmp_path))
+
+
+def test_who_is_interrupted_while_many_runs_are_read_waits_for_no_more_of_them(
+    tmp_path: Path, several: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    catalogue = Catalogue(tmp_path / "store", path=tmp_path / "c.sqlite")
+    with monkeypatch.context() as patch:
+        patch.setattr("etm_lightning.store.index.write", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            catalogue.rows()
+        assert [one.returncode is None for one in several] == [False, False]
+    assert same(catalogue.rows(), alone(tmp_path))
+
+
+def test_names_that_are_no_text_are_passed_over(tmp_path: Path) -> None:
+    run = finished(tmp_path, "run", 0.5)
+    odd = os.fsdecode(b"\xff")
+    try:
+        shutil.copytree(run.path, run.path.with_name(odd))
+    except OSError as error:
+        pytest.skip(f"this file system has no such names: {error}")
+    shutil.copytree(run.path.parent, tmp_path / odd)
+    (run.journal / f"{odd}.jsonl").touch()
+    assert [row.id for row in Catalogue(tmp_path).rows()] == ["run"]
+    assert [folder.path for folder in Store(tmp_path).folders()] == [run.path]
+    assert Store(tmp_path).projects() == ["p"]
 
 
 def test_questions_wait_for_no_look_and_for_no_other_question(tmp_path: Path) -> None:

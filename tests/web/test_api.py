@@ -237,6 +237,19 @@ def test_the_end_of_a_log_begins_with_a_whole_line(filed: Filed) -> None:
     assert answer.text == "line 997\nline 998\nline 999\n"
 
 
+def test_logs_whose_names_are_no_text_are_shown_too(filed: Filed) -> None:
+    browser, where, folder = filed
+    for number, name in enumerate((b"\xfe.log", b"\xff.log")):
+        try:
+            (folder.logs / os.fsdecode(name)).write_text(f"{number}\n")
+        except OSError as error:
+            pytest.skip(f"this file system has no such names: {error}")
+    found = {one["name"]: one["id"] for one in browser.get(where).json()["logs"]}
+    odd = r"\udcff.log"
+    assert found.keys() == {"train.log", r"\udcfe.log", odd}
+    assert browser.get(f"{where}/logs/{found[odd]}").text == "1\n"
+
+
 def test_a_table_comes_in_pages(filed: Filed) -> None:
     browser, where, _ = filed
     id = next(one["id"] for one in browser.get(where).json()["media"] if one["name"] == "json")
