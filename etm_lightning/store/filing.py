@@ -128,10 +128,11 @@ def _numbers(known: sqlite3.Connection, folders: Sequence[str]) -> dict[str, int
 
 
 def _names(known: sqlite3.Connection, entries: Sequence[Entry]) -> dict[tuple[str, str], int]:
-    """By kind and name the number of each param and metric that there is now."""
+    """By kind and name the number of each param and metric that they have."""
     used = dict.fromkeys((kind, name) for one in entries for kind, name, *_ in one.values)
     known.executemany("INSERT OR IGNORE INTO names (kind, text) VALUES (?, ?)", used)
-    return {(kind, text): name for kind, text, name in known.execute("SELECT kind, text, name FROM names")}
+    asked = "SELECT name FROM names WHERE kind = ? AND text = ?"
+    return {one: known.execute(asked, one).fetchone()[0] for one in used}
 
 
 def _remove(known: sqlite3.Connection, folders: Sequence[str]) -> None:

@@ -42,7 +42,7 @@ def read(store: Path, seen: Seen) -> Entry:
 def read_all(store: Path, runs: Sequence[Seen]) -> Generator[Entry]:
     """Read runs of a store, in their order; who does not want them all closes it."""
     cores = os.cpu_count() or 1
-    others = cores if cores > 1 and len(runs) >= MANY else 0
+    others = min(cores, 2 * len(runs) // MANY) if cores > 1 and len(runs) >= MANY else 0
     shares = [list(runs[start : start + SHARE]) for start in range(0, len(runs), SHARE)]
     with ExitStack() as stack:
         elsewhere = [stack.enter_context(_Elsewhere()) for _ in range(others)]
