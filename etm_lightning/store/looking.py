@@ -43,15 +43,16 @@ def visible(folder: str) -> list[str]:
         with os.scandir(folder) as entries:
             return [
                 entry.name
-                for entry in filter(_is_text, entries)
-                if not entry.name.startswith(".") and entry.is_dir()
+                for entry in entries
+                if not entry.name.startswith(".") and is_text(entry.name) and entry.is_dir()
             ]
     except OSError:
         return []
 
 
-def _is_text(entry: os.DirEntry[str]) -> bool:
-    return entry.name.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in entry.name)
+def is_text(name: str) -> bool:
+    """Whether the name of a file is UTF-8, as those of all of ours are."""
+    return name.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def is_run(folder: Path) -> bool:
@@ -64,9 +65,10 @@ def files(folder: Path) -> dict[str, tuple[int, int]]:
     found = {}
     try:
         with os.scandir(folder / "journal") as entries:
-            for entry in filter(_is_text, entries):
-                known = entry.stat()
-                found[entry.name] = known.st_size, known.st_mtime_ns
+            for entry in entries:
+                if is_text(entry.name):
+                    known = entry.stat()
+                    found[entry.name] = known.st_size, known.st_mtime_ns
     except OSError:  # went away since it was listed: the next look tells
         pass
     return found

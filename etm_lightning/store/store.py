@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from etm_lightning.layout import RunFolder, find_store, project_folder
 from etm_lightning.store.catalogue import Catalogue
-from etm_lightning.store.looking import is_run, visible
+from etm_lightning.store.looking import is_run, is_text, visible
 
 if TYPE_CHECKING:
     from etm_lightning.store.frame import Kind
@@ -147,7 +147,7 @@ class Store:
     def _called(self, id: str) -> list[Path]:
         """The folders of runs with this id, or else with this part of one; of others nothing is looked at."""
         projects = _folders(self.path)
-        if id and os.path.basename(id) == id and not id.startswith("."):
+        if id and os.path.basename(id) == id and not id.startswith(".") and is_text(id):
             whole = [path for project in projects if os.path.isdir(path := project / id) and is_run(path)]
             if whole:
                 return whole

@@ -470,6 +470,8 @@ def test_names_that_are_no_text_are_passed_over(tmp_path: Path) -> None:
     assert [row.id for row in Catalogue(tmp_path).rows()] == ["run"]
     assert [folder.path for folder in Store(tmp_path).folders()] == [run.path]
     assert Store(tmp_path).projects() == ["p"]
+    with pytest.raises(LookupError, match="no run in"):
+        Store(tmp_path).run(odd)
 
 
 def test_questions_wait_for_no_look_and_for_no_other_question(tmp_path: Path) -> None:
