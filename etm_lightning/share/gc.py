@@ -104,7 +104,11 @@ def plan(store: Store, rules: Rules, *, project: str | None = None) -> Plan:
     kept: list[Kept] = []
     losers = _losers(runs, rules.checkpoints)
     for run in runs:
-        found = list(_of_run(run, rules, run.id in losers))
+        try:
+            found = list(_of_run(run, rules, run.id in losers))
+        except OSError as error:  # of another user, say
+            why = f"a file cannot be read: {error.strerror or error}"
+            found = [Kept(run.id, Path(error.filename or run.folder.path), why)]
         steps += [one for one in found if isinstance(one, Step)]
         kept += [one for one in found if isinstance(one, Kept)]
     if project is None:

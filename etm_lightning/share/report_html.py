@@ -132,10 +132,19 @@ def moment(seconds: float | None) -> Html:
 
     >>> moment(0.0)
     '<time datetime="1970-01-01T00:00:00Z">1970-01-01 00:00 UTC</time>'
+    >>> moment(-1e30)
+    '-1e+30'
     """
     if seconds is None:
         return escape("—")
-    at = datetime.fromtimestamp(seconds, UTC)
+    try:
+        at = datetime.fromtimestamp(seconds, UTC)
+    except (
+        OverflowError,
+        OSError,
+        ValueError,
+    ):  # a number that no calendar has, as a damaged file may tell it
+        return escape(f"{seconds:g}")
     return element("time", f"{at:%Y-%m-%d %H:%M} UTC", datetime=f"{at:%Y-%m-%dT%H:%M:%SZ}")
 
 

@@ -44,8 +44,17 @@ def span(seconds: float) -> str:
 
 
 def moment(seconds: float | None) -> str:
-    """A moment in local time."""
-    return "" if seconds is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+    """A moment in local time; as it is a number that no calendar has, such as a damaged file may tell.
+
+    >>> moment(None), moment(-1e30)
+    ('', '-1e+30')
+    """
+    if seconds is None:
+        return ""
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+    except (OverflowError, OSError, ValueError):
+        return f"{seconds:g}"
 
 
 def runs(found: Iterable[Row], columns: Sequence[Field] = ()) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -106,18 +107,19 @@ def _damage(one: Damage, run: StoredRun) -> dict[str, Any]:
 def attempts(run: StoredRun) -> list[dict[str, Any]]:
     """The process lives of a run, first to last; the last one has the run's status."""
     found: dict[int, dict[str, Any]] = {}
-    for writer in find_writers(run.folder.journal):
-        header = writer.header
-        if not header.attempt or header.role != "train" or header.rank:
-            continue
-        began = next((item for _, item in writer.read() if isinstance(item, Started)), None)
-        about = found.setdefault(
-            header.attempt,
-            {"attempt": header.attempt, "started": header.time, "ended": None, "host": header.host,
-             "pid": header.pid, "parent": None, "checkpoint": "", "status": ""},
-        )  # fmt: skip
-        if began:
-            about |= {"parent": began.parent, "checkpoint": began.checkpoint or ""}
+    with suppress(OSError):  # a file that may not be read: the run's damage tells
+        for writer in find_writers(run.folder.journal):
+            header = writer.header
+            if not header.attempt or header.role != "train" or header.rank:
+                continue
+            began = next((item for _, item in writer.read() if isinstance(item, Started)), None)
+            about = found.setdefault(
+                header.attempt,
+                {"attempt": header.attempt, "started": header.time, "ended": None, "host": header.host,
+                 "pid": header.pid, "parent": None, "checkpoint": "", "status": ""},
+            )  # fmt: skip
+            if began:
+                about |= {"parent": began.parent, "checkpoint": began.checkpoint or ""}
     for attempt, (ended, status) in run.lives().items():
         if attempt in found:
             found[attempt] |= {"ended": ended, "status": status}

@@ -17,7 +17,10 @@ def study_of(place: Place, project: str, group: str) -> StudyFolder | None:
     if not group or "/" in group or "\0" in group or group.startswith("."):
         return None
     folder = StudyFolder(project_folder(place.store.path, project) / STUDIES / group)
-    return folder if folder.about_file.is_file() else None
+    try:
+        return folder if folder.about_file.is_file() else None
+    except OSError:  # no file can have so long a name
+        return None
 
 
 def study(folder: StudyFolder, rows: list[Row]) -> dict[str, Any]:

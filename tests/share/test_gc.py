@@ -90,6 +90,18 @@ def test_a_plan_changes_nothing_and_a_running_run_is_left_alone(tmp_path: Path) 
     assert StoredRun(training.folder).status == "finished"
 
 
+def test_a_run_with_a_file_that_cannot_be_read_stays_and_hinders_no_other(tmp_path: Path) -> None:
+    (unread,) = dead(trained(tmp_path, "20231114-221320-run-0001")).folder.journal.iterdir()
+    unread.unlink()
+    unread.mkdir()  # which not even root can read
+    dead(trained(tmp_path, "20231114-221320-run-0002"))
+    found = gc.plan(Store(tmp_path), Rules())
+    assert {step.run for step in found.steps} == {"20231114-221320-run-0002"}
+    (kept,) = found.kept
+    assert (kept.run, kept.path) == ("20231114-221320-run-0001", unread)
+    assert kept.why.startswith("a file cannot be read: ")
+
+
 def test_a_run_that_began_again_since_it_was_planned_is_left_alone(tmp_path: Path) -> None:
     store = tmp_path / "store"
     training = dead(trained(store, "20231114-221320-run-0001"))

@@ -119,6 +119,23 @@ def test_a_run_of_two_attempts_tells_both(tmp_path: Path) -> None:
     assert found["attempts"][1] | {"parent": 1, "checkpoint": "c"} == found["attempts"][1]
 
 
+def test_a_run_with_a_file_that_cannot_be_read_is_shown(tmp_path: Path) -> None:
+    run = Training(tmp_path / "etm_runs").start().log(1, {"a": 1.0}).end()
+    unread = _unreadable(run.folder)
+    browser = client(application(tmp_path / "etm_runs"))
+    found = browser.get(f"/api/runs/{key(browser)}").json()
+    assert [one["file"] for one in found["damage"]] == [f"journal/{unread.name}"]
+    assert found["attempts"] == []
+
+
+def _unreadable(folder: RunFolder) -> Path:
+    """The file of a journal, in its place something that not even root can read as one."""
+    (path,) = folder.journal.iterdir()
+    path.unlink()
+    path.mkdir()
+    return path
+
+
 def test_tables_and_matrices_are_sent_as_they_lie(reader: TestClient) -> None:
     where = f"/api/runs/{key(reader, 'test')}"
     (medium,) = reader.get(where).json()["media"]
@@ -306,6 +323,15 @@ def test_the_groups_and_their_trials(reader: TestClient) -> None:
     assert found["best"] == key(reader, "3e-05_seed=1")
     assert [trial["value"] for trial in found["trials"]][:2] == [0.941, 0.968]
     assert reader.get("/api/groups/0/bbc/none").status_code == 404
+
+
+def test_the_name_of_a_group_may_be_longer_than_that_of_a_file(tmp_path: Path) -> None:
+    long = "g" * 300
+    Training(tmp_path / "etm_runs", group=long).start().end()
+    browser = client(application(tmp_path / "etm_runs"))
+    (group,) = browser.get("/api/groups").json()
+    assert (group["group"], group["study"]) == (long, False)
+    assert browser.get(f"/api/groups/0/p/{long}").json()["trials"][0]["status"] == "finished"
 
 
 def test_the_page_is_compressed_for_whom_understands_that(sweep_store: Path, tmp_path: Path) -> None:
