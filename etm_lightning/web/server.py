@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import json
+import logging
 import os
 import secrets
 import signal
@@ -146,7 +147,7 @@ def token_file(port: int, address: str) -> Iterator[Path]:
 def serve(
     stores: Sequence[Store], settings: Settings, *, open_browser: bool = True, as_json: bool = False
 ) -> None:
-    """Serve the page until the process is told to stop.
+    """Serve the page until the process is told to stop, which ends it.
 
     Args:
         stores: what it shows.
@@ -195,6 +196,8 @@ def serve(
         )
     )
     signals = _heeded(server)
+    # it tells of answers that it broke off, of which nobody who told it to stop wants to read
+    logging.getLogger("uvicorn.error").addFilter(lambda _: not server.should_exit)
     with token_file(port, address) as path:
         told = {"address": address, "file": str(path)}
         print(json.dumps(told) if as_json else f"{address}\n(also in {path})", flush=True)
@@ -202,8 +205,10 @@ def serve(
             webbrowser.open(address)
         with contextlib.suppress(KeyboardInterrupt):
             server.run(sockets=[listening])
-    if signals:
-        sys.exit(128 + signals[0])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # at once: a thread that reads a big store or run for somebody who is gone would be waited for
+    os._exit(128 + signals[0] if signals else 0)
 
 
 def _heeded(server: uvicorn.Server) -> list[int]:

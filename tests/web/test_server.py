@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import re
@@ -9,7 +10,9 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -140,33 +143,52 @@ def test_told_to_end_it_lets_go_who_listens_and_leaves_nothing(
     number: int, status: int, tmp_path: Path
 ) -> None:
     finished(tmp_path / "etm_runs", "20231114-221320-first-0001", 0.5)
-    command = [sys.executable, "-m", "etm_lightning", "ui", "--store", str(tmp_path / "etm_runs")]
-    environment = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
-    with (
-        (tmp_path / "said").open("w+") as said,
-        subprocess.Popen(
-            [*command, "--port", "0", "--no-open"],
-            stdout=subprocess.PIPE,
-            stderr=said,
-            env=environment,
-            text=True,
-        ) as process,
-    ):
-        assert process.stdout is not None
-        address = process.stdout.readline().strip()
-        root = address.partition("/?")[0]
-        with httpx.Client(base_url=root, follow_redirects=True, timeout=30) as client:
-            client.get(address)
-            with client.stream("GET", "/api/events") as told:
-                lines = told.iter_lines()
-                assert next(lines) == "retry: 2000"
-                assert list((tmp_path / "etm").glob("*.url"))
-                process.send_signal(number)
-                assert [line for line in lines if line] == [": connected"]
+    with _begun(tmp_path) as (process, client):
+        with client.stream("GET", "/api/events") as told:
+            lines = told.iter_lines()
+            assert next(lines) == "retry: 2000"
+            assert list((tmp_path / "etm").glob("*.url"))
+            process.send_signal(number)
+            assert [line for line in lines if line] == [": connected"]
         assert process.wait(60) == status
-        said.seek(0)
-        assert said.read() == f"store: {tmp_path / 'etm_runs'}\n"
     assert not list((tmp_path / "etm").glob("*.url"))
+
+
+def test_told_to_end_it_waits_for_nothing_that_it_reads(tmp_path: Path) -> None:
+    run = finished(tmp_path / "etm_runs", "20231114-221320-first-0001", 0.5)
+    (path,) = run.journal.iterdir()
+    path.unlink()
+    os.mkfifo(path)  # who opens it waits for ever
+    with _begun(tmp_path) as (process, client), ThreadPoolExecutor(1) as thread:
+        asked = thread.submit(client.get, "/api/runs")
+        time.sleep(0.5)
+        assert not asked.done()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+        assert asked.exception() or asked.result().status_code == 500
+
+
+@contextlib.contextmanager
+def _begun(folder: Path) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
+    """A server of the store in a folder, whose page somebody has opened; it tells the store and no more."""
+    store = folder / "etm_runs"
+    command = [sys.executable, "-m", "etm_lightning", "ui", "--store", str(store), "--port", "0", "--no-open"]
+    environment = {**os.environ, "XDG_RUNTIME_DIR": str(folder)}
+    with (
+        (folder / "said").open("w+") as said,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, env=environment, text=True) as process,
+    ):
+        try:
+            assert process.stdout is not None
+            address = process.stdout.readline().strip()
+            root = address.partition("/?")[0]
+            with httpx.Client(base_url=root, follow_redirects=True, timeout=30) as client:
+                client.get(address)
+                yield process, client
+        finally:
+            process.kill()
+        said.seek(0)
+        assert said.read() == f"store: {store}\n"
 
 
 def test_it_listens_to_this_machine_only(started: Started) -> None:
