@@ -121,12 +121,13 @@ def plan(store: Store, rules: Rules, *, project: str | None = None) -> Plan:
 
 
 def carry_out(found: Plan) -> Iterator[Step | Kept]:
-    """Do it, step by step: each with what it freed, or why it was left."""
+    """Do it, step by step: each with what it freed, or why it was left; then all that was to stay."""
     for step in found.steps:
         try:
             yield replace(step, frees=_done(step))
         except (RefusedError, OSError) as error:
             yield Kept(step.run, step.path, str(error))
+    yield from found.kept
 
 
 def size_of(path: Path) -> int:

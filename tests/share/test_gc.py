@@ -121,6 +121,7 @@ def test_what_a_sink_has_not_got_stays(tmp_path: Path) -> None:
     assert [one.why for one in found.kept] == [
         f"board has not got all of it: etm sync {training.folder.path.name}"
     ]
+    assert tuple(gc.carry_out(found)) == found.kept  # which is told when it is done, too
     delivery = Delivery(training.folder, "board", {"sink": "board"}, make=lambda target: Memory(target))
     while delivery.advance():
         pass
