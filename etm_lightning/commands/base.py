@@ -57,11 +57,12 @@ class Commands(click.Group):
         except BrokenPipeError:
             raise
         except (LookupError, ValueError, OSError, ImportError) as error:
-            click.echo(f"etm: {_message(error)}", err=True)
+            click.echo(f"etm: {message(error)}", err=True)
             raise click.exceptions.Exit(1) from error
 
 
-def _message(error: Exception) -> str:
+def message(error: Exception) -> str:
+    """What an error says; one of a file names it."""
     where = getattr(error, "filename", None)
     return f"{where}: {error.strerror}" if where and isinstance(error, OSError) else str(error)
 

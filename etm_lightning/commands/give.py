@@ -13,6 +13,7 @@ from etm_lightning.commands.base import (
     Command,
     argument,
     json_option,
+    message,
     open_store,
     store_option,
     target_argument,
@@ -169,15 +170,21 @@ def sync(
         else [run for name in targets or ["latest"] for run in select(opened, name).runs]
     )
     ask = delivering.status if status else delivering.sync
-    found = []
+    found, unread = [], False
     for run in runs:
-        for one in ask(run, to or ()):
+        try:
+            told = ask(run, to or ())
+        except OSError as error:  # the others are brought all the same
+            click.echo(f"etm: {message(error)}", err=True)
+            unread = True
+            continue
+        for one in told:
             found.append(one)
             if not as_json:
                 tables.synced(one)
     if as_json:
         click.echo(described.text([asdict(one) for one in found]))
-    elif not found:
+    elif not (found or unread):
         click.echo("no sinks: name one with --to tensorboard, wandb or mlflow")
-    if not status and any(one.behind for one in found):
+    if unread or (not status and any(one.behind for one in found)):
         raise click.exceptions.Exit(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,19 @@ def configured(tmp_path: Path) -> RunFolder:
 
 def test_it_delivers_to_the_sinks_of_the_config(configured: RunFolder, tmp_path: Path) -> None:
     assert "memory" in sync(tmp_path)
+    assert memory.kept(configured)["train/loss"] == journals.curve(20)
+
+
+def test_a_run_that_cannot_be_read_is_told_and_the_others_are_brought(
+    configured: RunFolder, tmp_path: Path
+) -> None:
+    odd = RunFolder(configured.path.with_name("r2"))  # looked at first
+    shutil.copytree(configured.path, odd.path)
+    (path,) = odd.journal.iterdir()
+    path.unlink()
+    path.mkdir()  # which not even root can read
+    done = CliRunner().invoke(app, ["sync", "--store", str(tmp_path), "--all"])
+    assert (done.exit_code, f"etm: {path}: " in done.stderr) == (1, True)
     assert memory.kept(configured)["train/loss"] == journals.curve(20)
 
 
