@@ -260,6 +260,14 @@ def saved(page: Page, found: Locator, what: str, path: Path) -> Path:
     return path
 
 
+def test_a_page_is_left_while_the_menu_of_a_chart_is_open(site: Site, page: Page) -> None:
+    site.open(page, address(site))
+    chart(page, "val/f1").get_by_label("More for val/f1").click()
+    expect(page.get_by_role("menu")).to_be_visible()
+    page.evaluate("location.hash = '#/runs'")  # the menu has the focus, which goes with it
+    expect(page.get_by_role("grid")).to_be_visible()
+
+
 def test_what_is_logged_appears_without_a_reload(site: Site, page: Page) -> None:
     run = Training(site.store, "20231115-000000-live-0001", "live", name="live").start()
     run.log(1, {"train/loss": 1.0})

@@ -226,7 +226,7 @@ HOSTILE = "<img src=x onerror=\"document.title='taken'\">"
 def test_names_that_want_to_be_code_are_only_text(tmp_path: Path, page: Page) -> None:
     run = Training(
         tmp_path, "20231114-221320-run-0001", "a&b<i>", name=HOSTILE, group='../"><script>', tags=(HOSTILE,),
-        notes=f"{HOSTILE}\n\n[x](javascript:document.title='taken')", question=HOSTILE,
+        notes=f"{HOSTILE}\n\n[x](javascript:document.title='taken')", question=HOSTILE, created=-1e30,
     )  # fmt: skip
     run.start().params(**{HOSTILE: HOSTILE, "url": "javascript:1"}).log(1, {f"val/{HOSTILE}": 1.0})
     run.end("failed", reason=HOSTILE, traceback=HOSTILE)

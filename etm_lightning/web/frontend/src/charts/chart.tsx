@@ -173,10 +173,11 @@ function Menu({ label, view, acts, rows, logY, now, tall, workspace }: ButtonsPr
     if (thinned) say("Long series were thinned to 20,000 points; `etm export` writes them all.");
   };
   const close = (event: FocusEvent) => {
-    if (!menu.current!.contains(event.relatedTarget as Node | null)) menu.current!.open = false;
+    const left = menu.current; // none if the page has let go of it, which takes the focus too
+    if (left && !left.contains(event.relatedTarget as Node | null)) left.open = false;
   };
   return (
-    <details class="chart-menu" ref={menu} onFocusOut={close} onToggle={() => setOpen(menu.current!.open)}>
+    <details class="chart-menu" ref={menu} onFocusOut={close} onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary aria-label={`More for ${label}`} title="More">
         <Icon name="more" />
       </summary>

@@ -38,9 +38,10 @@ export function duration(seconds: number): string {
   return seconds < 0 ? `−${text}` : text;
 }
 
-/** Unix seconds as local date and time. */
+/** Unix seconds as local date and time; as they are if no calendar has them, as those of a damaged file may be. */
 export function date(time: number): string {
   const at = new Date(time * 1000);
+  if (Number.isNaN(at.getTime())) return number(time);
   const two = (part: number) => String(part).padStart(2, "0");
   const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
   return `${day} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;

@@ -210,6 +210,9 @@ describe("numbers as text", () => {
       ["0.5 s", "59 s", "1 min 1 s", "1 h 5 min", "2 d 2 h"],
     );
   });
+  test("moments, and what no calendar has", () => {
+    expect([new Date(2026, 10, 3, 4, 5, 6).getTime() / 1000, -1e30].map(format.date)).toEqual(["2026-11-03 04:05:06", "−1e30"]);
+  });
   test("the API's words for numbers that are not finite", () => {
     expect(["nan", "inf", "-inf", 2].map(format.parsed)).toEqual([NaN, Infinity, -Infinity, 2]);
   });

@@ -45,7 +45,7 @@ const FIXED: Column[] = [
     id: "created",
     label: "Created",
     width: 104,
-    cell: (row) => <time dateTime={new Date(row.created * 1000).toISOString()}>{ago(row.created)}</time>,
+    cell: (row) => <time dateTime={date(row.created)}>{ago(row.created)}</time>,
     full: (row) => date(row.created),
     folded: (rows) => ago(bounds(rows, (row) => row.created)[1]),
   },
