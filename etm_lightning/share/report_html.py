@@ -139,11 +139,7 @@ def moment(seconds: float | None) -> Html:
         return escape("—")
     try:
         at = datetime.fromtimestamp(seconds, UTC)
-    except (
-        OverflowError,
-        OSError,
-        ValueError,
-    ):  # a number that no calendar has, as a damaged file may tell it
+    except (OverflowError, OSError, ValueError):  # no calendar has it, as a damaged file may tell
         return escape(f"{seconds:g}")
     return element("time", f"{at:%Y-%m-%d %H:%M} UTC", datetime=f"{at:%Y-%m-%dT%H:%M:%SZ}")
 

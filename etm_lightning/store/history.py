@@ -25,7 +25,6 @@ from etm_lightning.records import (
     Saved,
     Scalars,
     Started,
-    Status,
     Text,
 )
 from etm_lightning.store.blocks import LARGEST
@@ -83,7 +82,7 @@ class History:
         self.touched = _touched(self._folder)
         self.state: State = state(self.traces, touched=self.touched, now=time.time())
 
-    def lives(self) -> dict[int, tuple[float | None, Status]]:
+    def lives(self) -> dict[int, tuple[float | None, str]]:
         """By attempt when it ended, in Unix seconds, and its status; None while it lives."""
         touched, now = _touched(self._folder), time.time()
         found = {}

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from etm_lightning.layout import Identity, RunFolder
 from etm_lightning.naming import SeriesKey, labels
 from etm_lightning.reading import Damage
-from etm_lightning.records import Alert, Artifact, Edit, Gap, Media, Status, Text
+from etm_lightning.records import Alert, Artifact, Edit, Gap, Media, Text
 from etm_lightning.store.cached import cached_property
 from etm_lightning.store.checkpoints import CheckpointView
 from etm_lightning.store.digest import Digest, code_of, data_of
@@ -171,7 +171,8 @@ class StoredRun:
         return self._known.state if self._known else self._history.state
 
     @property
-    def status(self) -> Status:
+    def status(self) -> str:
+        """One of `etm_lightning.records.STATUSES`, or a word of a later version."""
         return self.state.status
 
     @property
@@ -210,7 +211,7 @@ class StoredRun:
         """How often it was started."""
         return self.state.attempts
 
-    def lives(self) -> dict[int, tuple[float | None, Status]]:
+    def lives(self) -> dict[int, tuple[float | None, str]]:
         """By attempt when it ended, in Unix seconds, and its status; None while it lives."""
         return self._history.lives()
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import cast
 
 from etm_lightning.process import Process, lives
 from etm_lightning.reading import Damage
-from etm_lightning.records import Ended, Header, Record, Status
+from etm_lightning.records import Ended, Header, Record
 
 SILENT_AFTER = 3600.0
 """Seconds without a write after which a process that cannot be seen from here counts as gone."""
@@ -16,9 +15,12 @@ SILENT_AFTER = 3600.0
 
 @dataclass(frozen=True)
 class State:
-    """How a run stands. Times in Unix seconds; `duration` is what its attempts took together, in seconds."""
+    """How a run stands. Times in Unix seconds; `duration` is what its attempts took together, in seconds.
 
-    status: Status
+    `status` is one of `etm_lightning.records.STATUSES`, or a word of a later version.
+    """
+
+    status: str
     reason: str = ""
     traceback: str = ""
     exit_code: int | None = None
@@ -104,7 +106,7 @@ def state(traces: Iterable[Trace], *, touched: float, now: float) -> State:
     known = None if running else verdict
     header = leading.header
     return State(
-        status=cast(Status, status),  # a word of a later version is shown as it is
+        status=status,  # a word of a later version is shown as it is
         reason=known.reason if known else "" if running else f"process {header.pid} on {header.host} is gone",
         traceback=known.traceback if known else "",
         exit_code=known.exit_code if known else None,

@@ -22,6 +22,7 @@ import pytest
 
 from etm_lightning import Run
 from etm_lightning.headline import as_json, follow_headline
+from etm_lightning.journal import seal
 from etm_lightning.layout import Identity, RunFolder
 from etm_lightning.process import this_process
 from etm_lightning.records import Alert, Ended, Header, Started, encode
@@ -456,6 +457,24 @@ def test_who_is_interrupted_while_many_runs_are_read_waits_for_no_more_of_them(
             catalogue.rows()
         assert [one.returncode is None for one in several] == [False, False]
     assert same(catalogue.rows(), alone(tmp_path))
+
+
+def test_words_and_numbers_of_no_version_hinder_no_other_run(tmp_path: Path) -> None:
+    finished(tmp_path, "run", 0.5)
+    Training(tmp_path, "later").start().end("paused")  # type: ignore[arg-type]
+    odd = RunFolder(tmp_path / "p" / "odd")
+    (journal := odd.journal).mkdir(parents=True)
+    head = Header(
+        time=1.0, format=1, run="odd", attempt=10**400, role="train", rank=0, host="", boot="", pid=1, born=1,
+        segment=0,
+    )  # fmt: skip
+    (journal / "1-train-far-1-abcd.0.jsonl").write_bytes(seal(encode(head), 0))
+    catalogue = Catalogue(tmp_path)
+    assert {row.id: row.status for row in catalogue.rows()} == {
+        "run": "finished", "later": "paused", "odd": "running",
+    }  # fmt: skip
+    assert {one.state.status for _, one in catalogue.digests()} == {"finished", "paused", "running"}
+    assert [row.id for row in catalogue.rows("attempts > 1")] == ["odd"]
 
 
 def test_names_that_are_no_text_are_passed_over(tmp_path: Path) -> None:
