@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import msgspec
 
 from etm_lightning.store import looking
-from etm_lightning.store.values import cell
+from etm_lightning.store.values import cell, short
 
 if TYPE_CHECKING:
     from etm_lightning.store.digest import Digest
@@ -64,7 +64,7 @@ def entry(seen: Seen, files: Mapping[str, tuple[int, int]], digest: Digest, look
     row = digest.row(seen.key, unquote(project), id)
     settled = looking.settled(digest, seen.changed, files)
     told = "" if settled else _encode(files).decode()
-    of_row = [_held(getattr(row, name)) for name in _OF_ROW]
+    of_row = [short(getattr(row, name)) for name in _OF_ROW]
     return Entry(
         folder=seen.folder,
         key=seen.key,
@@ -76,11 +76,6 @@ def entry(seen: Seen, files: Mapping[str, tuple[int, int]], digest: Digest, look
             *(("metric", name, *cell(value, metric=True)) for name, value in row.metrics.items()),
         ],
     )
-
-
-def _held(value: Any) -> Any:
-    """A value as SQLite holds it: of whole numbers, which damage may make longer, no more than 64 bits."""
-    return max(-(1 << 63), min(value, (1 << 63) - 1)) if isinstance(value, int) else value
 
 
 def write(known: sqlite3.Connection, entries: Sequence[Entry], gone: Sequence[str] = ()) -> None:

@@ -86,9 +86,10 @@ class History:
         """By attempt when it ended, in Unix seconds, and its status; None while it lives."""
         touched, now = _touched(self._folder), time.time()
         found = {}
-        for attempt in range(1, self.state.attempts + 1):
-            traces = [trace for trace in self.traces if trace.header.attempt == attempt]
-            if traces:
+        # those that there are: damage may make one's number any
+        for attempt in sorted({trace.header.attempt for trace in self.traces}):
+            if 0 < attempt <= self.state.attempts:
+                traces = [trace for trace in self.traces if trace.header.attempt == attempt]
                 then = state(traces, touched=touched, now=now)
                 found[attempt] = then.ended, then.status
         return found

@@ -10,7 +10,7 @@ from typing import Any
 from etm_lightning.params import flatten
 from etm_lightning.store.blocks import NO_EPOCH
 from etm_lightning.store.run import StoredRun
-from etm_lightning.store.values import cell
+from etm_lightning.store.values import cell, short
 
 TABLES = ("runs", "params", "metrics", "scalars", "latest", "artifacts", "alerts")
 """`latest` is of the last point of each series, `metrics` of the values at the best checkpoint."""
@@ -125,7 +125,8 @@ def _batches(
     for start in range(0, len(runs), 500):
         found = [row for run in runs[start : start + 500] for row in rows(run)]
         columns = zip(*found, strict=True) if found else [[] for _ in schema]
-        arrays = [pa.array(list(values), kind.type) for values, kind in zip(columns, schema, strict=True)]
+        held = (list(map(short, values)) for values in columns)
+        arrays = [pa.array(values, kind.type) for values, kind in zip(held, schema, strict=True)]
         yield pa.record_batch(arrays, schema=schema)
 
 
@@ -145,7 +146,7 @@ def _series(pa: Any, schema: Any, runs: Sequence[StoredRun], *, latest: bool) ->
             epochs = pa.array(columns["epoch"], pa.int64())
             epochs = pc.if_else(pc.equal(epochs, NO_EPOCH), None, epochs)
             key = zip((run.id, run.project, *series.key), schema, strict=False)
-            same = [pa.repeat(pa.scalar(value, kind.type), size) for value, kind in key]
+            same = [pa.repeat(pa.scalar(short(value), kind.type), size) for value, kind in key]
             own = [pa.array(columns[name], pa.float64()) for name in ("time", "value")]
             steps = pa.array(columns["step"], pa.int64())
             yield pa.record_batch([*same, steps, epochs, *own], schema=schema)

@@ -48,6 +48,15 @@ def cell(value: Any, *, metric: bool = False) -> tuple[str, float | None, str | 
     return "j", None, msgspec.json.encode(value).decode()
 
 
+def short(value: Any) -> Any:
+    """A value as tables hold it: of whole numbers, which damage may make longer, no more than 64 bits.
+
+    >>> short(10**30) == 2**63 - 1, short(3), short("a")
+    (True, 3, 'a')
+    """
+    return max(-(1 << 63), min(value, (1 << 63) - 1)) if isinstance(value, int) else value
+
+
 def value_of(kind: str, number: float | None, text: str | None) -> Any:
     """The value that `cell` made this of."""
     if kind == "b":

@@ -25,13 +25,14 @@ from etm_lightning.headline import as_json, follow_headline
 from etm_lightning.journal import seal
 from etm_lightning.layout import Identity, RunFolder
 from etm_lightning.process import this_process
-from etm_lightning.records import Alert, Ended, Header, Started, encode
+from etm_lightning.records import Alert, Ended, Header, Scalars, Started, encode
 from etm_lightning.store import database, digesting, edits, looking, reader
 from etm_lightning.store.catalogue import Catalogue
 from etm_lightning.store.digest import Digest
 from etm_lightning.store.digesting import digest
 from etm_lightning.store.row import Row, key_of
 from etm_lightning.store.run import StoredRun
+from etm_lightning.store.sql import ask
 from etm_lightning.store.store import Store
 from tests.store.building import BASE, Training, finished
 from tests.warm import python
@@ -465,16 +466,20 @@ def test_words_and_numbers_of_no_version_hinder_no_other_run(tmp_path: Path) -> 
     odd = RunFolder(tmp_path / "p" / "odd")
     (journal := odd.journal).mkdir(parents=True)
     head = Header(
-        time=1.0, format=1, run="odd", attempt=10**400, role="train", rank=0, host="", boot="", pid=1, born=1,
-        segment=0,
+        time=1.0, format=1, run="odd", attempt=10**400, role="train", rank=10**30, host="", boot="", pid=1,
+        born=1, segment=0,
     )  # fmt: skip
-    (journal / "1-train-far-1-abcd.0.jsonl").write_bytes(seal(encode(head), 0))
+    lines = seal(encode(head), 0) + seal(encode(Scalars(time=1.0, step=1, values={"a": 1.0})), 1)
+    (journal / "1-train-far-1-abcd.0.jsonl").write_bytes(lines)
     catalogue = Catalogue(tmp_path)
     assert {row.id: row.status for row in catalogue.rows()} == {
         "run": "finished", "later": "paused", "odd": "running",
     }  # fmt: skip
     assert {one.state.status for _, one in catalogue.digests()} == {"finished", "paused", "running"}
     assert [row.id for row in catalogue.rows("attempts > 1")] == ["odd"]
+    assert ask(Store(tmp_path).runs(), "select id from runs where attempts > 1").rows == [("odd",)]
+    assert (2**63 - 1,) in ask(Store(tmp_path).runs(), "select rank from scalars").rows
+    assert StoredRun(odd).lives().keys() == {10**400}
 
 
 def test_names_that_are_no_text_are_passed_over(tmp_path: Path) -> None:
